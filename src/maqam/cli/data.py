@@ -1,0 +1,107 @@
+"""`maqam data`: look at a manifest, or make the embedded corpus."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Check, count and synthesize data.")
+
+ManifestPath = Annotated[Path, typer.Argument(help="Manifest: a folder or its Parquet file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command("synth")
+def synth(
+    folder: Annotated[Path, typer.Argument(help="Folder of the corpus.")],
+    seed: Annotated[int, typer.Option(help="Decides sentences, speakers and noise.")] = 0,
+    scale: Annotated[float, typer.Option(help="Factor on the number of utterances.")] = 1.0,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that speak; one for each core by default.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Replace a corpus of other settings.")] = False,
+) -> None:
+    """Make the embedded corpus: SYNTHETIC Arabic speech by eSpeak NG, five tasks."""
+    from maqam.cli import screen
+    from maqam.data.synth.corpus import make_corpus
+    from maqam.data.synth.settings import SynthSettings
+
+    settings = SynthSettings(seed=seed).scaled(scale)
+    with screen.progress_bar("speak the corpus") as progress:
+        made = make_corpus(folder, settings, num_workers=workers, progress=progress, force=force)
+    screen.stdout.print(str(made), markup=False)
+
+
+@app.command("check")
+def check(
+    manifest: ManifestPath,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Folder for the sound rows and rejects.jsonl."),
+    ] = None,
+    read: Annotated[bool, typer.Option(help="Decode all audio.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Look for missing, damaged and leaking utterances; all findings are listed."""
+    from dataclasses import asdict
+
+    from maqam.cli import screen
+    from maqam.data.checks import check_manifest, write_sound_rows
+    from maqam.data.manifest import read_manifest
+
+    found = read_manifest(manifest)
+    with screen.progress_bar("check utterances") as progress:
+        report = check_manifest(found, read=read, progress=progress)
+    if as_json:
+        screen.print_json(
+            {
+                "num_utterances": report.num_utterances,
+                "num_rejected": len(report.rejected_ids),
+                "findings": [asdict(finding) for finding in report.findings],
+            }
+        )
+    else:
+        for finding in report.findings:
+            screen.stdout.print(f"{finding.id}: {finding.kind}: {finding.text}", markup=False)
+        counts = ", ".join(f"{count} {kind}" for kind, count in report.counts().items())
+        screen.stdout.print(
+            f"{report.num_utterances} utterances, {len(report.rejected_ids)} to reject; "
+            f"findings: {counts or 'none'}",
+            markup=False,
+        )
+    if output is not None:
+        for path in write_sound_rows(found, report, output):
+            screen.say(str(path))
+    if report.rejected_ids:
+        raise typer.Exit(1)
+
+
+@app.command("stats")
+def stats(manifest: ManifestPath, as_json: AsJson = False) -> None:
+    """Count hours, utterances, speakers and labels of every task and split."""
+    from dataclasses import asdict
+
+    from maqam.cli import screen
+    from maqam.data.manifest import read_manifest
+    from maqam.data.stats import manifest_stats
+
+    opened = read_manifest(manifest)
+    found = manifest_stats(opened)
+    if as_json:
+        screen.print_json([asdict(group) for group in found])
+        return
+    rows = [
+        (
+            f"{group.split} {group.task}",
+            group.num_utterances,
+            f"{group.hours:.2f}",
+            f"{group.median_seconds:.1f}",
+            f"{group.longest_seconds:.1f}",
+            group.num_speakers,
+            ", ".join(f"{name} {count}" for name, count in group.labels.items()),
+        )
+        for group in found
+    ]
+    header = ("split, task", "utterances", "hours", "median s", "longest s", "speakers", "labels")
+    title = "SYNTHETIC speech" if opened.is_synthetic else ""
+    screen.print_table(title, header, rows)

@@ -1,0 +1,74 @@
+"""`maqam`: the entry point, and how failures reach the user.
+
+Commands import their work when they run, so `maqam --help` answers at once.
+"""
+
+import errno
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from maqam.cli import data, demo, plan, pocket, report, runs, study
+from maqam.errors import MaqamError
+
+INTERRUPTED = 130
+_CALL_ERROR = typer.BadParameter.__mro__[2]  # click's own base, which typer vendors
+
+app = typer.Typer(
+    name="maqam",
+    help="Schedule what a multi-task audio LLM hears, and when; measure what that does.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("demo")(demo.demo)
+app.add_typer(data.app, name="data")
+app.command("features")(runs.features)
+app.add_typer(plan.app, name="plan")
+app.command("train")(runs.train)
+app.command("eval")(runs.evaluate)
+app.command("compare")(report.compare)
+app.command("study")(study.study)
+app.command("report")(report.report)
+app.add_typer(pocket.app, name="pocket")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Words after `maqam`; those of the process when absent.
+
+    Returns:
+        0 on success, 1 for what the user can mend, 2 for a wrong call, 130 after Ctrl-C.
+    """
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except MaqamError as error:
+        _say(str(error), error.hint)
+        return error.exit_code
+    except _CALL_ERROR as error:
+        error.show()  # type: ignore[attr-defined]
+        return int(error.exit_code)  # type: ignore[attr-defined]
+    except (KeyboardInterrupt, typer.Abort):
+        _say("interrupted", "run the same command again; add --resume to a training")
+        return INTERRUPTED
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        _say(f"{error.filename or 'output'}: the disk is full", "free some space and run again")
+        return MaqamError.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _say(problem: str, hint: str) -> None:
+    print(f"error: {problem}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+
+
+def run() -> None:
+    """Entry point of the installed command."""
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""`maqam report` and `maqam compare`: read finished runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Runs = Annotated[list[Path], typer.Argument(help="Run folders, or one study folder.")]
+
+
+def report(
+    runs: Runs,
+    output: Annotated[Path, typer.Option("-o", "--output", help="HTML file to write.")] = Path(
+        "report.html"
+    ),
+) -> None:
+    """Write one self-contained HTML page about runs or a study."""
+    from maqam.cli import screen
+    from maqam.report.page import write_report
+
+    screen.stdout.print(str(write_report(runs, output)), markup=False)
+
+
+def compare(
+    runs: Runs,
+    baseline: Annotated[
+        str | None, typer.Option(help="Method the others are compared with; the first by default.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Compare methods over paired seeds, with intervals; no winner is named from one seed."""
+    from maqam.cli import screen, tables
+    from maqam.studies.comparison import compare_runs
+
+    comparison = compare_runs(runs, baseline)
+    if as_json:
+        screen.print_json(comparison)
+    else:
+        tables.print_comparison(comparison)

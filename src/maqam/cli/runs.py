@@ -1,0 +1,64 @@
+"""`maqam features`, `maqam train` and `maqam eval`: the stages of one run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RecipeFile = Annotated[Path, typer.Argument(help="Recipe in YAML.")]
+Settings = Annotated[
+    list[str] | None, typer.Argument(help="Settings on top of the recipe: key.sub=value.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def features(recipe: RecipeFile, settings: Settings = None, as_json: AsJson = False) -> None:
+    """Store the aligner outputs of a recipe's data and cluster their means."""
+    from maqam.cli import screen
+    from maqam.recipe import load_recipe
+    from maqam.studies import pipeline
+
+    resolved = load_recipe(recipe, settings or [])
+    prepared = pipeline.prepare(resolved, screen.progress_bar)
+    summary = pipeline.describe_features(prepared)
+    if as_json:
+        screen.print_json(summary)
+    else:
+        screen.print_table("features", ("quantity", "value"), list(summary.items()))
+
+
+def train(
+    recipe: RecipeFile,
+    settings: Settings = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the last whole checkpoint.")] = False,
+) -> None:
+    """Train one run: the plan is compiled (or found) and followed."""
+    from maqam.cli import screen
+    from maqam.recipe import load_recipe
+    from maqam.studies import pipeline
+
+    resolved = load_recipe(recipe, settings or [])
+    prepared = pipeline.prepare(resolved, screen.progress_bar)
+    result = pipeline.train(resolved, prepared, screen.progress_bar, resume=resume)
+    screen.print_table(
+        "trainable parameters",
+        ("part", "parameters", "trainable"),
+        [(row["part"], f"{row['parameters']:,}", f"{row['trainable']:,}") for row in result.parts],
+    )
+    screen.stdout.print(str(resolved.folder), markup=False)
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    split: Annotated[str, typer.Option(help="Split of the manifest to decode.")] = "test",
+    as_json: AsJson = False,
+) -> None:
+    """Decode a split with a run's adapter and score it, per task and per dialect."""
+    from maqam.cli import screen, tables
+    from maqam.studies import pipeline
+
+    scores = pipeline.evaluate(run, screen.progress_bar, split=split)
+    if as_json:
+        screen.print_json(scores)
+    else:
+        tables.print_scores(scores)

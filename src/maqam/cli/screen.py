@@ -1,0 +1,62 @@
+"""What commands show: progress and warnings on stderr, results and tables on stdout."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+stdout = Console(highlight=False, soft_wrap=True)
+stderr = Console(stderr=True, highlight=False)
+
+Report = Callable[[int, int], None]
+
+
+@contextmanager
+def progress_bar(description: str) -> Iterator[Report]:
+    """Show a bar with the time left; give the function that moves it to (done, total)."""
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr, refresh_per_second=4) as bars:
+        bar = bars.add_task(description, total=None)
+
+        def report(done: int, total: int) -> None:
+            bars.update(bar, completed=done, total=total)
+
+        yield report
+
+
+def say(text: str) -> None:
+    """Print a line that is progress, not a result."""
+    stderr.print(text, markup=False)
+
+
+def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a result as a table: the first column to the left, the others to the right."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index == 0 else "right", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    stdout.print(table)
+
+
+def print_json(value: Any) -> None:  # noqa: ANN401  any plain value
+    """Print a result for a script to read."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")

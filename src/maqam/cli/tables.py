@@ -1,0 +1,112 @@
+"""Scores and comparisons as tables on the screen."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from maqam.cli import screen
+
+HEADLINES = (
+    ("asr", "wer"),
+    ("asr", "cer"),
+    ("did", "macro_f1"),
+    ("ser", "macro_f1"),
+    ("ssum", "rouge_l"),
+    ("tsum", "rouge_l"),
+)
+
+
+def with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """Write a score in percent with its interval.
+
+    Examples:
+        >>> with_interval(0.1234, 0.1, 0.15), with_interval(None, None, None)
+        ('12.3 [10.0, 15.0]', 'n/a')
+    """
+    if value is None:
+        return "n/a"
+    if low is None or high is None:
+        return f"{100 * value:.1f}"
+    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def print_scores(scores: Mapping[str, Any]) -> None:
+    """Print every score of one run, a line each."""
+    rows = [
+        (
+            f"{row['task']} {row['metric']}",
+            row["group"],
+            row["profile"],
+            with_interval(row["value"], row["low"], row["high"]),
+            row["num_utterances"],
+        )
+        for row in scores["scores"]
+    ]
+    title = f"{scores['split']} split, 95 % intervals" + _synthetic(scores)
+    screen.print_table(title, ("score", "group", "profile", "%", "utterances"), rows)
+
+
+def print_comparison(comparison: Mapping[str, Any]) -> None:
+    """Print methods side by side on the main metric of every task."""
+    found = {
+        (row["task"], row["metric"], row["method"]): row
+        for row in comparison["rows"]
+        if row["group"] == "all"
+    }
+    methods = list(dict.fromkeys(row["method"] for row in comparison["rows"]))
+    metrics = [key for key in HEADLINES if any((*key, method) in found for method in methods)]
+    rows = [
+        (method, *(_cell(found.get((*key, method)), method, comparison) for key in metrics))
+        for method in methods
+    ]
+    header = ("method", *(f"{task} {metric}" for task, metric in metrics))
+    screen.print_table("scores in %, 95 % intervals" + _synthetic(comparison), header, rows)
+    verdicts = [row for row in found.values() if row["verdict"] in ("better", "worse")]
+    for row in verdicts:
+        screen.stdout.print(_sentence(row, comparison["baseline"]), markup=False)
+    if not verdicts:
+        screen.stdout.print(_no_winner(comparison), markup=False)
+
+
+def _cell(row: Mapping[str, Any] | None, method: str, comparison: Mapping[str, Any]) -> str:
+    if row is None:
+        return "n/a"
+    mark = {"better": " +", "worse": " -"}.get(row["verdict"], "")
+    is_baseline = method == comparison["baseline"]
+    return with_interval(row["mean"], row["low"], row["high"]) + ("" if is_baseline else mark)
+
+
+def _sentence(row: Mapping[str, Any], baseline: str) -> str:
+    low, high = row["difference_low"], row["difference_high"]
+    return (
+        f"{row['method']} is {row['verdict']} than {baseline} on {row['task']} {row['metric']} by "
+        f"{100 * row['difference']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}] points"
+    )
+
+
+def _no_winner(comparison: Mapping[str, Any]) -> str:
+    if any(row["verdict"].startswith("one seed") for row in comparison["rows"]):
+        return "One seed: no method is called better; run a study with 5 seeds for a verdict."
+    return "No difference from the baseline is shown by these seeds."
+
+
+def _synthetic(record: Mapping[str, Any]) -> str:
+    return " (SYNTHETIC speech)" if record.get("synthetic") else ""
+
+
+def print_plan(plan: Any, rows: Sequence[Mapping[str, Any]]) -> None:  # noqa: ANN401
+    """Print what each stage of a plan deals to each group, and the notes of the plan."""
+    table = [
+        (
+            f"{row['axis']} {row['group']}",
+            row["first_step"],
+            row["num_dealt"],
+            f"{100 * row['share']:.1f}",
+            *(f"{100 * share:.1f}" for share in row["stage_shares"]),
+        )
+        for row in rows
+    ]
+    stages = [f"from {step}: {name}" for step, name in plan.stages]
+    title = f"{plan.schedule['kind']}: {plan.num_steps} steps of {plan.batch_size}, shares in %"
+    screen.print_table(title, ("group", "first step", "dealt", "all", *stages), table)
+    for note in plan.notes:
+        screen.say(note)

@@ -1,0 +1,1 @@
+"""Utterances on disk: manifests, audio and its log-mel frames, checks and counts."""

@@ -1,0 +1,255 @@
+"""The manifest: an Arrow table, one utterance a row, each row also a valid chat row.
+
+Parquet on disk. A small one is read to memory, a large one through a memory-mapped copy; columns
+become NumPy arrays or lists only when asked for. Rows are checked when a manifest is written and
+when it is read; every kind of fault is counted and the first rows are named.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from maqam.data.fingerprint import table_fingerprint
+from maqam.data.mapped import mapped_table
+from maqam.data.schema import (
+    FILE_NAME,
+    FORMAT_VERSION,
+    SCHEMA,
+    SPLITS,
+    Fault,
+    column_faults,
+    conformed,
+    row_faults,
+)
+from maqam.errors import ManifestError, first_few
+
+__all__ = ["FILE_NAME", "SCHEMA", "SPLITS", "Manifest", "read_manifest", "write_manifest"]
+
+MAPPED_ROWS = 200_000  # manifests from this size on are read through a mapped copy
+_VERSION = b"maqam_format_version"
+_ROW_GROUP_ROWS = 65_536
+
+
+class Manifest:
+    """A table of utterances.
+
+    Args:
+        path: Its Parquet file; audio paths are relative to the file's folder.
+        table: Its columns.
+    """
+
+    def __init__(self, path: Path, table: pa.Table) -> None:
+        self.path = path
+        self.table = table
+
+    @property
+    def num_utterances(self) -> int:
+        """Rows of the table."""
+        return int(self.table.num_rows)
+
+    @property
+    def folder(self) -> Path:
+        """Folder that relative audio paths start from."""
+        return self.path.parent
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the rows, whatever the file's name and place: 32 hex digits."""
+        return table_fingerprint(self.table.select(SCHEMA.names))
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether any utterance is synthetic speech."""
+        return bool(pc.any(self.table.column("synthetic")).as_py())
+
+    def column(self, name: str) -> np.ndarray:
+        """Give a column: numbers as such, text as objects with None for null."""
+        values: np.ndarray = self.table.column(name).to_numpy()
+        return values
+
+    def codes(self, name: str, rows: np.ndarray | None = None) -> tuple[np.ndarray, list[str]]:
+        """Give a text column as numbers, without an object for each row.
+
+        Args:
+            name: A column of few different texts, such as "task".
+            rows: (num_rows,) row indexes; all rows when absent.
+
+        Returns:
+            (num_rows,) int32 codes, and the sorted texts that they count; null is "-".
+        """
+        values = self.table.column(name)
+        if rows is not None:
+            values = values.take(pa.array(rows, pa.int64()))
+        encoded = pc.fill_null(values, "-").combine_chunks().dictionary_encode()
+        if isinstance(encoded, pa.ChunkedArray):
+            encoded = encoded.unify_dictionaries().combine_chunks()
+        names = encoded.dictionary.to_pylist()
+        ranks = np.empty(len(names), dtype=np.int32)
+        ranks[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+        return ranks[encoded.indices.to_numpy()], sorted(names)
+
+    def row(self, index: int) -> dict[str, Any]:
+        """Give one utterance as plain values."""
+        values: dict[str, Any] = self.table.slice(index, 1).to_pylist()[0]
+        return values
+
+    def rows(self, indexes: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
+        """Give utterances as plain values, in the order asked for."""
+        values: list[dict[str, Any]] = self.table.take(pa.array(indexes, pa.int64())).to_pylist()
+        return values
+
+    def select(self, *, split: str | None = None, task: str | None = None) -> np.ndarray:
+        """Give the row indexes of a split, a task, or both."""
+        kept = np.ones(self.num_utterances, dtype=bool)
+        for name, value in (("split", split), ("task", task)):
+            if value is not None:
+                equal = pc.equal(self.table.column(name), value)
+                kept &= equal.to_numpy(zero_copy_only=False).astype(bool)
+        return np.flatnonzero(kept)
+
+    def audio_path(self, index: int) -> Path:
+        """Give the audio file of a row.
+
+        Raises:
+            ManifestError: If the row has no audio.
+        """
+        audios = self.table.column("audios")[index].as_py()
+        if not audios:
+            raise ManifestError(f"row {index} has no audio", where=str(self.path))
+        return self.folder / audios[0]
+
+
+def read_manifest(path: Path | str, *, check_rows: bool = True) -> Manifest:
+    """Open and check a manifest.
+
+    Args:
+        path: Its Parquet file, or the folder that holds `manifest.parquet`.
+        check_rows: Whether unsound rows are an error; else only the columns are looked at, and
+            `maqam.data.checks` can list every row's faults.
+
+    Raises:
+        ManifestError: If there is none, it is not Parquet, or its rows break the schema.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / FILE_NAME
+    if not file.is_file():
+        raise ManifestError(
+            "there is no manifest here", where=str(file), hint="maqam data synth makes one"
+        )
+    try:
+        metadata = pq.read_metadata(file)
+        _check_columns(metadata.schema.to_arrow_schema(), file)
+        table = None
+        if check_rows and metadata.num_rows >= MAPPED_ROWS:
+            table = mapped_table(file, lambda rows: _check_rows(rows, file))
+        if table is None:
+            table = conformed(pq.read_table(file, memory_map=True))
+            if check_rows:
+                _check_rows(table, file)
+    except (pa.ArrowException, OSError) as error:
+        raise ManifestError(
+            f"not readable as a manifest: {str(error).splitlines()[0]}",
+            where=str(file),
+            hint="make the manifest again; a copy may have been cut short",
+        ) from error
+    return Manifest(file, table)
+
+
+def write_manifest(rows: Sequence[Mapping[str, Any]] | pa.Table, folder: Path | str) -> Path:
+    """Check rows and write them as `manifest.parquet`, whole or not at all.
+
+    Args:
+        rows: Utterances with the manifest's columns; more columns are kept.
+        folder: Where the file goes; audio paths are relative to it.
+
+    Raises:
+        ManifestError: If rows break the schema or the file cannot be written.
+    """
+    file = Path(folder) / FILE_NAME
+    table = rows if isinstance(rows, pa.Table) else _table(rows, file)
+    _check_columns(table.schema.remove_metadata(), file)
+    try:
+        table = conformed(table)
+    except pa.ArrowInvalid as error:
+        raise ManifestError(f"a value is of another type: {error}", where=str(file)) from error
+    _check_rows(table, file)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(
+            table.replace_schema_metadata({_VERSION: str(FORMAT_VERSION).encode()}),
+            temporary,
+            compression="zstd",
+            row_group_size=_ROW_GROUP_ROWS,
+        )
+        temporary.replace(file)
+    except OSError as error:
+        raise ManifestError(
+            f"cannot be written: {error.strerror or error}",
+            where=str(file),
+            hint="check the folder and the free space; an earlier manifest is unchanged",
+        ) from error
+    finally:
+        if temporary.parent.is_dir():
+            temporary.unlink(missing_ok=True)
+    return file
+
+
+def _check_columns(schema: pa.Schema, file: Path) -> None:
+    version = (schema.metadata or {}).get(_VERSION, b"1")
+    if version != str(FORMAT_VERSION).encode():
+        raise ManifestError(
+            f"format version {version.decode()}, this maqam reads version {FORMAT_VERSION}",
+            where=str(file),
+            hint="install the maqam that wrote it, or make the manifest again",
+        )
+    faults = column_faults(schema)
+    if faults:
+        raise ManifestError(
+            "; ".join(faults),
+            where=str(file),
+            hint=f"a manifest has the columns {', '.join(SCHEMA.names)}",
+        )
+
+
+def _check_rows(table: pa.Table, file: Path) -> None:
+    faults = row_faults(table)
+    if faults:
+        raise ManifestError(
+            "; ".join(_sentence(fault, table) for fault in faults),
+            where=str(file),
+            hint="maqam data check lists every finding and can write the rows that are sound",
+        )
+
+
+def _sentence(fault: Fault, table: pa.Table) -> str:
+    ids = table.column("id").take(pa.array(fault.rows)).to_pylist()
+    names = first_few([name or f"row {row}" for name, row in zip(ids, fault.rows, strict=True)])
+    first = fault.describe(table.slice(fault.rows[0], 1).to_pylist()[0])
+    if len(ids) == 1:
+        return f"{fault.kind} in row {names}: {first}"
+    return f"{fault.kind} in {len(ids)} rows, {names}; in the first {first}"
+
+
+def _table(rows: Sequence[Mapping[str, Any]], file: Path) -> pa.Table:
+    present = dict.fromkeys(name for row in rows for name in row)
+    names = [name for name in SCHEMA.names if not rows or name in present]
+    columns: dict[str, pa.Array] = {}
+    for name in dict.fromkeys([*names, *present]):
+        kind = SCHEMA.field(name).type if name in SCHEMA.names else None
+        values = [row.get(name) for row in rows]
+        try:
+            columns[name] = pa.array(values, kind)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise ManifestError(
+                f"column {name!r} does not hold {kind or 'one type'}: {error}", where=str(file)
+            ) from error
+    return pa.table(columns)

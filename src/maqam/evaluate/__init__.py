@@ -1,0 +1,1 @@
+"""A trained backbone decoded and scored."""

@@ -1,0 +1,114 @@
+"""Answers of a backbone to manifest rows: greedy text, and the likelihood of each label."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from maqam.data.manifest import Manifest
+from maqam.models.backbone import AudioStates, Backbone
+from maqam.models.dialogue import Encoded
+from maqam.score.settings import ScoreSettings
+from maqam.tasks import TASKS
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model said to one row.
+
+    Attributes:
+        text: Greedy answer.
+        num_tokens: Tokens of it, the end-of-turn token included.
+        stopped: Whether the model ended it, rather than the limit.
+        label_scores: Log-likelihood of each label of the task, empty for free text.
+    """
+
+    text: str
+    num_tokens: int
+    stopped: bool
+    label_scores: tuple[float, ...]
+
+
+def answer_rows(
+    backbone: Backbone,
+    manifest: Manifest,
+    rows: np.ndarray,
+    *,
+    settings: ScoreSettings,
+    audio_states: AudioStates,
+    progress: Progress | None = None,
+) -> list[Answer]:
+    """Answer manifest rows, in the order they are given.
+
+    Rows are decoded side by side with others of their task and about their length, which does
+    not change an answer but for rounding.
+
+    Args:
+        backbone: The model.
+        manifest: Where the rows are.
+        rows: (num_rows,) row indexes.
+        settings: Limits of decoding.
+        audio_states: Aligner outputs of rows.
+        progress: Called with the rows done and their total.
+    """
+    answers: dict[int, Answer] = {}
+    tasks = manifest.column("task")[rows]
+    for task in dict.fromkeys(tasks.tolist()):
+        members = np.flatnonzero(tasks == task)
+        plain = manifest.rows(rows[members])
+        states = audio_states([int(row) for row in rows[members]])
+        prompts = [
+            backbone.dialogue.encode(row["messages"], len(one), with_target=False, name=row["id"])
+            for row, one in zip(plain, states, strict=True)
+        ]
+        for group in _side_by_side([len(one.input_ids) for one in prompts], settings.batch_tokens):
+            found = _answer(
+                backbone, task, [prompts[i] for i in group], [states[i] for i in group], settings
+            )
+            answers.update(zip((int(members[i]) for i in group), found, strict=True))
+            if progress is not None:
+                progress(len(answers), len(rows))
+    return [answers[index] for index in range(len(rows))]
+
+
+def _answer(
+    backbone: Backbone,
+    task: str,
+    prompts: Sequence[Encoded],
+    states: Sequence[Tensor],
+    settings: ScoreSettings,
+) -> list[Answer]:
+    labels = TASKS[task].labels
+    limit = settings.max_label_tokens if labels else settings.max_new_tokens
+    generated = backbone.generate(prompts, states, limit)
+    scores: list[tuple[float, ...]] = [()] * len(prompts)
+    if labels:
+        ids = [backbone.dialogue.target_ids(label) for label in labels]
+        summed = backbone.continuation_scores(prompts, states, ids).cpu().numpy()
+        if settings.length_normalized:
+            summed = summed / np.array([len(one) for one in ids])
+        scores = [tuple(float(value) for value in row) for row in summed]
+    return [
+        Answer(
+            text=backbone.dialogue.decode(ids),
+            num_tokens=len(ids),
+            stopped=bool(ids) and ids[-1] == backbone.dialogue.end_id,
+            label_scores=row_scores,
+        )
+        for ids, row_scores in zip(generated, scores, strict=True)
+    ]
+
+
+def _side_by_side(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Group rows of like length, the longest first, to at most `batch_tokens` with padding."""
+    group: list[int] = []
+    for index in np.argsort(-np.asarray(lengths), kind="stable").tolist():
+        if group and lengths[group[0]] * (len(group) + 1) > batch_tokens:
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group

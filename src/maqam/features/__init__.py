@@ -1,0 +1,1 @@
+"""Aligner outputs of a frozen encoder: computed once, stored, pooled and clustered."""

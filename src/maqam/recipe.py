@@ -1,0 +1,260 @@
+"""One run as a value: data, schedule, model, training and scoring settings, nested.
+
+The only place where defaults meet. A recipe is YAML 1.2 (`1e-4` is a number, `no` a word),
+validated whole before anything heavy loads.
+"""
+
+import difflib
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SkipValidation,
+    ValidationError,
+)
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from maqam.data.synth.settings import SynthSettings
+from maqam.errors import ConfigError
+from maqam.features.settings import FeatureSettings
+from maqam.models.settings import ModelSettings
+from maqam.schedule.schedules import (
+    Schedule,
+    Uniform,
+    schedule_as_table,
+    schedule_from_table,
+)
+from maqam.score.settings import ScoreSettings
+from maqam.train.settings import Objective, TrainSettings
+
+
+class DataSettings(BaseModel):
+    """Where the utterances come from.
+
+    Attributes:
+        manifest: Folder or Parquet file of a manifest; null for the embedded synthetic corpus.
+        synth: Sizes of the embedded corpus; unused when a manifest is given.
+        train_split: Split that is trained on.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    manifest: str | None = None
+    synth: SynthSettings = Field(default_factory=SynthSettings)
+    train_split: str = "train"
+
+
+class Recipe(BaseModel):
+    """Everything that decides a run.
+
+    Attributes:
+        name: Name of the run's folder.
+        seed: The one seed of the run.
+        output: Folder that run folders, feature stores and the embedded corpus are written to.
+        data: Where the utterances come from.
+        model: The audio LLM the run starts from.
+        features: How aligner outputs are stored and clustered.
+        schedule: What each step sees.
+        objective: How utterances weigh in the loss.
+        train: The optimiser, its budget and its adapters.
+        score: What is decoded and how it is scored.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[\w.+-]+$")] = "run"
+    seed: Annotated[int, Field(ge=0)] = 0
+    output: str = "runs"
+    data: DataSettings = Field(default_factory=DataSettings)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    features: FeatureSettings = Field(default_factory=FeatureSettings)
+    schedule: Annotated[
+        SkipValidation[Schedule],
+        BeforeValidator(schedule_from_table),
+        PlainSerializer(schedule_as_table),
+    ] = Uniform()
+    objective: Objective = Field(default_factory=Objective)
+    train: TrainSettings = Field(default_factory=TrainSettings)
+    score: ScoreSettings = Field(default_factory=ScoreSettings)
+
+    @property
+    def folder(self) -> Path:
+        """Where the run is written."""
+        return Path(self.output) / self.name
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and validate a recipe.
+
+    Args:
+        path: YAML file.
+        overrides: Settings of the form `key.sub=value`, the value in YAML, applied on top.
+
+    Raises:
+        ConfigError: If the file is missing, is not YAML, or holds a setting that is unknown or
+            of the wrong kind; the message names file and key.
+    """
+    return validate(read_yaml(path), overrides, where=str(path))
+
+
+def validate(values: Mapping[str, Any], overrides: Sequence[str] = (), *, where: str) -> Recipe:
+    """Turn plain values into a recipe, each fault named by its key."""
+    merged = with_overrides(values, overrides)
+    try:
+        return Recipe.model_validate(merged)
+    except ValidationError as error:
+        raise config_error(error, merged, where) from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML 1.2 table.
+
+    Raises:
+        ConfigError: If there is no such file or it is not a YAML table.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the file cannot be read: {error}", where=str(path), hint="give a YAML file"
+        ) from error
+    values = _parse(text, str(path))
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError("not a table of settings", where=str(path), hint="write `key: value`")
+    return values
+
+
+def with_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Apply `key.sub=value` settings on top of plain values.
+
+    Raises:
+        ConfigError: If a setting has no `=` or its value is not YAML.
+
+    Examples:
+        >>> with_overrides({"train": {"num_steps": 5}}, ["train.num_steps=7", "seed=1"])
+        {'train': {'num_steps': 7}, 'seed': 1}
+    """
+    merged = _copied(values)
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator or not key:
+            raise ConfigError(
+                f"{override!r} is not key=value", where="command line", hint="such as seed=1"
+            )
+        *parents, last = key.split(".")
+        table = merged
+        for parent in parents:
+            if not isinstance(table.get(parent), dict):
+                table[parent] = {}
+            table = table[parent]
+        table[last] = _parse(text, f"command line: {key}")
+    return merged
+
+
+def dump_yaml(values: BaseModel | Mapping[str, Any]) -> str:
+    """Write settings as YAML 1.2 that `load_recipe` reads back equal."""
+    plain = values.model_dump(mode="json") if isinstance(values, BaseModel) else dict(values)
+    stream = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.allow_unicode = True
+    yaml.width = 100
+    yaml.dump(plain, stream)
+    return stream.getvalue()
+
+
+def config_error(
+    error: ValidationError,
+    values: Mapping[str, Any],
+    where: str,
+    known: Sequence[str] | None = None,
+) -> ConfigError:
+    """Say the first fault of a settings tree in one line, and how many more there are.
+
+    Args:
+        error: What pydantic found.
+        values: The plain values as the user wrote them.
+        where: File or command line they came from.
+        known: Keys to suggest from; those of the recipe at that place when absent.
+    """
+    faults = error.errors()
+    first = faults[0]
+    path = [str(part) for part in first["loc"] if part != "function-after"]
+    key = _key_in(values, path)
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        known = known or _known_keys(path[:-1])
+        near = difflib.get_close_matches(path[-1], known, n=1)
+        problem = f"unknown key {path[-1]!r}"
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+    else:
+        given = first.get("input")
+        shown = "" if isinstance(given, Mapping) else f" (got {given!r})"
+        problem = first["msg"].removeprefix("Value error, ") + shown
+        hint = "see docs/recipes.md for every key, its unit and its default"
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return ConfigError(problem + more, where=f"{where}: {key}" if key else where, hint=hint)
+
+
+def _parse(text: str, where: str) -> Any:  # noqa: ANN401  YAML holds any plain value
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        return yaml.load(text)
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{where}:{mark.line + 1}" if mark is not None else where
+        reason = getattr(error, "problem", None) or "not YAML"
+        raise ConfigError(str(reason), where=place, hint="check the indentation") from error
+
+
+def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _copied(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+    }
+
+
+def _key_in(values: Mapping[str, Any], path: Sequence[str]) -> str:
+    """Give the dotted key of a fault as the user wrote it, without the names of union members."""
+    kept: list[str] = []
+    at: Any = values
+    for index, part in enumerate(path):
+        is_last = index == len(path) - 1
+        if isinstance(at, Mapping) and part in at:
+            at = at[part]
+        elif isinstance(at, list) and part.isdigit():
+            at = at[int(part)]
+        elif not is_last:
+            continue
+        kept.append(part)
+    return ".".join(kept)
+
+
+def _known_keys(path: Sequence[str]) -> list[str]:
+    """Give the keys a table of settings knows, found by the pydantic location of the fault."""
+    at: Any = Recipe.model_json_schema()
+    root = at
+    for part in path:
+        at = _resolved(at, root)
+        if part in at.get("properties", {}):
+            at = at["properties"][part]
+        else:
+            mapping = at.get("discriminator", {}).get("mapping", {})
+            at = {"$ref": mapping[part]} if part in mapping else at
+    return sorted(_resolved(at, root).get("properties", {}))
+
+
+def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    while "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
+    return schema

@@ -1,0 +1,1 @@
+"""Runs and studies as one self-contained HTML page, and plans as pictures."""

@@ -1,0 +1,175 @@
+"""Flows: what share of a step each cell of the pool gets, as a pure function of progress.
+
+A flow is a value. Three generators make flows from flows (`by`, `within`, `where`) and one operator
+joins two of them (`blend`): a step is *then*, a constant *mix*, a ramp *anneal*. Nothing here knows
+of whole numbers, rows, audio or ranks.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from maqam.errors import ScheduleError
+from maqam.schedule.pool import Cells
+
+Rule = Callable[[Cells, float], np.ndarray]
+Weights = Callable[[tuple[str, ...], float], np.ndarray]
+
+
+def _never_changes(progress: float) -> Hashable:
+    return ()
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A path of measures over the cells of a pool.
+
+    Attributes:
+        axes: Axes the measure depends on, in the order in which batches are balanced.
+        rule: Gives the (num_cells,) mass at a progress in [0, 1], summing to 1.
+        key: Gives a value that differs whenever the mass does: what a deal caches by.
+    """
+
+    axes: tuple[str, ...]
+    rule: Rule
+    key: Callable[[float], Hashable] = field(default=_never_changes)
+
+    def mass(self, cells: Cells, progress: float) -> np.ndarray:
+        """Give the share of each cell at a progress in [0, 1].
+
+        Raises:
+            ScheduleError: If a share is negative or not finite, or all are zero.
+        """
+        mass = np.asarray(self.rule(cells, progress), dtype=np.float64)
+        if mass.shape != (cells.num_cells,) or not np.isfinite(mass).all() or (mass < 0).any():
+            raise ScheduleError(
+                f"a flow must give {cells.num_cells} finite shares >= 0",
+                where=f"progress {progress:.3f}",
+            )
+        total = mass.sum()
+        if total <= 0:
+            raise ScheduleError(
+                "no cell of the pool has any share", where=f"progress {progress:.3f}"
+            )
+        return mass / total
+
+    def by(self, axis: str, *, power: float = 0.0, weights: Weights | None = None) -> "Flow":
+        """Set the shares of the groups of an axis and keep what lies within each.
+
+        Args:
+            axis: Column such as "task".
+            power: Exponent on the group's present share: 1 keeps it, 0 makes groups equal.
+            weights: Gives the groups' shares from their names and the progress, instead.
+        """
+
+        def rule(cells: Cells, progress: float) -> np.ndarray:
+            below = self.mass(cells, progress)
+            codes, names = cells.codes[axis], cells.names[axis]
+            old = np.bincount(codes, weights=below, minlength=len(names))
+            is_there = old > 0
+            if weights is None:
+                new = np.where(is_there, np.where(is_there, old, 1.0) ** power, 0.0)
+            else:
+                new = np.where(is_there, weights(names, progress), 0.0)
+            return below * (new / np.where(is_there, old, 1.0))[codes]
+
+        return Flow(_joined(self.axes, (axis,)), rule, self.key if weights is None else _clock)
+
+    def within(self, axis: str, inner: Callable[["Flow"], "Flow"]) -> "Flow":
+        """Apply a flow inside every group of an axis and keep the groups' shares."""
+        changed = inner(self)
+
+        def rule(cells: Cells, progress: float) -> np.ndarray:
+            below = self.mass(cells, progress)
+            result = np.zeros(cells.num_cells)
+            for code in np.unique(cells.codes[axis]):
+                inside = cells.codes[axis] == code
+                share = below[inside].sum()
+                if share > 0:
+                    restricted = inner(self.where(axis, code)).mass(cells, progress)
+                    result += share * restricted
+            return result
+
+        return Flow(_joined(self.axes, (axis,), changed.axes), rule, changed.key)
+
+    def where(self, axis: str, code: int) -> "Flow":
+        """Keep one group of an axis."""
+
+        def rule(cells: Cells, progress: float) -> np.ndarray:
+            return self.mass(cells, progress) * (cells.codes[axis] == code)
+
+        return Flow(_joined(self.axes, (axis,)), rule, self.key)
+
+    def tilt(self, axis: str, scores: Mapping[str, float]) -> "Flow":
+        """Multiply the groups of an axis by the exponential of their scores."""
+
+        def rule(cells: Cells, progress: float) -> np.ndarray:
+            factors = np.exp([scores.get(name, 0.0) for name in cells.names[axis]])
+            return self.mass(cells, progress) * factors[cells.codes[axis]]
+
+        return Flow(_joined(self.axes, (axis,)), rule, self.key)
+
+
+def examples() -> Flow:
+    """Give every utterance the same share."""
+    return Flow((), lambda cells, progress: cells.sizes / cells.sizes.sum())
+
+
+def nested(axes: tuple[str, ...]) -> Flow:
+    """Give the groups of the first axis equal shares, within each those of the second, and so on.
+
+    The rows of a cell share its part alike. `nested(("task", "label"))` is
+    `examples().by("task").within("task", lambda f: f.by("label"))`, computed in one pass.
+    """
+
+    def rule(cells: Cells, progress: float) -> np.ndarray:
+        mass = np.ones(cells.num_cells)
+        group = np.zeros(cells.num_cells, dtype=np.int64)
+        for axis in axes:
+            path = group * len(cells.names[axis]) + cells.codes[axis]
+            paths, finer = np.unique(path, return_inverse=True)
+            parents = np.zeros(len(paths), dtype=np.int64)
+            parents[finer] = group
+            num_children = np.bincount(parents)
+            mass = mass / num_children[group]
+            group = finer
+        return mass * cells.sizes / np.bincount(group, weights=cells.sizes)[group]
+
+    return Flow(axes, rule)
+
+
+def blend(first: Flow, second: Flow, weight: Callable[[float], float]) -> Flow:
+    """Join two flows: `1 - weight` parts of the first and `weight` of the second.
+
+    Args:
+        first: What a weight of 0 gives.
+        second: What a weight of 1 gives.
+        weight: From progress to a weight in [0, 1].
+    """
+
+    def rule(cells: Cells, progress: float) -> np.ndarray:
+        part = weight(progress)
+        if part <= 0:
+            return first.mass(cells, progress)
+        if part >= 1:
+            return second.mass(cells, progress)
+        return (1 - part) * first.mass(cells, progress) + part * second.mass(cells, progress)
+
+    def key(progress: float) -> Hashable:
+        part = weight(progress)
+        return (
+            part,
+            first.key(progress) if part < 1 else None,
+            second.key(progress) if part > 0 else None,
+        )
+
+    return Flow(_joined(first.axes, second.axes), rule, key)
+
+
+def _clock(progress: float) -> Hashable:
+    return progress
+
+
+def _joined(*parts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(axis for part in parts for axis in part))

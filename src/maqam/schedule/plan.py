@@ -1,0 +1,172 @@
+"""A plan: the rows of every optimiser step, on disk, with what it was made from.
+
+A run only follows it. It holds global batches; how one is spread over processes is `ranks`.
+"""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from maqam.errors import ScheduleError
+from maqam.schedule.pool import Pool
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How many utterances of each group of an axis each step holds.
+
+    Attributes:
+        names: Name of each group.
+        counts: (num_steps, num_groups) integers.
+    """
+
+    names: tuple[str, ...]
+    counts: np.ndarray
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The rows of every step.
+
+    Attributes:
+        rows: (num_steps, batch_size) int64 manifest rows, ascending within a step.
+        seed: Seed it was dealt with.
+        schedule: The schedule as a table of settings.
+        pool_fingerprint: Pool it was dealt from.
+        stages: First step and name of each stretch under one rule.
+        switches: Steps at which one schedule hands over to another.
+        shares: What each step holds, by axis.
+        notes: What the user should know, such as shares handed over by a dry group.
+    """
+
+    rows: np.ndarray
+    seed: int
+    schedule: Mapping[str, Any]
+    pool_fingerprint: str
+    stages: tuple[tuple[int, str], ...]
+    switches: tuple[int, ...]
+    shares: Mapping[str, Shares]
+    notes: tuple[str, ...]
+
+    @property
+    def num_steps(self) -> int:
+        """Optimiser steps."""
+        return int(self.rows.shape[0])
+
+    @property
+    def batch_size(self) -> int:
+        """Utterances of a global batch."""
+        return int(self.rows.shape[1])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the rows: 32 hex digits; two plans with it train alike."""
+        digest = hashlib.blake2b(np.ascontiguousarray(self.rows), digest_size=16)
+        digest.update(str(self.rows.shape).encode())
+        return digest.hexdigest()
+
+    def check_pool(self, pool: Pool) -> None:
+        """Refuse a pool that is not the one the plan was dealt from.
+
+        Raises:
+            ScheduleError: If utterances, their groups or their clusters have changed.
+        """
+        if pool.fingerprint != self.pool_fingerprint:
+            raise ScheduleError(
+                f"the pool has changed: the plan was dealt from {self.pool_fingerprint[:12]}, "
+                f"this is {pool.fingerprint[:12]}",
+                where="plan",
+                hint="compile the plan again with maqam plan RECIPE --force",
+            )
+
+    def save(self, folder: Path | str) -> None:
+        """Write the plan; plan.json, which names the others' hash, comes last."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        _write(target / "rows.npy", _npy(self.rows))
+        stream = io.BytesIO()
+        np.savez_compressed(stream, **{axis: one.counts for axis, one in self.shares.items()})
+        _write(target / "shares.npz", stream.getvalue())
+        record = {
+            "format_version": FORMAT_VERSION,
+            "fingerprint": self.fingerprint,
+            "seed": self.seed,
+            "num_steps": self.num_steps,
+            "batch_size": self.batch_size,
+            "schedule": self.schedule,
+            "pool_fingerprint": self.pool_fingerprint,
+            "stages": self.stages,
+            "switches": self.switches,
+            "axes": {axis: one.names for axis, one in self.shares.items()},
+            "notes": self.notes,
+        }
+        text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+        _write(target / "plan.json", text.encode())
+
+
+def load_plan(folder: Path | str) -> Plan:
+    """Read a plan back.
+
+    Raises:
+        ScheduleError: If there is none, it is half written or its rows were altered.
+    """
+    source = Path(folder)
+    try:
+        record = json.loads((source / "plan.json").read_text(encoding="utf-8"))
+        rows = np.load(source / "rows.npy", mmap_mode="r", allow_pickle=False)
+        with np.load(source / "shares.npz", allow_pickle=False) as counts:
+            shares = {
+                axis: Shares(tuple(names), counts[axis]) for axis, names in record["axes"].items()
+            }
+        plan = Plan(
+            rows=rows,
+            seed=record["seed"],
+            schedule=record["schedule"],
+            pool_fingerprint=record["pool_fingerprint"],
+            stages=tuple((int(step), str(name)) for step, name in record["stages"]),
+            switches=tuple(record["switches"]),
+            shares=shares,
+            notes=tuple(record["notes"]),
+        )
+    except FileNotFoundError as error:
+        raise ScheduleError(
+            f"no whole plan here: {Path(error.filename).name} is missing",
+            where=str(source),
+            hint="compile one with maqam plan RECIPE",
+        ) from error
+    except (ValueError, KeyError, TypeError, EOFError, BadZipFile, OSError) as error:
+        raise _damaged(source, str(error)) from error
+    if plan.fingerprint != record.get("fingerprint"):
+        raise _damaged(source, "the rows are not those that were written")
+    return plan
+
+
+def _damaged(folder: Path, reason: str) -> ScheduleError:
+    return ScheduleError(
+        f"the plan is damaged: {reason}",
+        where=str(folder),
+        hint="compile it again with maqam plan RECIPE --force",
+    )
+
+
+def _npy(values: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.ascontiguousarray(values), allow_pickle=False)
+    return stream.getvalue()
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)

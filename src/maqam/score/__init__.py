@@ -1,0 +1,1 @@
+"""Hypotheses in, numbers out: no model is needed to score, rescore or compare."""

@@ -1,0 +1,124 @@
+"""Intervals by resampling: blocks of utterances that hang together, and seeds above them.
+
+Statistics are sums over blocks (errors and words, confusion counts, scores and counts), so a
+resample is one row of a matrix of multinomial counts times the block sums.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+CONFIDENCE = 0.95
+
+Statistic = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % interval, empty where there are too few blocks to resample.
+
+    Attributes:
+        low: Lower end.
+        high: Upper end.
+    """
+
+    low: float | None
+    high: float | None
+
+
+def block_sums(values: np.ndarray, blocks: Sequence[str]) -> np.ndarray:
+    """Add up the statistics of each block.
+
+    Args:
+        values: (num_utterances, ...) statistics that add up.
+        blocks: Block of each utterance, such as its speaker.
+
+    Returns:
+        (num_blocks, ...) sums, blocks in alphabetical order.
+
+    Examples:
+        >>> block_sums(np.array([[1, 2], [3, 4], [5, 6]]), ["a", "b", "a"])
+        array([[6., 8.],
+               [3., 4.]])
+    """
+    names, codes = np.unique(np.asarray(blocks, dtype=str), return_inverse=True)
+    sums = np.zeros((len(names), *values.shape[1:]))
+    np.add.at(sums, codes.reshape(-1), values)
+    return sums
+
+
+def interval(
+    sums: np.ndarray, statistic: Statistic, *, num_resamples: int, rng: np.random.Generator
+) -> Interval:
+    """Give the percentile interval of a statistic over resampled blocks.
+
+    Args:
+        sums: (num_blocks, ...) block sums.
+        statistic: From summed statistics [..., *] to values [...].
+        num_resamples: Resamples drawn.
+        rng: Source of randomness.
+    """
+    if len(sums) < 2:
+        return Interval(None, None)
+    values = statistic(resampled(sums, num_resamples, rng))
+    return _percentiles(values)
+
+
+def resampled(sums: np.ndarray, num_resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Give the (num_resamples, ...) totals of resampled blocks."""
+    num_blocks = len(sums)
+    counts = rng.multinomial(num_blocks, np.full(num_blocks, 1 / num_blocks), size=num_resamples)
+    flat = counts.astype(np.float64) @ sums.reshape(num_blocks, -1)
+    return flat.reshape(num_resamples, *sums.shape[1:])
+
+
+def two_level(
+    first: np.ndarray,
+    second: np.ndarray,
+    statistic: Statistic,
+    *,
+    num_resamples: int,
+    rng: np.random.Generator,
+) -> Interval:
+    """Give the interval of the mean difference of two methods over paired seeds.
+
+    Seeds are resampled, then within each the blocks, the same for both methods. An interval over
+    utterances alone is far too narrow between trainings: it ignores the spread of seeds.
+
+    Args:
+        first: (num_seeds, num_blocks, ...) block sums of one method.
+        second: The same of the other, on the same seeds and blocks.
+        statistic: From summed statistics [..., *] to values [...].
+        num_resamples: Resamples drawn.
+        rng: Source of randomness.
+    """
+    num_seeds, num_blocks = first.shape[:2]
+    if num_seeds < 2 or num_blocks < 2:
+        return Interval(None, None)
+    differences = np.zeros(num_resamples)
+    chosen = rng.integers(num_seeds, size=(num_resamples, num_seeds))
+    uniform = np.full(num_blocks, 1 / num_blocks)
+    for slot in range(num_seeds):
+        counts = rng.multinomial(num_blocks, uniform, size=num_resamples).astype(np.float64)
+        for seed in range(num_seeds):
+            drawn = np.flatnonzero(chosen[:, slot] == seed)
+            if not len(drawn):
+                continue
+            totals = [
+                (counts[drawn] @ method[seed].reshape(num_blocks, -1)).reshape(
+                    len(drawn), *method.shape[2:]
+                )
+                for method in (first, second)
+            ]
+            differences[drawn] += statistic(totals[1]) - statistic(totals[0])
+    return _percentiles(differences / num_seeds)
+
+
+def _percentiles(values: np.ndarray) -> Interval:
+    kept = values[np.isfinite(values)]
+    if not len(kept):
+        return Interval(None, None)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(kept, [tail, 1 - tail])
+    return Interval(float(low), float(high))

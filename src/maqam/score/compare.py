@@ -1,0 +1,232 @@
+"""Methods against a baseline over paired seeds.
+
+A seed is a whole training, so it is the unit of evidence: the test is a paired t on the seeds'
+scores, the interval a two-level bootstrap over seeds and speaker blocks, and p-values are corrected
+over all pairs of a task's main metrics by Holm's rule. One seed gives no verdict.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from maqam.errors import RunError
+from maqam.score.bootstrap import Interval, block_sums, interval, two_level
+from maqam.score.scoring import Columns, Measure, blocks_of, measures, take
+from maqam.score.settings import ScoreSettings
+from maqam.seeding import generator
+from maqam.tasks import TASKS
+
+FORMAT_VERSION = 1
+SIGNIFICANCE = 0.05
+ONE_SEED = "one seed: no verdict"
+NO_DIFFERENCE = "no difference shown"
+
+
+@dataclass(frozen=True, slots=True)
+class _Seeds:
+    """One score of one method on all seeds.
+
+    Attributes:
+        sums: (num_seeds, num_blocks, ...) block sums.
+        measure: The score, of the first seed.
+    """
+
+    sums: np.ndarray
+    measure: Measure
+
+    @property
+    def values(self) -> np.ndarray:
+        """(num_seeds,) score of each seed."""
+        return self.measure.statistic(self.sums.sum(axis=1))
+
+
+def compare_methods(
+    hypotheses: Mapping[str, Mapping[int, Columns]],
+    *,
+    baseline: str,
+    settings: ScoreSettings,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """Compare methods with a baseline on every score of every task.
+
+    Args:
+        hypotheses: Columns of hypotheses.parquet by method, by seed.
+        baseline: Method the others are compared with.
+        settings: Profile and resamples.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        The rows of comparison.json.
+
+    Raises:
+        RunError: If methods were not scored on the same utterances, or seeds are not paired.
+    """
+    seeds = _paired_seeds(hypotheses, baseline)
+    first = hypotheses[baseline][seeds[0]]
+    tasks = np.asarray(first["task"], dtype=object)
+    rows: list[dict[str, Any]] = []
+    for task in [name for name in TASKS if (tasks == name).any()]:
+        members = np.flatnonzero(tasks == task)
+        own = {
+            method: [take(by_seed[one], members) for one in seeds]
+            for method, by_seed in hypotheses.items()
+        }
+        rows += _compare_task(own, task, baseline, settings, seed)
+    _correct(rows)
+    return rows
+
+
+def _paired_seeds(hypotheses: Mapping[str, Mapping[int, Columns]], baseline: str) -> list[int]:
+    seeds = sorted(hypotheses[baseline])
+    ids = list(hypotheses[baseline][seeds[0]]["id"])
+    for method, by_seed in hypotheses.items():
+        if sorted(by_seed) != seeds:
+            raise RunError(
+                f"{method} has seeds {sorted(by_seed)}, {baseline} has {seeds}",
+                where="compare",
+                hint="run the missing seeds: methods are compared on pairs",
+            )
+        for one, columns in by_seed.items():
+            if list(columns["id"]) != ids:
+                raise RunError(
+                    f"{method}, seed {one}, was scored on other utterances",
+                    where="compare",
+                    hint="evaluate all runs on the same split",
+                )
+    return seeds
+
+
+def _compare_task(
+    own: Mapping[str, Sequence[Columns]],
+    task: str,
+    baseline: str,
+    settings: ScoreSettings,
+    seed: int,
+) -> list[dict[str, Any]]:
+    dialects = np.array([value or "" for value in own[baseline][0]["dialect"]])
+    groups = {"all": np.arange(len(dialects))}
+    if task != "did":
+        for dialect in sorted(set(dialects) - {""}):
+            groups[f"dialect={dialect}"] = np.flatnonzero(dialects == dialect)
+    blocks = np.array(blocks_of(own[baseline][0]))
+    measured = {
+        method: [measures(columns, task, settings) for columns in by_seed]
+        for method, by_seed in own.items()
+    }
+    rows = []
+    for index, measure in enumerate(measured[baseline][0]):
+        if measure.profile not in (None, settings.profile):
+            continue
+        for group, members in groups.items():
+            scores = {
+                method: _Seeds(
+                    np.stack(
+                        [
+                            block_sums(one[index].sums[members], blocks[members].tolist())
+                            for one in by_seed
+                        ]
+                    ),
+                    measure,
+                )
+                for method, by_seed in measured.items()
+            }
+            rows += [
+                _row(task, group, method, scores, baseline, settings, seed) for method in scores
+            ]
+    return rows
+
+
+def _row(  # noqa: PLR0913  one flat record
+    task: str,
+    group: str,
+    method: str,
+    scores: Mapping[str, _Seeds],
+    baseline: str,
+    settings: ScoreSettings,
+    seed: int,
+) -> dict[str, Any]:
+    one, base = scores[method], scores[baseline]
+    measure, num_seeds = one.measure, len(one.sums)
+    rng = generator(seed, "compare", task, measure.name, group)
+    pooled = one.sums.mean(axis=0)
+    around = interval(pooled, measure.statistic, num_resamples=settings.num_resamples, rng=rng)
+    gap, p_value = Interval(None, None), None
+    difference = None if method == baseline else _finite((one.values - base.values).mean())
+    if method != baseline and num_seeds > 1 and difference is not None:
+        gap = two_level(
+            base.sums, one.sums, measure.statistic, num_resamples=settings.num_resamples, rng=rng
+        )
+        p_value = paired_p_value(one.values - base.values)
+    return {
+        "task": task,
+        "metric": measure.name,
+        "group": group,
+        "method": method,
+        "num_seeds": num_seeds,
+        "mean": _finite(one.values.mean()),
+        "low": around.low,
+        "high": around.high,
+        "difference": difference,
+        "difference_low": gap.low,
+        "difference_high": gap.high,
+        "p_value": p_value,
+        "higher_is_better": measure.higher_is_better,
+        "verdict": ONE_SEED if num_seeds == 1 else NO_DIFFERENCE,
+    }
+
+
+def paired_p_value(differences: np.ndarray) -> float:
+    """Give the two-sided p-value of a paired t-test on the seeds' differences.
+
+    Examples:
+        >>> round(paired_p_value(np.array([1.0, 1.2, 0.9, 1.1, 1.0])), 5)
+        3e-05
+    """
+    spread = differences.std(ddof=1)
+    if spread == 0:
+        return 1.0 if differences[0] == 0 else 0.0
+    t = differences.mean() / (spread / np.sqrt(len(differences)))
+    return float(2 * stats.t.sf(abs(t), df=len(differences) - 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for their number by Holm's step-down rule.
+
+    Examples:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p_values, kind="stable")
+    corrected, worst = np.zeros(len(p_values)), 0.0
+    for rank, index in enumerate(order):
+        worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[int(index)]))
+        corrected[index] = worst
+    return [float(round(value, 12)) for value in corrected]
+
+
+def _correct(rows: list[dict[str, Any]]) -> None:
+    """Correct the p-values of each family and give the verdicts, in place.
+
+    The family of a claim is every method on every task's main metric; other scores and single
+    dialects are corrected among themselves.
+    """
+    families: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    for row in rows:
+        if row["p_value"] is not None:
+            is_main = row["group"] == "all" and row["metric"] == TASKS[row["task"]].metrics[0]
+            families[is_main].append(row)
+    for family in families.values():
+        for row, p_value in zip(family, holm([row["p_value"] for row in family]), strict=True):
+            row["p_value"] = p_value
+            low, high = row["difference_low"], row["difference_high"]
+            is_apart = low is not None and high is not None and (low > 0 or high < 0)
+            if is_apart and p_value < SIGNIFICANCE:
+                is_better = (row["difference"] > 0) == row["higher_is_better"]
+                row["verdict"] = "better" if is_better else "worse"
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,220 @@
+"""Every score of a run from its hypotheses alone: no model is needed to score or rescore."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from maqam.score import classification
+from maqam.score.bootstrap import Interval, Statistic, block_sums, interval
+from maqam.score.error_rate import edits_by_utterance
+from maqam.score.failures import is_blank, is_loop
+from maqam.score.rouge import chrf, rouge
+from maqam.score.settings import ScoreSettings
+from maqam.seeding import generator
+from maqam.tasks import TASKS
+from maqam.text.profiles import normalize
+
+FORMAT_VERSION = 1
+COMPARED_PROFILES = ("leaderboard-v2", "none")
+
+Columns = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A score as statistics that add up over utterances, and how they become a number.
+
+    Attributes:
+        name: Such as "wer".
+        sums: (num_utterances, ...) statistics of each utterance.
+        statistic: From summed statistics [..., *] to values [...].
+        num_units: (num_utterances,) words, characters or utterances behind it.
+        higher_is_better: Direction.
+        profile: Normalizer profile, where one applies.
+    """
+
+    name: str
+    sums: np.ndarray
+    statistic: Statistic
+    num_units: np.ndarray
+    higher_is_better: bool
+    profile: str | None = None
+
+
+def ratio(sums: np.ndarray) -> np.ndarray:
+    """Give the first of two summed statistics over the second."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result: np.ndarray = sums[..., 0] / sums[..., 1]
+    return result
+
+
+def measures(columns: Columns, task: str, settings: ScoreSettings) -> list[Measure]:
+    """Give every score of one task's hypotheses.
+
+    Args:
+        columns: Columns of hypotheses.parquet, rows of this task only.
+        task: Name of the task.
+        settings: Profile.
+    """
+    references, hypotheses = list(columns["reference"]), list(columns["hypothesis"])
+    if TASKS[task].labels:
+        return _label_measures(columns, task) + _blanks(hypotheses)
+    found = []
+    if task == "asr":
+        profiles = dict.fromkeys((settings.profile, *COMPARED_PROFILES))
+        for profile in profiles:
+            found += _error_rates(references, hypotheses, profile)
+    else:
+        found += _summary_measures(references, hypotheses, settings.profile)
+    found.append(_mean("loop_rate", is_loop(hypotheses), higher_is_better=False))
+    words = [[len(text.split()) for text in texts] for texts in (hypotheses, references)]
+    lengths = np.array(words, dtype=np.float64).T
+    found.append(Measure("length_ratio", lengths, ratio, lengths[:, 1], higher_is_better=True))
+    return found + _blanks(hypotheses)
+
+
+def score_hypotheses(
+    columns: Columns, *, settings: ScoreSettings, seed: int, split: str, synthetic: bool
+) -> dict[str, Any]:
+    """Score hypotheses per task and per dialect, each figure with its interval.
+
+    Args:
+        columns: Columns of hypotheses.parquet.
+        settings: Profile and resamples.
+        seed: Seed of the bootstrap.
+        split: Name of the split, for the record.
+        synthetic: Whether the speech is synthetic, for the record.
+
+    Returns:
+        What scores.json holds.
+    """
+    tasks = np.asarray(columns["task"], dtype=object)
+    scores, confusions = [], {}
+    for task in [name for name in TASKS if (tasks == name).any()]:
+        own = take(columns, np.flatnonzero(tasks == task))
+        for measure in measures(own, task, settings):
+            scores += _by_group(measure, own, task, settings, seed)
+        if labels := TASKS[task].labels:
+            counts = classification.confusion(own["reference"], own["predicted_label"], labels)
+            confusions[task] = {"labels": list(labels), "counts": counts[:, :-1].tolist()}
+    return {
+        "format_version": FORMAT_VERSION,
+        "split": split,
+        "profile": settings.profile,
+        "synthetic": synthetic,
+        "scores": scores,
+        "confusions": confusions,
+    }
+
+
+def take(columns: Columns, rows: np.ndarray) -> dict[str, list[Any]]:
+    """Give some rows of a table of columns."""
+    return {name: [values[int(row)] for row in rows] for name, values in columns.items()}
+
+
+def blocks_of(columns: Columns) -> list[str]:
+    """Give the block of each utterance: its speaker, or itself where no speaker is known."""
+    pairs = zip(columns["speaker"], columns["id"], strict=True)
+    return [speaker if speaker is not None else f"utterance {name}" for speaker, name in pairs]
+
+
+def _by_group(
+    measure: Measure, columns: Columns, task: str, settings: ScoreSettings, seed: int
+) -> list[dict[str, Any]]:
+    dialects = np.array([value or "" for value in columns["dialect"]])
+    groups = {"all": np.arange(len(dialects))}
+    if TASKS[task].name != "did":
+        for dialect in sorted(set(dialects) - {""}):
+            groups[f"dialect={dialect}"] = np.flatnonzero(dialects == dialect)
+    blocks = np.array(blocks_of(columns))
+    rows = []
+    for group, members in groups.items():
+        rng = generator(seed, "bootstrap", task, measure.name, measure.profile, group)
+        sums = block_sums(measure.sums[members], blocks[members].tolist())
+        value = float(measure.statistic(sums.sum(axis=0)))
+        around = Interval(None, None)
+        if np.isfinite(value):
+            around = interval(
+                sums, measure.statistic, num_resamples=settings.num_resamples, rng=rng
+            )
+        rows.append(
+            {
+                "task": task,
+                "metric": measure.name,
+                "group": group,
+                "value": value if np.isfinite(value) else None,
+                "low": around.low,
+                "high": around.high,
+                "num_utterances": len(members),
+                "num_units": int(measure.num_units[members].sum()),
+                "higher_is_better": measure.higher_is_better,
+                "profile": measure.profile,
+            }
+        )
+    return rows
+
+
+def _error_rates(
+    references: Sequence[str], hypotheses: Sequence[str], profile: str
+) -> list[Measure]:
+    found = []
+    for name, unit in (("wer", "word"), ("cer", "character")):
+        edits = edits_by_utterance(
+            references,
+            hypotheses,
+            profile=profile,
+            unit=unit,  # type: ignore[arg-type]
+        )
+        sums = np.stack([edits.errors, edits.num_units], axis=1)
+        found.append(
+            Measure(name, sums, ratio, edits.num_units, higher_is_better=False, profile=profile)
+        )
+    return found
+
+
+def _label_measures(columns: Columns, task: str) -> list[Measure]:
+    labels, references = TASKS[task].labels, list(columns["reference"])
+    found = []
+    for suffix, predictions in (
+        ("", list(columns["predicted_label"])),
+        ("_generated", list(columns["answered_label"])),
+    ):
+        one_hot = np.stack(
+            [
+                classification.confusion([true], [answered], labels)
+                for true, answered in zip(references, predictions, strict=True)
+            ]
+        )
+        ones = np.ones(len(references), dtype=np.int64)
+        for name, statistic in (
+            ("macro_f1", classification.macro_f1),
+            ("accuracy", classification.accuracy),
+        ):
+            found.append(Measure(name + suffix, one_hot, statistic, ones, higher_is_better=True))
+    invalid = np.array([answer is None for answer in columns["answered_label"]])
+    return [*found, _mean("invalid_rate", invalid, higher_is_better=False)]
+
+
+def _summary_measures(
+    references: Sequence[str], hypotheses: Sequence[str], profile: str
+) -> list[Measure]:
+    plain = [[normalize(text, profile) for text in texts] for texts in (references, hypotheses)]
+    found = [
+        _mean(name, values, higher_is_better=True, profile=profile)
+        for name, values in rouge(plain[0], plain[1]).items()
+    ]
+    return [*found, _mean("chrf", chrf(plain[0], plain[1]), higher_is_better=True, profile=profile)]
+
+
+def _blanks(hypotheses: Sequence[str]) -> list[Measure]:
+    return [_mean("blank_rate", is_blank(hypotheses), higher_is_better=False)]
+
+
+def _mean(
+    name: str, values: np.ndarray, *, higher_is_better: bool, profile: str | None = None
+) -> Measure:
+    ones = np.ones(len(values))
+    sums = np.stack([values.astype(np.float64), ones], axis=1)
+    return Measure(name, sums, ratio, ones, higher_is_better, profile)

@@ -1,0 +1,32 @@
+"""What is decoded of a run, and how it is scored."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSettings:
+    """Decoding limits and the rules of scoring.
+
+    Attributes:
+        profile: Normalizer profile of word and character error rates.
+        max_new_tokens: Where a free-text answer without an end is cut.
+        max_label_tokens: The same for an answer that should be a label.
+        batch_tokens: Prompt tokens decoded side by side, padding included.
+        length_normalized: Whether a label's log-likelihood is divided by its tokens.
+        num_resamples: Bootstrap resamples behind every interval.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    profile: str = "leaderboard-v3"
+    max_new_tokens: int = 64
+    max_label_tokens: int = 12
+    batch_tokens: int = 6000
+    length_normalized: bool = True
+    num_resamples: int = 2000
+
+    def __post_init__(self) -> None:
+        for name in ("max_new_tokens", "max_label_tokens", "batch_tokens", "num_resamples"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

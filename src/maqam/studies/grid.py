@@ -1,0 +1,96 @@
+"""A study as a value: one base recipe, methods that differ from it, and paired seeds."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from maqam.errors import ConfigError
+from maqam.recipe import Recipe, config_error, read_yaml, validate, with_overrides
+
+
+class Study(BaseModel):
+    """Runs that differ in one thing.
+
+    Attributes:
+        name: Title of the study.
+        output: Folder of the study: runs, features, comparison and report.
+        baseline: Method the others are compared with.
+        seeds: Seeds every method is run with; pairs share order, decks and initial adapters.
+        base: Settings all methods share, as in a recipe.
+        methods: Settings of each method on top of `base`, by its name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = "study"
+    output: str = "runs/study"
+    baseline: str
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    base: dict[str, Any] = {}
+    methods: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
+
+    def recipe(self, method: str, seed: int) -> Recipe:
+        """Give the recipe of one run of the study."""
+        own = {
+            "name": f"{method}-seed{seed}",
+            "seed": seed,
+            "output": str(Path(self.output) / "runs"),
+        }
+        return validate(
+            merged(merged(self.base, self.methods[method]), own), where=f"methods.{method}"
+        )
+
+    def recipes(self) -> list[tuple[str, Recipe]]:
+        """Give every run with its method, seed by seed so that early results are paired."""
+        return [
+            (method, self.recipe(method, seed)) for seed in self.seeds for method in self.methods
+        ]
+
+
+def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
+    """Read and validate a study, every one of its recipes included.
+
+    Raises:
+        ConfigError: If a setting is unknown or of the wrong kind, in the study or in a recipe.
+    """
+    return make_study(with_overrides(read_yaml(path), overrides), where=str(path))
+
+
+def make_study(values: Mapping[str, Any], *, where: str) -> Study:
+    """Turn plain values into a study whose recipes are known to be valid."""
+    try:
+        study = Study.model_validate(values)
+    except ValidationError as error:
+        raise config_error(error, values, where, known=sorted(Study.model_fields)) from error
+    if study.baseline not in study.methods:
+        raise ConfigError(
+            f"the baseline {study.baseline!r} is not among the methods",
+            where=f"{where}: baseline",
+            hint=f"the study's methods are {', '.join(study.methods)}",
+        )
+    for method in study.methods:
+        study.recipe(method, study.seeds[0])
+    return study
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay settings over others: tables are merged, but a table of another `kind` replaces.
+
+    Examples:
+        >>> merged({"train": {"num_steps": 5, "batch_size": 8}}, {"train": {"num_steps": 7}})
+        {'train': {'num_steps': 7, 'batch_size': 8}}
+        >>> merged({"schedule": {"kind": "tpc", "mode": "soft"}}, {"schedule": {"kind": "ads"}})
+        {'schedule': {'kind': 'ads'}}
+    """
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        same_kind = (
+            isinstance(old, Mapping)
+            and isinstance(value, Mapping)
+            and ("kind" not in value or value["kind"] == old.get("kind"))
+        )
+        result[key] = merged(old, value) if same_kind else value  # type: ignore[arg-type]
+    return result

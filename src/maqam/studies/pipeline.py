@@ -1,0 +1,255 @@
+"""The stages of one run: data and features, plan, training, evaluation.
+
+Each stage leaves its result on disk under a fingerprint, and finds it there the next time.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maqam.data.manifest import Manifest, read_manifest
+from maqam.data.pool import pool_from_manifest
+from maqam.data.synth.corpus import make_corpus
+from maqam.errors import RunError, ScheduleError
+from maqam.evaluate.run import SCORES, Evaluation, evaluate_rows
+from maqam.features.clusters import RowClusters, load_or_cluster
+from maqam.features.extract import fill_store, online_states, store_inputs
+from maqam.features.quality import agreements
+from maqam.features.store import FeatureStore, fingerprint_of
+from maqam.models.adapters import load_adapter
+from maqam.models.backbone import Backbone
+from maqam.models.qwen_omni import load_backbone
+from maqam.models.settings import ModelSettings
+from maqam.recipe import Recipe, dump_yaml, load_recipe
+from maqam.schedule import Plan, Pool, compile, load_plan
+from maqam.studies.files import read_json, write_text
+from maqam.train.phases import Phase, PhaseResult, run_phase
+
+Bars = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+
+RECIPE_FILE = "recipe.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What all runs on the same data and backbone share.
+
+    Attributes:
+        manifest: The utterances.
+        train_rows: (num_rows,) manifest rows that are trained on.
+        store: Aligner outputs of all rows, None where the encoder trains.
+        clusters: Clusters of the training rows, None where the encoder trains.
+        pool: What schedules deal from.
+    """
+
+    manifest: Manifest
+    train_rows: np.ndarray
+    store: FeatureStore | None
+    clusters: RowClusters | None
+    pool: Pool
+
+
+def open_manifest(recipe: Recipe, bars: Bars) -> Manifest:
+    """Read the recipe's manifest, or make the embedded corpus where it names none."""
+    if recipe.data.manifest is not None:
+        return read_manifest(recipe.data.manifest)
+    with bars("speak the corpus") as progress:
+        folder = make_corpus(corpus_folder(recipe), recipe.data.synth, progress=progress)
+    return read_manifest(folder)
+
+
+def corpus_folder(recipe: Recipe) -> Path:
+    """Give where the embedded corpus of a recipe is kept."""
+    return Path(recipe.output) / "corpus"
+
+
+def prepare(recipe: Recipe, bars: Bars) -> Prepared:
+    """Get data, features and clusters ready; what is on disk already is kept.
+
+    Raises:
+        ScheduleError: If the manifest has no row to train on.
+    """
+    manifest = open_manifest(recipe, bars)
+    rows = manifest.select(split=recipe.data.train_split)
+    if recipe.train.phase == "align":
+        rows = np.intersect1d(rows, manifest.select(task="asr"))
+    if not len(rows):
+        raise ScheduleError(
+            f"no utterance of split {recipe.data.train_split!r} to train on",
+            where=str(manifest.path),
+            hint="check data.train_split",
+        )
+    if recipe.train.phase == "align":
+        return Prepared(manifest, rows, None, None, pool_from_manifest(manifest, rows))
+    store = _open_store(recipe, manifest, bars)
+    clusters = load_or_cluster(
+        store, rows, _store_folder(recipe, store), settings=recipe.features, seed=recipe.seed
+    )
+    pool = pool_from_manifest(manifest, rows, clusters=clusters.labels_of(rows))
+    return Prepared(manifest, rows, store, clusters, pool)
+
+
+def describe_features(prepared: Prepared) -> dict[str, Any]:
+    """Give what `maqam features` reports: sizes, and how clusters relate to labels."""
+    store, clusters = prepared.store, prepared.clusters
+    if store is None or clusters is None:
+        return {"utterances": len(prepared.train_rows), "store": "none: the encoder trains"}
+    rows = clusters.rows
+    columns = {
+        name: prepared.manifest.column(name)[rows] for name in ("task", "dialect", "speaker")
+    }
+    known = {
+        name: np.array(["-" if value is None else value for value in values], dtype=str)
+        for name, values in columns.items()
+    }
+    found: dict[str, Any] = {
+        "utterances": len(store.rows),
+        "frames": int(store.num_frames(store.rows).sum()),
+        "width": store.dim,
+        "clusters": clusters.num_clusters,
+        "note": clusters.note,
+    }
+    for one in agreements(clusters.labels, known, seed=0):
+        found[f"adjusted mutual information with {one.column}"] = round(
+            one.adjusted_mutual_information, 3
+        )
+    return found
+
+
+def write_plan(recipe: Recipe, prepared: Prepared, folder: Path, *, overwrite: bool) -> Plan:
+    """Compile the recipe's schedule and write the plan.
+
+    Raises:
+        RunError: If the folder holds a plan and `overwrite` is off.
+    """
+    if (folder / "plan.json").exists() and not overwrite:
+        raise RunError(
+            "the folder holds a plan", where=str(folder), hint="write over it with --force"
+        )
+    plan = compile(
+        recipe.schedule,
+        prepared.pool,
+        steps=recipe.train.num_steps,
+        batch_size=recipe.train.batch_size,
+        seed=recipe.seed,
+    )
+    plan.save(folder)
+    return plan
+
+
+def train(recipe: Recipe, prepared: Prepared, bars: Bars, *, resume: bool = False) -> PhaseResult:
+    """Train one run by its plan.
+
+    Args:
+        recipe: The run.
+        prepared: Its data and features.
+        bars: Opens a progress bar for a stage.
+        resume: Whether to go on from the last whole checkpoint, if there is one.
+
+    Raises:
+        RunError: If the folder holds a run and `resume` is off, or it was another recipe's.
+        ScheduleError: If the run's plan was dealt from another pool.
+    """
+    folder = recipe.folder
+    if (folder / "plan" / "plan.json").exists():
+        plan = load_plan(folder / "plan")
+        plan.check_pool(prepared.pool)
+    else:
+        plan = write_plan(recipe, prepared, folder / "plan", overwrite=False)
+    backbone = load_backbone(recipe.model)
+    write_text(folder / RECIPE_FILE, dump_yaml(recipe))
+    phase = Phase(
+        prepared.manifest, plan, recipe.train, recipe.objective, recipe.seed, prepared.store
+    )
+    with bars(f"train {recipe.name}") as progress:
+        return run_phase(backbone, phase, folder, resume=resume, progress=progress)
+
+
+def evaluate(
+    folder: Path, bars: Bars, *, split: str = "test", prepared: Prepared | None = None
+) -> dict[str, Any]:
+    """Decode and score a split with a finished run.
+
+    Args:
+        folder: The run.
+        bars: Opens a progress bar for a stage.
+        split: Split of the manifest.
+        prepared: Its data and features, where they are at hand.
+
+    Raises:
+        RunError: If the run is not finished, or the split has no utterance.
+    """
+    recipe = recipe_of(folder)
+    if read_json(folder / "run.json").get("state") != "finished":
+        raise RunError(
+            "the run is not finished", where=str(folder), hint="maqam train RECIPE --resume"
+        )
+    own = prepared or prepare(recipe, bars)
+    backbone = _trained(recipe, folder)
+    states = own.store or online_states(backbone, own.manifest)
+    with bars(f"score {recipe.name}") as progress:
+        return evaluate_rows(
+            backbone,
+            own.manifest,
+            own.manifest.select(split=split),
+            folder / "eval" / split,
+            Evaluation(recipe.score, states, recipe.seed),
+            progress=progress,
+        )
+
+
+def recipe_of(folder: Path) -> Recipe:
+    """Read the resolved recipe of a run folder.
+
+    Raises:
+        RunError: If the folder is no run.
+    """
+    path = folder / RECIPE_FILE
+    if not path.is_file():
+        raise RunError("no run here", where=str(folder), hint="give the folder of a run")
+    return load_recipe(path)
+
+
+def is_scored(recipe: Recipe, split: str = "test") -> bool:
+    """Tell whether a run of this very recipe is finished and scored.
+
+    Raises:
+        RunError: If the folder holds a run of another recipe.
+    """
+    if not (recipe.folder / RECIPE_FILE).is_file():
+        return False
+    if recipe_of(recipe.folder) != recipe:
+        raise RunError(
+            "the folder holds a run of another recipe",
+            where=str(recipe.folder),
+            hint="remove it, or write the study elsewhere",
+        )
+    return (recipe.folder / "eval" / split / SCORES).is_file()
+
+
+def _open_store(recipe: Recipe, manifest: Manifest, bars: Bars) -> FeatureStore:
+    backbone = load_backbone(recipe.model)
+    rows = np.arange(manifest.num_utterances)
+    key = fingerprint_of(store_inputs(backbone, manifest, rows, recipe.features))
+    folder = Path(recipe.output) / "features" / key[:16]
+    with bars("store aligner outputs") as progress:
+        return fill_store(
+            backbone, manifest, rows, folder, settings=recipe.features, report=progress
+        )
+
+
+def _store_folder(recipe: Recipe, store: FeatureStore) -> Path:
+    return Path(recipe.output) / "features" / store.fingerprint[:16]
+
+
+def _trained(recipe: Recipe, folder: Path) -> Backbone:
+    if recipe.train.phase == "align":
+        path = str(folder / "weights")
+        return load_backbone(ModelSettings(recipe.model.kind, path, recipe.model.dtype))
+    backbone = load_backbone(recipe.model)
+    load_adapter(backbone, folder / "adapter")
+    return backbone

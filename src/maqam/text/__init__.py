@@ -1,0 +1,1 @@
+"""Arabic text as the metrics see it: profiles, labels in answers, tokens."""

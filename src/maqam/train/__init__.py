@@ -1,0 +1,1 @@
+"""Training a backbone by a plan: rows, loss, trainer, phases and their records."""

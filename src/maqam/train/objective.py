@@ -1,0 +1,194 @@
+"""What a step minimises: weighted next-token loss at supervised positions, CTC beside it.
+
+Every utterance's weight is fixed for the whole global batch before the step runs, so the loss of
+a step is a plain sum over its utterances and any split of it gives the same gradient.
+
+Tensor letters: B utterances, T tokens, D LLM width, S supervised tokens, C characters and blank.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from maqam.models.backbone import Backbone, Batch
+from maqam.train.ctc import BLANK, CtcTargets
+from maqam.train.settings import Objective
+from maqam.train.trimming import last_layer_at
+
+
+def utterance_weights(
+    tasks: Sequence[str], num_target_tokens: np.ndarray, objective: Objective
+) -> np.ndarray:
+    """Give the factor of each utterance's summed loss in the loss of its global batch.
+
+    Args:
+        tasks: Task of each utterance of the batch.
+        num_target_tokens: (batch_size,) supervised tokens of each, at least 1.
+        objective: How utterances weigh.
+
+    Returns:
+        (batch_size,) float64 factors; times the token counts they sum to 1.
+
+    Examples:
+        >>> tokens = np.array([8, 1, 1])
+        >>> for normalize in ("token", "utterance", "task"):
+        ...     weights = utterance_weights(["asr", "did", "did"], tokens, Objective(normalize))
+        ...     print(normalize, (weights * tokens).round(3).tolist())
+        token [0.8, 0.1, 0.1]
+        utterance [0.333, 0.333, 0.333]
+        task [0.5, 0.25, 0.25]
+    """
+    counts = np.asarray(num_target_tokens, dtype=np.float64)
+    factors = np.array([objective.weights.get(task, 1.0) for task in tasks])
+    weights: np.ndarray
+    if objective.normalize == "token":
+        weights = factors / (factors * counts).sum()
+    elif objective.normalize == "utterance":
+        weights = factors / counts / factors.sum()
+    else:
+        names, members, sizes = np.unique(
+            np.asarray(tasks), return_inverse=True, return_counts=True
+        )
+        of_tasks = np.array([objective.weights.get(str(name), 1.0) for name in names])
+        weights = (of_tasks / of_tasks.sum() / sizes)[members] / counts
+    return weights
+
+
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """One forward pass on one process.
+
+    Attributes:
+        rows: (B,) manifest rows.
+        batch: Their dialogues; the audio states are empty where `log_mels` is given.
+        supervised: [S] positions in the flattened [B * T] whose next token is supervised.
+        targets: [S] those next tokens.
+        owners: [S] which utterance each belongs to.
+        weights: [B] factor of each utterance's summed loss.
+        log_mels: (N_i, M) log-mel of each utterance that is encoded in the step; None where
+            the aligner outputs came from elsewhere.
+        ctc: Transcripts for the auxiliary loss, if it is used.
+    """
+
+    rows: np.ndarray
+    batch: Batch
+    supervised: Tensor
+    targets: Tensor
+    owners: Tensor
+    weights: Tensor
+    log_mels: list[np.ndarray] | None = None
+    ctc: CtcTargets | None = None
+
+
+def supervise(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Find the positions whose next token is supervised.
+
+    Returns:
+        [S] positions in the flattened [B * T], [S] next tokens, [S] owning utterances.
+    """
+    columns = torch.arange(batch.input_ids.shape[1])
+    predicts = (columns >= batch.target_starts[:, None] - 1) & (
+        columns < batch.lengths[:, None] - 1
+    )  # [B, T]
+    owners = predicts.nonzero()[:, 0]
+    positions = predicts.flatten().nonzero()[:, 0]
+    return positions, batch.input_ids.flatten()[positions + 1], owners
+
+
+class Learner(nn.Module):
+    """A backbone as the trainer sees it: a micro-batch in, its part of the step's loss out.
+
+    Args:
+        backbone: The model, trainable parts set.
+        num_characters: Characters of the CTC head; None for no head.
+        ctc_weight: Factor of the CTC loss.
+        encodes: Whether gradients flow through encoder and aligner.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        num_characters: int | None = None,
+        ctc_weight: float = 0.0,
+        encodes: bool = False,
+    ) -> None:
+        super().__init__()
+        self.thinker = backbone.model
+        self.ctc_head = (
+            nn.Linear(backbone.audio_dim, num_characters + 1, device=backbone.device)
+            if num_characters is not None
+            else None
+        )
+        self._backbone = backbone
+        self._ctc_weight = ctc_weight
+        self._encodes = encodes
+
+    def train(self, mode: bool = True) -> "Learner":
+        """Switch dropout on or off; a frozen encoder never has any."""
+        super().train(mode)
+        if not self._encodes:
+            self.thinker.model.audio_tower.eval()
+        return self
+
+    def forward(self, micro_batch: MicroBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the loss of a micro-batch.
+
+        Returns:
+            Its part of the step's loss, the [B] summed next-token losses of its utterances
+            (detached), and its part of the CTC loss before `ctc_weight` (detached).
+        """
+        batch = self._with_audio(micro_batch)
+        device = self._backbone.device
+        positions = micro_batch.supervised.to(device)
+        with last_layer_at(self.thinker.model.language_model, positions):
+            hidden = self._backbone.hidden(batch)  # [B, T, D]
+        chosen = hidden.flatten(0, 1).index_select(0, positions)
+        logits = self._backbone.logits(chosen).float()
+        losses = F.cross_entropy(logits, micro_batch.targets.to(device), reduction="none")
+        owners = micro_batch.owners.to(device)
+        by_utterance = losses.new_zeros(len(micro_batch.rows)).index_add(0, owners, losses)
+        loss = (by_utterance * micro_batch.weights.to(device)).sum()
+        ctc = self._ctc(batch.audio_states, micro_batch.ctc)
+        if ctc is None:
+            return loss, by_utterance.detach(), loss.new_zeros(())
+        return loss + self._ctc_weight * ctc, by_utterance.detach(), ctc.detach()
+
+    def _with_audio(self, micro_batch: MicroBatch) -> Batch:
+        """Run encoder and aligner where the step has to."""
+        batch = micro_batch.batch
+        if micro_batch.log_mels is None:
+            return batch
+        heard = iter(self._backbone.encode_audio([one for one in micro_batch.log_mels if len(one)]))
+        silent = torch.zeros(0, self._backbone.audio_dim, device=self._backbone.device)
+        states = [next(heard) if len(one) else silent for one in micro_batch.log_mels]
+        return Batch(batch.input_ids, batch.lengths, batch.target_starts, states)
+
+    def _ctc(self, audio_states: list[Tensor], ctc: CtcTargets | None) -> Tensor | None:
+        """Give the weighted CTC loss of a micro-batch.
+
+        A transcript that no path through the audio tokens can spell counts 0 here; the run
+        reports how many there are.
+        """
+        if self.ctc_head is None or ctc is None or not int(ctc.lengths.sum()):
+            return None
+        device = self._backbone.device
+        spoken = ctc.lengths.nonzero()[:, 0]
+        heard = [audio_states[index] for index in spoken.tolist()]
+        states = pad_sequence(heard, batch_first=True).to(self.ctc_head.weight.dtype)
+        log_probabilities = self.ctc_head(states).float().log_softmax(dim=-1)  # [B, T, C]
+        losses = F.ctc_loss(
+            log_probabilities.transpose(0, 1),
+            ctc.characters.to(device),
+            torch.tensor([len(one) for one in heard]),
+            ctc.lengths[spoken],
+            blank=BLANK,
+            reduction="none",
+            zero_infinity=True,
+        )
+        return (losses * ctc.weights[spoken].to(device)).sum()

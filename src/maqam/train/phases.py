@@ -1,0 +1,315 @@
+"""One phase of a run from start to end: check, train, write what came out.
+
+A run folder is either running, with whole checkpoints to go on from, or finished.
+"""
+
+import random
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from peft import PeftModel
+
+from maqam.data.manifest import Manifest
+from maqam.errors import MaqamWarning, RunError, ScheduleError
+from maqam.models.adapters import (
+    add_adapter,
+    merge_adapter,
+    remove_adapter,
+    save_adapter,
+    save_weights,
+)
+from maqam.models.backbone import AudioStates, Backbone
+from maqam.models.freezing import PartParameters, parameter_table, train_only
+from maqam.schedule.plan import Plan
+from maqam.seeding import derive
+from maqam.train.batches import PlanBatches
+from maqam.train.checkpoints import newest_checkpoint, whole_folder
+from maqam.train.ctc import TRANSCRIBED, Transcripts, spell
+from maqam.train.hearing import LogMels, OnlineStates
+from maqam.train.objective import Learner
+from maqam.train.record import (
+    check_same_run,
+    versions,
+    weights_fingerprint,
+    write_record,
+)
+from maqam.train.rows import PreparedRows, prepare_rows
+from maqam.train.settings import Objective, TrainSettings
+from maqam.train.telemetry import Telemetry
+from maqam.train.trainer import PlanTrainer, Steps
+
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What decides a training phase, beside the weights it starts from.
+
+    Attributes:
+        manifest: The utterances.
+        plan: The manifest rows of every step.
+        settings: Optimiser, budget and adapters.
+        objective: How utterances weigh in the loss.
+        seed: The run's seed.
+        audio_states: Stored aligner outputs, for phase "tune"; the encoder runs in every step
+            where there are none.
+    """
+
+    manifest: Manifest
+    plan: Plan
+    settings: TrainSettings
+    objective: Objective
+    seed: int
+    audio_states: AudioStates | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseResult:
+    """What a phase left behind.
+
+    Attributes:
+        output: Folder of the adapter ("tune") or of the whole checkpoint ("align").
+        parts: Parameters by part and how many of them trained.
+        notes: What the user should know, a sentence each.
+    """
+
+    output: Path
+    parts: list[PartParameters]
+    notes: list[str]
+
+
+def run_phase(
+    backbone: Backbone,
+    phase: Phase,
+    run_folder: Path,
+    *,
+    resume: bool = False,
+    progress: Report | None = None,
+) -> PhaseResult:
+    """Train a backbone by a plan.
+
+    Args:
+        backbone: The model, without adapters. Afterwards it is the trained one: with its
+            adapter in place after "tune", adapters merged after "align".
+        phase: What decides the training.
+        run_folder: Where the run is written.
+        resume: Whether to go on from the last whole checkpoint, if there is one.
+        progress: Called with the steps done and their total.
+
+    Raises:
+        RunError: If the folder holds a run and `resume` is off, the run was begun with other
+            inputs, the loss is no longer a number, or the disk is full.
+        ScheduleError: If the plan does not fit the manifest or the settings.
+        ModelError: If rows do not fit the model, or what trains is not what should.
+        AudioError: If audio is missing or cannot be read.
+        KeyboardInterrupt: After Ctrl-C, with a checkpoint of the step it fell in.
+    """
+    check_plan(phase.plan, phase.manifest, phase.settings)
+    identity = _identity(backbone, phase)
+    checkpoint = _beginning(run_folder, identity, resume=resume)
+    with _random_state_kept(), _taken_off_on_failure(backbone):
+        adapter = _make_trainable(backbone, phase)
+        parts = parameter_table(backbone)
+        trainer, notes = _trainer(backbone, phase, run_folder)
+        is_first = trainer.is_world_process_zero()
+        if is_first:
+            write_record(run_folder, _description(run_folder, phase, identity, parts))
+        steps = Steps(progress)
+        trainer.add_callback(steps)
+        record = Telemetry(run_folder, checkpoint[1] if checkpoint else 0) if is_first else None
+        with record or nullcontext(), steps.listening():
+            trainer.follow(record.write if record else None, checkpoint)
+    backbone.model.eval()
+    output = run_folder / ("adapter" if phase.settings.phase == "tune" else "weights")
+    _write_output(backbone, adapter, output, is_first=is_first)
+    if is_first:
+        write_record(run_folder, {"state": "finished", "notes": notes})
+    return PhaseResult(output=output, parts=parts, notes=notes)
+
+
+def check_plan(plan: Plan, manifest: Manifest, settings: TrainSettings) -> None:
+    """Refuse a plan that is not one of this manifest and these settings.
+
+    Raises:
+        ScheduleError: If the plan names rows the manifest does not have, or its steps or batch
+            size differ from the settings'.
+    """
+    beyond = int(np.max(plan.rows)) if np.size(plan.rows) else -1
+    if beyond >= manifest.num_utterances:
+        raise ScheduleError(
+            f"the plan holds row {beyond} of a manifest with {manifest.num_utterances} rows",
+            where=str(manifest.path),
+            hint="the manifest changed: compile the plan again",
+        )
+    for name in ("num_steps", "batch_size"):
+        planned, wanted = getattr(plan, name), getattr(settings, name)
+        if planned != wanted:
+            raise ScheduleError(
+                f"the plan has {name} {planned}, the settings {wanted}",
+                where=f"train.{name}",
+                hint="compile the plan again",
+            )
+
+
+def _identity(backbone: Backbone, phase: Phase) -> dict[str, Any]:
+    """Give what must not change while a run is resumed."""
+    return {
+        "seed": phase.seed,
+        "train": asdict(phase.settings),
+        "objective": {**asdict(phase.objective), "weights": dict(phase.objective.weights)},
+        "fingerprints": {
+            "manifest": phase.manifest.fingerprint,
+            "features": getattr(phase.audio_states, "fingerprint", None),
+            "plan": phase.plan.fingerprint,
+            "weights": weights_fingerprint(backbone),
+        },
+    }
+
+
+def _beginning(
+    run_folder: Path, identity: dict[str, Any], *, resume: bool
+) -> tuple[Path, int] | None:
+    """Give the checkpoint to go on from, None where the run begins."""
+    is_begun = (run_folder / "train.jsonl").exists()
+    if not resume:
+        if is_begun:
+            raise RunError(
+                "the folder holds a run already",
+                where=str(run_folder),
+                hint="resume it, or give the new run another name",
+            )
+        return None
+    if is_begun:
+        check_same_run(run_folder, identity)
+    return newest_checkpoint(run_folder / "checkpoints")
+
+
+def _make_trainable(backbone: Backbone, phase: Phase) -> PeftModel | None:
+    """Add the adapter where the phase has one, and freeze what does not train."""
+    settings = phase.settings
+    adapter = None
+    if "adapter" in settings.trainable_parts:
+        adapter = add_adapter(
+            backbone,
+            rank=settings.lora_rank,
+            alpha=settings.lora_alpha,
+            dropout=settings.lora_dropout,
+            seed=derive(phase.seed, "adapter"),
+        )
+    train_only(backbone, settings.trainable_parts)
+    return adapter
+
+
+def _trainer(backbone: Backbone, phase: Phase, run_folder: Path) -> tuple[PlanTrainer, list[str]]:
+    """Prepare rows, audio and loss; give the trainer and what the user should know."""
+    settings, objective = phase.settings, phase.objective
+    prepared = prepare_rows(backbone, phase.manifest, phase.plan.rows)
+    encodes = settings.phase == "align"
+    audio: AudioStates | LogMels | None = phase.audio_states
+    if encodes or audio is None:
+        log_mels = LogMels(backbone, phase.manifest, prepared.rows)
+        audio = log_mels if encodes else OnlineStates(backbone, log_mels)
+    transcripts = spell(prepared) if encodes and objective.ctc_weight else None
+    torch.manual_seed(derive(phase.seed, "ctc head"))
+    learner = Learner(
+        backbone,
+        num_characters=len(transcripts.alphabet) if transcripts else None,
+        ctc_weight=objective.ctc_weight,
+        encodes=encodes,
+    )
+    batches = PlanBatches(
+        backbone=backbone,
+        plan=phase.plan,
+        prepared=prepared,
+        objective=objective,
+        audio=audio,
+        transcripts=transcripts,
+        num_micro_batches=settings.micro_batches,
+    )
+    trainer = PlanTrainer(learner, batches, settings, phase.seed, run_folder / "checkpoints")
+    return trainer, _notes(phase, prepared, transcripts)
+
+
+def _notes(phase: Phase, prepared: PreparedRows, transcripts: Transcripts | None) -> list[str]:
+    """Warn of settings without effect; give what else the user should know."""
+    absent = sorted(set(phase.objective.weights) - set(prepared.task_names))
+    if absent:
+        warnings.warn(
+            f"objective.weights: the plan holds no task {', '.join(absent)}",
+            MaqamWarning,
+            stacklevel=4,
+        )
+    if transcripts is None:
+        if phase.objective.ctc_weight:
+            warnings.warn(
+                f'objective.ctc_weight has no effect: CTC needs phase "align" and the task '
+                f"{TRANSCRIBED}",
+                MaqamWarning,
+                stacklevel=4,
+            )
+        return []
+    number = transcripts.num_unspellable(prepared.num_audio_tokens)
+    if not number:
+        return []
+    return [f"CTC left out {number} of {len(prepared.rows)} transcripts: too long for their audio"]
+
+
+def _description(
+    run_folder: Path, phase: Phase, identity: dict[str, Any], parts: list[PartParameters]
+) -> dict[str, Any]:
+    """Give what `run.json` says of a run that begins."""
+    synthetic = np.asarray(phase.manifest.column("synthetic"))[np.unique(phase.plan.rows)]
+    return {
+        "name": run_folder.name,
+        "schedule": phase.plan.schedule["kind"],
+        "seed": phase.seed,
+        "versions": versions(),
+        "fingerprints": identity["fingerprints"],
+        "synthetic": bool(synthetic.any()),
+        "trainable": parts,
+        "state": "running",
+        "identity": identity,
+    }
+
+
+def _write_output(
+    backbone: Backbone, adapter: PeftModel | None, output: Path, *, is_first: bool
+) -> None:
+    """Write the adapter, or the whole checkpoint with its adapter merged."""
+    if output.name == "weights":
+        merge_adapter(backbone)
+    if not is_first:
+        return
+    with whole_folder(output) as staged:
+        if output.name == "weights":
+            save_weights(backbone, staged)
+        elif adapter is not None:
+            save_adapter(adapter, staged)
+
+
+@contextmanager
+def _taken_off_on_failure(backbone: Backbone) -> Iterator[None]:
+    """Take the adapter of a run that breaks off from the backbone, so that it can serve again."""
+    try:
+        yield
+    except BaseException:
+        remove_adapter(backbone)
+        raise
+
+
+@contextmanager
+def _random_state_kept() -> Iterator[None]:
+    """Give torch, Python and NumPy back the global random states that the Trainer reseeds."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002

@@ -1,0 +1,104 @@
+"""The run's own description, `run.json`, and whether a run that goes on is still the same."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from maqam.errors import RunError
+from maqam.models.backbone import Backbone
+
+FORMAT_VERSION = 1
+RECORD = "run.json"
+_PACKAGES = ("maqam", "torch", "transformers", "peft", "numpy")
+
+
+def read_record(run_folder: Path) -> dict[str, Any]:
+    """Read a run's description, empty if there is none yet.
+
+    Raises:
+        RunError: If the file is no JSON table.
+    """
+    path = run_folder / RECORD
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise RunError(
+            "the run's description is not a JSON table",
+            where=str(path),
+            hint="remove the run folder and train again",
+        )
+    return content
+
+
+def write_record(run_folder: Path, values: Mapping[str, Any]) -> None:
+    """Add values to a run's description.
+
+    Raises:
+        RunError: If it cannot be written.
+    """
+    path = run_folder / RECORD
+    content = {**read_record(run_folder), "format_version": FORMAT_VERSION, **values}
+    partial = path.with_name(path.name + ".partial")
+    try:
+        run_folder.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(content, ensure_ascii=False, indent=2), encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise RunError(
+            f"the run's description cannot be written: {error.strerror or error}",
+            where=str(path),
+            hint="make room on the disk, or write the run elsewhere",
+        ) from error
+
+
+def check_same_run(run_folder: Path, values: Mapping[str, Any]) -> None:
+    """Compare what decides a run with what the run was begun with.
+
+    Args:
+        run_folder: Folder of the run.
+        values: The seed, and the tables "fingerprints", "train" and "objective", as they are
+            now.
+
+    Raises:
+        RunError: If any of them changed; the message names them.
+    """
+    old = read_record(run_folder).get("identity", {})
+    changed = []
+    for name, now in values.items():
+        then = old.get(name, now)
+        if isinstance(now, Mapping) and isinstance(then, Mapping):
+            keys = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key)]
+            changed += [f"{name}.{key}" for key in keys if key != "checkpoint_steps"]
+        elif then != now:
+            changed.append(name)
+    if changed:
+        raise RunError(
+            f"the run was begun with another {', '.join(changed)}",
+            where=str(run_folder),
+            hint="resume with the recipe and data it was begun with, or train it anew",
+        )
+
+
+def versions() -> dict[str, str]:
+    """Give the versions of what computes a run."""
+    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+
+
+def weights_fingerprint(backbone: Backbone) -> str:
+    """Give a hash of all parameters of a backbone."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, parameter in backbone.model.named_parameters():
+        digest.update(name.encode())
+        raw = parameter.detach().cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(memoryview(raw.numpy()))
+    return digest.hexdigest()

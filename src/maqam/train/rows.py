@@ -1,0 +1,150 @@
+"""The rows of a plan, tokenised once before the first step.
+
+What does not fit is refused with all its rows counted before anything trains, and the number of
+supervised tokens, which the weights of a batch rest on, is known from the start. Audio takes one
+placeholder here and its true width when its step comes: the width of a stored or computed aligner
+output is exact, the `seconds` of a manifest are not.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from maqam.data.log_mel import num_frames
+from maqam.data.manifest import Manifest
+from maqam.errors import ModelError
+from maqam.models.backbone import Backbone
+from maqam.models.dialogue import Encoded
+
+Report = Callable[[int, int], None]
+
+_CHUNK = 4096
+_COLUMNS = ["id", "messages", "audios", "seconds", "task", "target"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRows:
+    """What is known of each row before training.
+
+    Attributes:
+        rows: (num_rows,) manifest rows, ascending.
+        ids: Token ids of all dialogues, one after the other, one placeholder an audio.
+        offsets: (num_rows + 1,) where each dialogue starts in `ids`.
+        num_target_tokens: (num_rows,) supervised tokens of each.
+        num_audio_tokens: (num_rows,) audio tokens expected from the length of the audio.
+        tasks: (num_rows,) index into `task_names`.
+        task_names: Tasks present, sorted.
+        texts: Target of each row.
+    """
+
+    rows: np.ndarray
+    ids: np.ndarray
+    offsets: np.ndarray
+    num_target_tokens: np.ndarray
+    num_audio_tokens: np.ndarray
+    tasks: np.ndarray
+    task_names: tuple[str, ...]
+    texts: tuple[str, ...]
+
+    @property
+    def num_tokens(self) -> np.ndarray:
+        """(num_rows,) tokens of each dialogue with its audio at the expected width."""
+        widths: np.ndarray = np.diff(self.offsets) + np.maximum(self.num_audio_tokens - 1, 0)
+        return widths
+
+    def positions(self, rows: np.ndarray) -> np.ndarray:
+        """Give the positions here of manifest rows."""
+        found: np.ndarray = np.searchsorted(self.rows, rows)
+        return found
+
+    def encoded(self, position: int, num_audio_tokens: int, audio_id: int) -> Encoded:
+        """Give one dialogue with its audio at its true width."""
+        ids = self.ids[self.offsets[position] : self.offsets[position + 1]].astype(np.int64)
+        if num_audio_tokens:
+            ids = np.repeat(ids, np.where(ids == audio_id, num_audio_tokens, 1))
+        return Encoded(ids, num_audio_tokens, len(ids) - int(self.num_target_tokens[position]))
+
+
+def prepare_rows(
+    backbone: Backbone, manifest: Manifest, rows: np.ndarray, report: Report | None = None
+) -> PreparedRows:
+    """Tokenise the dialogues of a plan's rows.
+
+    Args:
+        backbone: The model that reads them.
+        manifest: Where the rows are.
+        rows: Manifest rows, repetitions allowed.
+        report: Called with the rows done and their total.
+
+    Raises:
+        ModelError: If dialogues do not fit the model; all are counted and the first named.
+    """
+    unique = np.unique(rows)
+    table = manifest.table.select(_COLUMNS)
+    kept: list[Encoded] = []
+    plain: list[Mapping[str, Any]] = []
+    faults: list[str] = []
+    for first in range(0, len(unique), _CHUNK):
+        for row in table.take(unique[first : first + _CHUNK]).to_pylist():
+            plain.append({"task": row["task"], "target": row["target"]})
+            try:
+                kept.append(_encode(backbone, row))
+            except ModelError as fault:
+                faults.append(str(fault))
+        if report is not None:
+            report(len(plain), len(unique))
+    if faults:
+        raise ModelError(
+            f"{len(faults)} rows do not fit the model: {'; '.join(faults[:5])}",
+            where=str(manifest.path),
+            hint="split the audio into shorter segments or leave these rows out; nothing is "
+            "truncated",
+        )
+    task_names, tasks = np.unique([row["task"] for row in plain], return_inverse=True)
+    return PreparedRows(
+        rows=unique,
+        ids=np.concatenate([one.input_ids for one in kept]),
+        offsets=np.concatenate([[0], np.cumsum([len(one.input_ids) for one in kept])]),
+        num_target_tokens=np.array([one.num_target_tokens for one in kept]),
+        num_audio_tokens=np.array([one.num_audio_tokens for one in kept]),
+        tasks=tasks,
+        task_names=tuple(str(name) for name in task_names),
+        texts=tuple(row["target"] for row in plain),
+    )
+
+
+def check_width(backbone: Backbone, encoded: Encoded, name: str) -> None:
+    """Refuse a dialogue whose audio turned out longer or shorter than its row says.
+
+    Raises:
+        ModelError: If the dialogue exceeds the context, or its audio gives no audio token.
+    """
+    if len(encoded.input_ids) > backbone.dialogue.max_tokens:
+        raise ModelError(
+            f"{len(encoded.input_ids)} tokens ({encoded.num_audio_tokens} of audio) exceed the "
+            f"context of {backbone.dialogue.max_tokens}",
+            where=name,
+            hint="correct the row's `seconds`; nothing is truncated",
+        )
+    if not encoded.num_audio_tokens and backbone.dialogue.audio_id in encoded.input_ids:
+        raise ModelError(
+            "the row has audio, but no audio tokens came from it",
+            where=name,
+            hint="fill the feature store again",
+        )
+
+
+def _encode(backbone: Backbone, row: Mapping[str, Any]) -> Encoded:
+    """Tokenise one dialogue and check its full width, then keep one placeholder of its audio."""
+    frames = num_frames(round(row["seconds"] * backbone.sample_rate))
+    num_audio_tokens = backbone.num_audio_tokens(frames) if frames else 0
+    if row["audios"] and num_audio_tokens < 1:
+        raise ModelError(f"{row['seconds']} s of audio give no audio token", where=row["id"])
+    if len(row["audios"]) > 1:
+        raise ModelError(f"{len(row['audios'])} audios in one dialogue", where=row["id"])
+    full = backbone.dialogue.encode(row["messages"], num_audio_tokens, name=row["id"])
+    is_audio = full.input_ids == backbone.dialogue.audio_id
+    narrow = full.input_ids[~(is_audio & np.roll(is_audio, 1))].astype(np.int32)
+    return Encoded(narrow, num_audio_tokens, len(narrow) - full.num_target_tokens)

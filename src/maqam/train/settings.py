@@ -1,0 +1,135 @@
+"""How a run trains: the weighing of its loss, its optimiser, its budget and its adapters."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+_COUNTS = ("num_steps", "micro_batches", "checkpoint_steps", "lora_rank", "lora_alpha")
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """How the utterances of one global batch weigh in its loss.
+
+    A schedule decides what a step sees; this decides what it counts for. The weights are known
+    from the plan before the step runs, so no split into micro-batches changes a gradient.
+
+    Attributes:
+        normalize: "token" averages over all target tokens (long targets weigh most), "utterance"
+            lets each utterance weigh the same, "task" each task present in the batch.
+        weights: Factor by task name, above 0; 1 for tasks not named.
+        ctc_weight: Factor of the auxiliary CTC loss on the aligner outputs of speech recognition
+            utterances, in phase "align" only; 0 leaves it out.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    normalize: Literal["token", "utterance", "task"] = "token"
+    weights: Mapping[str, float] = field(default_factory=dict)
+    ctc_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        wrong = {task: weight for task, weight in self.weights.items() if not weight > 0}
+        if wrong:
+            raise ValueError(f"weights must be above 0, got {wrong}")
+        if not self.ctc_weight >= 0:
+            raise ValueError(f"ctc_weight must be at least 0, got {self.ctc_weight}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """The optimiser, its budget and its adapters.
+
+    Attributes:
+        phase: "align" trains encoder and aligner in full, with the LLM as `llm` says; "tune"
+            trains adapters on the LLM and nothing else.
+        num_steps: Optimiser steps (the paper's 10,000).
+        batch_size: Utterances of a step, over all processes.
+        micro_batches: Forward passes a step is split into on each process; more of them take
+            less memory and, grouped by length, less padding.
+        learning_rate: Peak learning rate of AdamW.
+        warmup: Fraction of the steps in which the learning rate rises.
+        decay: Fraction of the steps, at the end, in which it falls to 0; it is flat in between,
+            so that the order of stages and the learning rate are not confounded.
+        beta2: Decay of AdamW's second moment; at .95 a switch of schedule inflates steps 1.1
+            times, at .999 up to 6.5 times (simulated).
+        weight_decay: AdamW's weight decay; norms and biases have none.
+        max_grad_norm: Gradients above this norm are scaled down to it.
+        checkpoint_steps: Steps between checkpoints.
+        llm: In phase "align", "lora" trains adapters on the LLM, "full" all of it, as an LLM
+            with random weights needs.
+        lora_rank: Rank of the adapters.
+        lora_alpha: Scale of the adapters: their output is multiplied by alpha / rank.
+        lora_dropout: Dropout in front of the adapters; above 0, gradients depend on the
+            micro-batches.
+        mixed_precision: Compute in bfloat16 where weights are kept in float32.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    phase: Literal["align", "tune"] = "tune"
+    num_steps: int = 10_000
+    batch_size: int = 64
+    micro_batches: int = 4
+    learning_rate: float = 1e-4
+    warmup: float = 0.03
+    decay: float = 0.2
+    beta2: float = 0.95
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    checkpoint_steps: int = 500
+    llm: Literal["lora", "full"] = "lora"
+    lora_rank: int = 16
+    lora_alpha: int = 32
+    lora_dropout: float = 0.0
+    mixed_precision: bool = False
+
+    def __post_init__(self) -> None:
+        self._check(_COUNTS, lambda value: value >= 1, "at least 1")
+        self._check(("learning_rate", "max_grad_norm"), lambda value: value > 0, "above 0")
+        self._check(("beta2", "lora_dropout"), lambda value: 0 <= value < 1, "in [0, 1)")
+        self._check(("weight_decay", "warmup", "decay"), lambda value: value >= 0, "at least 0")
+        if self.batch_size < self.micro_batches:
+            raise ValueError(
+                f"batch_size {self.batch_size} is below micro_batches {self.micro_batches}"
+            )
+        if self.warmup + self.decay > 1:
+            raise ValueError(f"warmup {self.warmup} and decay {self.decay} sum to more than 1")
+        if self.phase == "tune" and self.llm == "full":
+            raise ValueError('phase "tune" trains adapters only: llm "full" is for phase "align"')
+
+    def _check(self, names: tuple[str, ...], holds: Callable[[float], bool], words: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if not holds(value):
+                raise ValueError(f"{name} must be {words}, got {value}")
+
+    @property
+    def trainable_parts(self) -> tuple[str, ...]:
+        """Parts of the backbone this phase trains.
+
+        Examples:
+            >>> TrainSettings(phase="align").trainable_parts
+            ('encoder', 'aligner', 'adapter')
+        """
+        if self.phase == "tune":
+            return ("adapter",)
+        return ("encoder", "aligner", "llm" if self.llm == "full" else "adapter")
+
+    def rate(self, step: int) -> float:
+        """Give the learning rate of a step as a fraction of its peak.
+
+        Args:
+            step: Steps done before, from 0.
+
+        Examples:
+            >>> settings = TrainSettings(num_steps=10, warmup=0.2, decay=0.4)
+            >>> [settings.rate(step) for step in range(10)]
+            [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
+        """
+        warmup_steps = round(self.warmup * self.num_steps)
+        decay_steps = round(self.decay * self.num_steps)
+        if step < warmup_steps:
+            return (step + 1) / warmup_steps
+        left = self.num_steps - step
+        return max(0.0, left / decay_steps) if left < decay_steps else 1.0

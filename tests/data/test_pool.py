@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from maqam.data.manifest import read_manifest, write_manifest
+from maqam.data.pool import pool_from_manifest
+from maqam.errors import ScheduleError
+from maqam.schedule import Pool
+from tests.factories import make_row
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    return read_manifest(write_manifest([make_row(index) for index in range(40)], tmp_path))
+
+
+def test_the_pool_is_the_one_made_from_the_plain_columns(manifest):
+    rows = manifest.select(split="train")
+    columns = {
+        name: np.array([value or "-" for value in manifest.column(name)[rows]], dtype=str)
+        for name in ("task", "label", "dialect")
+    }
+    plain = Pool.from_columns(columns, ids=list(manifest.column("id")[rows]), rows=rows)
+    pool = pool_from_manifest(manifest, rows)
+    assert pool.fingerprint == plain.fingerprint
+    assert dict(pool.names) == dict(plain.names)
+
+
+def test_a_plan_over_the_pool_names_rows_of_the_manifest(manifest):
+    rows = manifest.select(split="train", task="did")
+    pool = pool_from_manifest(manifest, rows)
+    assert pool.rows.tolist() == rows.tolist()
+    assert pool.names["task"] == ("did",)
+
+
+def test_clusters_are_an_axis_of_their_own(manifest):
+    pool = pool_from_manifest(manifest, np.array([3, 1, 2]), clusters=np.array([7, 0, 7]))
+    assert pool.names["cluster"] == ("0", "7")
+    assert pool.columns["cluster"].tolist() == [1, 0, 1]
+
+
+def test_rows_in_another_order_give_the_same_codes(manifest):
+    rows = np.array([4, 0, 3, 2, 1])
+    pool = pool_from_manifest(manifest, rows)
+    found = [pool.names["task"][code] for code in pool.columns["task"]]
+    assert found == [manifest.row(int(row))["task"] for row in rows]
+
+
+def test_no_rows_are_an_error(manifest):
+    with pytest.raises(ScheduleError, match="the pool is empty"):
+        pool_from_manifest(manifest, np.array([], dtype=np.int64))

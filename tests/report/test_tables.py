@@ -1,0 +1,109 @@
+import json
+
+import numpy as np
+
+from maqam.report.provenance import provenance_table, recipe_table, run_table
+from maqam.report.records import read_any, read_study
+from maqam.report.results import make_board
+from maqam.report.tables import (
+    confusion_tables,
+    failure_tables,
+    group_tables,
+    main_metrics,
+    profile_table,
+    score_table,
+)
+from tests.report.factories import comparison_rows, write_run, write_study
+
+
+def of_one_run(tmp_path):
+    study = read_any([write_run(tmp_path / "uniform-seed0", steps=5)])
+    return study, make_board(study)
+
+
+def test_the_head_of_a_score_holds_profile_count_and_direction(tmp_path):
+    _, board = of_one_run(tmp_path)
+    table = score_table(board, main_metrics(board))
+    assert table.head[0][1].note == "leaderboard-v3 · 320 utt."
+    assert [cell.text for cell in table.head[1][:4]] == [
+        "method",
+        "WER % ↓",
+        "CER % ↓",
+        "macro-F1 % ↑",
+    ]
+
+
+def test_every_score_shows_its_interval(tmp_path):
+    _, board = of_one_run(tmp_path)
+    cells = score_table(board, main_metrics(board)).rows[0][1:]
+    assert all(cell.note.startswith("[") for cell in cells)
+
+
+def test_other_normalisations_stand_beside_the_main_one(tmp_path):
+    table = profile_table(*of_one_run(tmp_path))
+    assert [(cell.text, cell.note) for cell in table.head[0][1:3]] == [
+        ("WER %", "leaderboard-v2"),
+        ("WER %", "none"),
+    ]
+    assert [cell.text for cell in table.rows[0][1:3]] == ["33.0", "41.0"]
+
+
+def test_every_dialect_has_a_row_with_its_count(tmp_path):
+    _, board = of_one_run(tmp_path)
+    rows = group_tables(board)[0].rows
+    assert [row[0].text for row in rows] == ["egyptian", "gulf", "levantine", "maghrebi", "msa"]
+    assert {row[0].note for row in rows} == {"60 utt."}
+
+
+def test_a_length_ratio_is_never_better_or_worse(tmp_path):
+    folder = write_study(tmp_path, seeds=(0, 1), steps=5)
+    rows = comparison_rows(2)
+    longer = {**rows[1], "metric": "length_ratio", "verdict": "better", "mean": 1.2}
+    (folder / "comparison.json").write_text(
+        json.dumps({"format_version": 1, "baseline": "uniform", "rows": [*rows, longer]})
+    )
+    board = make_board(read_study(folder))
+    table = failure_tables(board)[-1]
+    assert table.caption == "length ratio (1 is right)"
+    assert {cell.mark for row in table.rows for cell in row} <= {"", "missing"}
+
+
+def test_confusions_of_all_seeds_add_up(tmp_path):
+    folders = [write_run(tmp_path / f"ads-seed{k}", "ads", seed=k, steps=5) for k in (0, 1)]
+    study = read_any(folders)
+    parts = [run.evaluations["test"].confusions["did"].counts for run in study.runs]
+    table = confusion_tables(study, make_board(study))["did"][0]
+    shown = [[int(cell.text) for cell in row[1:]] for row in table.rows]
+    np.testing.assert_array_equal(shown, parts[0] + parts[1])
+
+
+def test_recipes_that_differ_in_their_schedule_alone_show_nothing_more(tmp_path):
+    assert recipe_table(read_study(write_study(tmp_path, steps=5))) is None
+
+
+def test_another_setting_that_differs_is_shown(tmp_path):
+    folder = write_study(tmp_path, steps=5)
+    path = folder / "runs" / "ads-seed0" / "recipe.yaml"
+    path.write_text(path.read_text().replace("learning_rate: 1e-4", "learning_rate: null"))
+    table = recipe_table(read_study(folder))
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["train.learning_rate", "0.0001", "0.0001", "null", "0.0001"]
+    ]
+
+
+def test_a_run_that_never_began_is_in_the_table_of_runs(tmp_path):
+    folder = write_study(tmp_path, seeds=(0, 1), steps=5)
+    (folder / "runs" / "ads-seed1").rename(folder / "elsewhere")
+    last = run_table(read_study(folder)).rows[-1]
+    assert [cell.text for cell in last[:2]] == ["ads-seed1", "not started"]
+
+
+def test_a_fingerprint_that_differs_between_runs_is_said(tmp_path):
+    folders = [write_run(tmp_path / f"ads-seed{k}", "ads", seed=k, steps=5) for k in (0, 1)]
+    path = folders[1] / "run.json"
+    record = json.loads(path.read_text())
+    record["fingerprints"]["manifest"] = "other"
+    path.write_text(json.dumps(record))
+    rows = {row[0].text: row[1] for row in provenance_table(read_any(folders)).rows}
+    assert rows["manifest"].text.startswith("2 different: ")
+    assert rows["weights"].mark == ""

@@ -1,0 +1,62 @@
+import numpy as np
+import torch
+
+from maqam.train.batches import PlanBatches, PlanSampler
+from maqam.train.hearing import LogMels
+from maqam.train.rows import prepare_rows
+from maqam.train.settings import Objective
+
+from .corpus import make_plan
+
+
+def make_batches(backbone, manifest, audio=None):
+    plan = make_plan(np.arange(24), num_steps=3, batch_size=8)
+    prepared = prepare_rows(backbone, manifest, plan.rows)
+    audio = audio or LogMels(backbone, manifest, prepared.rows)
+    return PlanBatches(backbone, plan, prepared, Objective(), audio, num_micro_batches=2)
+
+
+def test_the_micro_batches_of_a_step_hold_its_rows_and_no_others(backbone, manifest):
+    batches = make_batches(backbone, manifest)
+    assert len(batches) == 6
+    for step in range(3):
+        dealt = [batches[2 * step + part]["micro_batch"].rows for part in range(2)]
+        assert sorted(np.concatenate(dealt)) == sorted(batches.plan.rows[step])
+
+
+def test_micro_batches_group_rows_of_like_length(backbone, manifest):
+    batches = make_batches(backbone, manifest)
+    lengths = [batches[part]["micro_batch"].batch.lengths for part in range(2)]
+    shorter, longer = sorted(lengths, key=lambda one: one.max().item())
+    assert shorter.max() <= longer.min()
+
+
+def test_the_supervised_tokens_are_the_targets(backbone, manifest):
+    micro_batch = make_batches(backbone, manifest)[0]["micro_batch"]
+    for index, row in enumerate(manifest.rows(micro_batch.rows)):
+        found = micro_batch.targets[micro_batch.owners == index].tolist()
+        assert found == backbone.dialogue.target_ids(row["target"])
+
+
+def test_stored_aligner_outputs_are_taken_as_they_are(backbone, manifest):
+    class Stored:
+        def __call__(self, rows):
+            tasks = manifest.column("task")[rows]
+            return [
+                np.full((0 if task == "tsum" else 9, 256), row, dtype=np.float16)
+                for row, task in zip(rows, tasks, strict=True)
+            ]
+
+    micro_batch = make_batches(backbone, manifest, Stored())[0]["micro_batch"]
+    assert micro_batch.log_mels is None
+    for row, states in zip(micro_batch.rows, micro_batch.batch.audio_states, strict=True):
+        assert torch.all(states == row)
+    is_audio = micro_batch.batch.input_ids == backbone.dialogue.audio_id
+    widths = [len(states) for states in micro_batch.batch.audio_states]
+    assert is_audio.sum(dim=1).tolist() == widths
+
+
+def test_the_cursor_skips_what_was_done_without_reading_it(backbone, manifest):
+    sampler = PlanSampler(make_batches(backbone, manifest), first_step=2)
+    assert list(sampler) == [4, 5]
+    assert len(sampler) == 6

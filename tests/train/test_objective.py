@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from maqam.models.freezing import train_only
+from maqam.train.batches import PlanBatches
+from maqam.train.ctc import spell
+from maqam.train.hearing import LogMels, OnlineStates
+from maqam.train.objective import Learner, utterance_weights
+from maqam.train.rows import prepare_rows
+from maqam.train.settings import Objective
+
+from .corpus import make_plan
+
+TASKS = ["asr", "asr", "did", "did", "did", "ssum"]
+TOKENS = np.array([10, 6, 2, 2, 2, 60])
+
+
+@pytest.mark.parametrize("normalize", ["token", "utterance", "task"])
+@pytest.mark.parametrize("weights", [{}, {"did": 3.0, "ssum": 0.5}])
+def test_the_shares_of_a_batch_sum_to_one(normalize, weights):
+    shares = utterance_weights(TASKS, TOKENS, Objective(normalize, weights)) * TOKENS
+    assert shares.sum() == pytest.approx(1.0)
+
+
+def test_by_token_a_summary_outweighs_thirty_labels():
+    shares = utterance_weights(TASKS, TOKENS, Objective("token")) * TOKENS
+    assert shares[5] == pytest.approx(30 * shares[2])
+
+
+def test_by_utterance_all_weigh_the_same_and_weights_multiply():
+    shares = utterance_weights(TASKS, TOKENS, Objective("utterance", {"did": 2.0})) * TOKENS
+    assert np.allclose(shares, np.array([1, 1, 2, 2, 2, 1]) / 9)
+
+
+def test_by_task_each_task_present_weighs_the_same():
+    shares = utterance_weights(TASKS, TOKENS, Objective("task", {"ssum": 2.0})) * TOKENS
+    assert np.allclose(shares, [1 / 8, 1 / 8, 1 / 12, 1 / 12, 1 / 12, 1 / 2])
+
+
+def make_batches(backbone, manifest, objective, *, encodes, num_micro_batches=1):
+    plan = make_plan(np.arange(manifest.num_utterances), num_steps=1, batch_size=12)
+    prepared = prepare_rows(backbone, manifest, plan.rows)
+    log_mels = LogMels(backbone, manifest, prepared.rows)
+    transcripts = spell(prepared) if objective.ctc_weight else None
+    return PlanBatches(
+        backbone=backbone,
+        plan=plan,
+        prepared=prepared,
+        objective=objective,
+        audio=log_mels if encodes else OnlineStates(backbone, log_mels),
+        transcripts=transcripts,
+        num_micro_batches=num_micro_batches,
+    )
+
+
+def gradient(learner, batches):
+    """Give the summed loss of a step and its gradient by parameter."""
+    learner.zero_grad()
+    total = 0.0
+    for index in range(batches.num_micro_batches):
+        loss, _, _ = learner(batches[index]["micro_batch"])
+        loss.backward()
+        total += loss.item()
+    named = learner.named_parameters()
+    return total, {name: one.grad.clone() for name, one in named if one.grad is not None}
+
+
+def test_the_loss_is_that_of_full_logits(backbone, manifest):
+    batches = make_batches(backbone, manifest, Objective("token"), encodes=False)
+    micro_batch = batches[0]["micro_batch"]
+    loss, by_utterance, ctc = Learner(backbone)(micro_batch)
+    logits = backbone.logits(backbone.hidden(micro_batch.batch))
+    labels = micro_batch.batch.input_ids.clone()
+    columns = torch.arange(labels.shape[1])
+    labels[columns < micro_batch.batch.target_starts[:, None]] = -100
+    labels[columns >= micro_batch.batch.lengths[:, None]] = -100
+    expected = F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    num_targets = int((labels != -100).sum())
+    assert by_utterance.sum().item() / num_targets == pytest.approx(expected.item(), rel=1e-5)
+    assert ctc.item() == 0.0
+
+
+@pytest.mark.parametrize("normalize", ["token", "utterance", "task"])
+def test_a_gradient_is_the_same_for_any_split_into_micro_batches(backbone, manifest, normalize):
+    objective = Objective(normalize, {"did": 2.0}, ctc_weight=0.5)
+    train_only(backbone, ("encoder", "aligner", "llm"))
+    batches = make_batches(backbone, manifest, objective, encodes=True)
+    alphabet = len(batches.transcripts.alphabet)
+    learner = Learner(backbone, num_characters=alphabet, ctc_weight=0.5, encodes=True)
+    whole_loss, whole = gradient(learner, batches)
+    largest = max(one.abs().max() for one in whole.values())
+    for num_micro_batches in (2, 3, 12):
+        batches.num_micro_batches = num_micro_batches
+        loss, parts = gradient(learner, batches)
+        assert loss == pytest.approx(whole_loss, rel=1e-5)
+        assert parts.keys() == whole.keys()
+        for name, one in parts.items():
+            assert (one - whole[name]).abs().max() <= 1e-5 * largest, name
+
+
+def test_processes_share_a_step_without_changing_its_gradient(backbone, manifest):
+    train_only(backbone, ("llm",))
+    batches = make_batches(backbone, manifest, Objective("task"), encodes=False)
+    learner = Learner(backbone)
+    whole_loss, whole = gradient(learner, batches)
+    batches.world_size, batches.num_micro_batches = 3, 2
+    losses, sums = 0.0, {}
+    for rank in range(3):
+        batches.rank = rank
+        loss, parts = gradient(learner, batches)
+        losses += loss
+        sums = {name: sums.get(name, 0) + one for name, one in parts.items()}
+    assert losses == pytest.approx(whole_loss, rel=1e-5)
+    largest = max(one.abs().max() for one in whole.values())
+    assert all((sums[name] - one).abs().max() <= 1e-5 * largest for name, one in whole.items())
+
+
+def test_the_ctc_loss_is_added_and_reaches_the_encoder(backbone, manifest):
+    train_only(backbone, ("encoder", "aligner"))
+    objective = Objective(ctc_weight=1.0)
+    batches = make_batches(backbone, manifest, objective, encodes=True)
+    learner = Learner(
+        backbone, num_characters=len(batches.transcripts.alphabet), ctc_weight=1.0, encodes=True
+    )
+    loss, by_utterance, ctc = learner(batches[0]["micro_batch"])
+    shares = by_utterance * batches[0]["micro_batch"].weights
+    assert loss.item() == pytest.approx((shares.sum() + ctc).item(), rel=1e-5)
+    loss.backward()
+    assert learner.ctc_head.weight.grad.abs().sum() > 0
+    assert backbone.model.model.audio_tower.conv1.weight.grad.abs().sum() > 0
+
+
+def test_a_frozen_encoder_stays_without_dropout_while_the_llm_trains(backbone):
+    frozen, heard = Learner(backbone).train(), backbone.model.model.audio_tower
+    assert frozen.training
+    assert not heard.training
+    Learner(backbone, encodes=True).train()
+    assert heard.training

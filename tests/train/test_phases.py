@@ -1,0 +1,204 @@
+import json
+import random
+
+import numpy as np
+import pytest
+import torch
+from peft import PeftModel
+
+from maqam.data.manifest import Manifest
+from maqam.errors import MaqamWarning, ModelError, RunError, ScheduleError
+from maqam.models.qwen_omni import load_backbone
+from maqam.models.settings import ModelSettings
+from maqam.train.hearing import LogMels, OnlineStates
+from maqam.train.phases import Phase, run_phase
+from maqam.train.settings import Objective, TrainSettings
+
+from .corpus import make_backbone, make_plan
+
+
+def make_phase(manifest, objective=None, **changes):
+    settings = {"num_steps": 2, "batch_size": 4, "micro_batches": 2, "checkpoint_steps": 1}
+    settings = TrainSettings(**{**settings, **changes})
+    plan = make_plan(np.arange(24), settings.num_steps, settings.batch_size)
+    return Phase(manifest, plan, settings, objective or Objective(), seed=0)
+
+
+def changed(before, after):
+    """Name the parts whose parameters differ."""
+    return {
+        ".".join(name.split(".")[1:3])
+        for name, value in after.items()
+        if not torch.equal(value, before[name])
+    }
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
+def test_tuning_trains_the_adapter_and_nothing_else(backbone, manifest, run_folder):
+    before = {name: value.clone() for name, value in backbone.model.state_dict().items()}
+    result = run_phase(backbone, make_phase(manifest), run_folder)
+    assert result.output == run_folder / "adapter"
+    plain = make_backbone()
+    PeftModel.from_pretrained(plain.model, str(result.output))
+    trained = backbone.model.state_dict()
+    for name, value in plain.model.state_dict().items():
+        assert torch.equal(value, trained[name]), name
+    names = {name.replace(".base_layer", ""): value for name, value in trained.items()}
+    assert not changed(before, {name: names[name] for name in before})
+    assert not backbone.model.training
+    moved = [value.abs().sum() for name, value in trained.items() if ".lora_B." in name]
+    assert all(one > 0 for one in moved)
+
+
+def test_aligning_trains_all_parts_and_leaves_a_plain_checkpoint(backbone, manifest, run_folder):
+    before = {name: value.clone() for name, value in backbone.model.state_dict().items()}
+    phase = make_phase(manifest, Objective(ctc_weight=0.5), phase="align", llm="full")
+    result = run_phase(backbone, phase, run_folder)
+    after = backbone.model.state_dict()
+    assert changed(before, after) == {
+        "audio_tower.conv1",
+        "audio_tower.conv2",
+        "audio_tower.layers",
+        "audio_tower.ln_post",
+        "audio_tower.proj",
+        "language_model.embed_tokens",
+        "language_model.layers",
+        "language_model.norm",
+        "weight",  # lm_head, shared with embed_tokens
+    }
+    loaded = load_backbone(ModelSettings(path=str(result.output))).model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in loaded.items())
+    assert not any("ctc" in name for name in loaded)
+
+
+def test_aligning_with_lora_merges_it_into_the_checkpoint(backbone, manifest, run_folder):
+    phase = make_phase(manifest, phase="align", llm="lora", learning_rate=1e-2)
+    result = run_phase(backbone, phase, run_folder)
+    plain = make_backbone().model.state_dict()
+    loaded = load_backbone(ModelSettings(path=str(result.output))).model.state_dict()
+    assert loaded.keys() == plain.keys()
+    name = "model.language_model.layers.0.mlp.up_proj.weight"
+    assert not torch.equal(loaded[name], plain[name])
+    name = "model.language_model.embed_tokens.weight"
+    assert torch.equal(loaded[name], plain[name])
+
+
+def test_stored_aligner_outputs_train_as_those_computed_on_the_spot(manifest, tmp_path):
+    losses = {}
+    for name in ("online", "stored"):
+        backbone, phase = make_backbone(), make_phase(manifest)
+        if name == "stored":
+            log_mels = LogMels(backbone, manifest, np.arange(24))
+            states = [OnlineStates(backbone, log_mels)([row])[0] for row in range(24)]
+            phase = Phase(
+                phase.manifest,
+                phase.plan,
+                phase.settings,
+                phase.objective,
+                phase.seed,
+                audio_states=lambda rows, states=states: [states[row] for row in rows],
+            )
+        run_phase(backbone, phase, tmp_path / name)
+        lines = (tmp_path / name / "train.jsonl").read_text().splitlines()
+        losses[name] = [json.loads(line)["loss"] for line in lines]
+    assert losses["online"] == pytest.approx(losses["stored"], rel=1e-4)
+
+
+def test_the_run_says_what_it_is(backbone, manifest, run_folder):
+    result = run_phase(backbone, make_phase(manifest), run_folder)
+    record = json.loads((run_folder / "run.json").read_text())
+    assert record["format_version"] == 1
+    assert (record["name"], record["schedule"], record["seed"]) == ("run", "uniform", 0)
+    assert record["state"] == "finished"
+    assert record["synthetic"] is True
+    assert record["fingerprints"]["manifest"] == manifest.fingerprint
+    assert record["trainable"] == result.parts
+    parts = [row["part"] for row in record["trainable"]]
+    assert parts == ["encoder", "aligner", "llm", "adapter", "vision"]
+    assert (run_folder / "train.jsonl").read_text().count("\n") == 2
+
+
+def test_progress_is_reported(backbone, manifest, run_folder):
+    seen = []
+    run_phase(backbone, make_phase(manifest), run_folder, progress=lambda *done: seen.append(done))
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_the_global_random_state_is_left_as_it_was(backbone, manifest, run_folder):
+    def states():
+        numpy_state = np.random.get_state()[1].tolist()  # noqa: NPY002
+        return random.getstate(), numpy_state, torch.get_rng_state().tolist()
+
+    before = states()
+    run_phase(backbone, make_phase(manifest), run_folder)
+    assert states() == before
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over(backbone, manifest, run_folder):
+    run_folder.mkdir()
+    (run_folder / "train.jsonl").write_text("")
+    with pytest.raises(RunError, match="the folder holds a run already"):
+        run_phase(backbone, make_phase(manifest), run_folder)
+
+
+def test_a_run_does_not_go_on_with_other_settings(manifest, run_folder):
+    run_phase(make_backbone(), make_phase(manifest), run_folder)
+    other = make_phase(manifest, learning_rate=0.5)
+    with pytest.raises(RunError, match=r"begun with another train\.learning_rate"):
+        run_phase(make_backbone(), other, run_folder, resume=True)
+    with pytest.raises(RunError, match=r"begun with another fingerprints\.weights"):
+        run_phase(make_backbone(1), make_phase(manifest), run_folder, resume=True)
+
+
+def test_a_plan_of_another_manifest_is_refused(backbone, manifest, run_folder):
+    phase = make_phase(manifest)
+    phase.plan.rows[1, 2] = 24
+    with pytest.raises(ScheduleError, match="row 24 of a manifest with 24 rows"):
+        run_phase(backbone, phase, run_folder)
+
+
+def test_a_plan_of_other_steps_is_refused(backbone, manifest, run_folder):
+    phase = make_phase(manifest)
+    plan = make_plan(np.arange(24), num_steps=3, batch_size=4)
+    phase = Phase(manifest, plan, phase.settings, phase.objective, 0)
+    with pytest.raises(ScheduleError, match=r"train\.num_steps: the plan has num_steps 3"):
+        run_phase(backbone, phase, run_folder)
+
+
+def test_a_backbone_with_an_adapter_is_refused(backbone, manifest, tmp_path):
+    run_phase(backbone, make_phase(manifest), tmp_path / "first")
+    with pytest.raises(ModelError, match="the LLM has an adapter already"):
+        run_phase(backbone, make_phase(manifest), tmp_path / "second")
+
+
+def test_a_run_that_breaks_off_takes_its_adapter_along(backbone, manifest, tmp_path):
+    backbone.dialogue.max_tokens = 10
+    with pytest.raises(ModelError, match="rows do not fit the model"):
+        run_phase(backbone, make_phase(manifest), tmp_path / "first")
+    backbone.dialogue.max_tokens = 1024
+    run_phase(backbone, make_phase(manifest), tmp_path / "second")
+
+
+def test_a_weight_of_an_absent_task_is_warned_of(backbone, manifest, run_folder):
+    phase = make_phase(manifest, Objective(weights={"ser": 2.0}))
+    with pytest.warns(MaqamWarning, match="the plan holds no task ser"):
+        run_phase(backbone, phase, run_folder)
+
+
+def test_a_ctc_weight_without_effect_is_warned_of(backbone, manifest, run_folder):
+    phase = make_phase(manifest, Objective(ctc_weight=0.5))
+    with pytest.warns(MaqamWarning, match="ctc_weight has no effect"):
+        run_phase(backbone, phase, run_folder)
+
+
+def test_transcripts_too_long_for_ctc_are_counted(backbone, manifest, run_folder):
+    table = manifest.table.to_pylist()
+    table[0]["target"] = table[0]["messages"][-1]["content"] = "مرحبا " * 30
+    longer = Manifest(manifest.path, manifest.table.from_pylist(table))
+    phase = make_phase(longer, Objective(ctc_weight=0.5), phase="align", llm="full", num_steps=1)
+    phase.plan.rows[:] = [[0, 3, 4, 7]]
+    notes = run_phase(backbone, phase, run_folder).notes
+    assert len(notes) == 1
+    assert notes[0].startswith("CTC left out ")
+    assert notes[0].endswith("of 4 transcripts: too long for their audio")
+    assert json.loads((run_folder / "run.json").read_text())["notes"] == notes

@@ -1,0 +1,102 @@
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from maqam.train import phases
+from maqam.train.phases import Phase, run_phase
+from maqam.train.settings import Objective, TrainSettings
+
+from .corpus import make_backbone, make_plan
+from .interrupted_run import train
+
+MODULE = f"{__package__}.interrupted_run"
+ROOT = Path(__file__).parents[MODULE.count(".")]
+
+
+def losses(run_folder):
+    lines = (run_folder / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    assert [record["step"] for record in records] == list(range(1, len(records) + 1))
+    return [(record["loss"], record["grad_norm"], record["lr"]) for record in records]
+
+
+def make_phase(manifest):
+    settings = TrainSettings(
+        num_steps=6, batch_size=4, micro_batches=2, checkpoint_steps=2, lora_dropout=0.2
+    )
+    plan = make_plan(np.arange(24), 6, 4)
+    return Phase(manifest, plan, settings, Objective("utterance"), seed=3)
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("last_step", [1, 2, 5, 6])
+def test_a_run_broken_off_at_any_step_ends_as_if_it_never_stopped(
+    manifest, tmp_path, monkeypatch, last_step
+):
+    run_phase(make_backbone(), make_phase(manifest), tmp_path / "whole")
+
+    def stop(done, total):
+        if done == last_step:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        run_phase(make_backbone(), make_phase(manifest), tmp_path / "broken", progress=stop)
+    assert json.loads((tmp_path / "broken/run.json").read_text())["state"] == "running"
+    run_phase(make_backbone(), make_phase(manifest), tmp_path / "broken", resume=True)
+    assert losses(tmp_path / "broken") == losses(tmp_path / "whole")
+    weights = "adapter/adapter_model.safetensors"
+    assert (tmp_path / "broken" / weights).read_bytes() == (
+        tmp_path / "whole" / weights
+    ).read_bytes()
+
+
+def test_a_run_killed_before_its_output_was_written_writes_it_on_resume(
+    manifest, tmp_path, monkeypatch
+):
+    def die(*args, **kwargs):
+        raise KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(phases, "_write_output", die)
+        with pytest.raises(KilledError):
+            run_phase(make_backbone(), make_phase(manifest), tmp_path / "run")
+    result = run_phase(make_backbone(), make_phase(manifest), tmp_path / "run", resume=True)
+    assert (result.output / "adapter_model.safetensors").is_file()
+    assert len(losses(tmp_path / "run")) == 6
+
+
+@pytest.mark.slow
+def test_a_process_killed_at_a_random_moment_resumes_byte_for_byte(manifest, tmp_path):
+    def start(run_folder, *more):
+        command = [sys.executable, "-m", MODULE, str(manifest.folder), str(run_folder), *more]
+        return subprocess.Popen(command, cwd=ROOT)
+
+    train(manifest.folder, tmp_path / "whole", resume=False)
+    record = tmp_path / "killed" / "train.jsonl"
+    process = start(tmp_path / "killed")
+    chance = random.Random(time.time_ns())
+    last_line = chance.randint(1, 10)
+    while process.poll() is None:
+        if record.exists() and record.read_text().count("\n") >= last_line:
+            break
+        time.sleep(0.01)
+    time.sleep(chance.uniform(0.0, 0.4))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed" / "weights").exists(), "the run ended before it was killed"
+    assert start(tmp_path / "killed", "resume").wait(timeout=300) == 0
+    assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
+    weights = "weights/model.safetensors"
+    assert (tmp_path / "killed" / weights).read_bytes() == (
+        tmp_path / "whole" / weights
+    ).read_bytes()
