@@ -49,7 +49,7 @@ def check(
     from maqam.data.checks import check_manifest, write_sound_rows
     from maqam.data.manifest import read_manifest
 
-    found = read_manifest(manifest)
+    found = read_manifest(manifest, check_rows=False)
     with screen.progress_bar("check utterances") as progress:
         report = check_manifest(found, read=read, progress=progress)
     if as_json:
@@ -98,7 +98,9 @@ def stats(manifest: ManifestPath, as_json: AsJson = False) -> None:
             f"{group.median_seconds:.1f}",
             f"{group.longest_seconds:.1f}",
             group.num_speakers,
-            ", ".join(f"{name} {count}" for name, count in group.labels.items()),
+            ", ".join(
+                f"{name} {count}" for name, count in (group.labels or group.dialects).items()
+            ),
         )
         for group in found
     ]

@@ -13,7 +13,6 @@ from maqam.cli import data, demo, plan, pocket, report, runs, study
 from maqam.errors import MaqamError
 
 INTERRUPTED = 130
-_CALL_ERROR = typer.BadParameter.__mro__[2]  # click's own base, which typer vendors
 
 app = typer.Typer(
     name="maqam",
@@ -49,9 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MaqamError as error:
         _say(str(error), error.hint)
         return error.exit_code
-    except _CALL_ERROR as error:
-        error.show()  # type: ignore[attr-defined]
-        return int(error.exit_code)  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
         _say("interrupted", "run the same command again; add --resume to a training")
         return INTERRUPTED
@@ -60,6 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         _say(f"{error.filename or 'output'}: the disk is full", "free some space and run again")
         return MaqamError.exit_code
+    except Exception as error:
+        show = getattr(error, "show", None)  # a wrong call, which typer words itself
+        if show is None:
+            raise
+        show()
+        return int(getattr(error, "exit_code", 2))
     return code if isinstance(code, int) else 0
 
 

@@ -64,16 +64,11 @@ class DialogueEncoder:
     def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
         self.tokenizer = tokenizer
         self.max_tokens = max_tokens
-        needed = (PADDING, TURN_START, TURN_END, AUDIO_TOKEN, AUDIO_BOS, AUDIO_EOS)
-        absent = [token for token in needed if tokenizer.token_to_id(token) is None]
-        if absent:
-            raise ModelError(
-                f"the tokenizer has no token {', '.join(absent)}",
-                hint="use the tokenizer of a Qwen2.5-Omni checkpoint",
-            )
-        self.padding_id: int = tokenizer.token_to_id(PADDING)
-        self.end_id: int = tokenizer.token_to_id(TURN_END)
-        self.audio_id: int = tokenizer.token_to_id(AUDIO_TOKEN)
+        for token in (TURN_START, AUDIO_BOS, AUDIO_EOS):
+            _id_of(tokenizer, token)
+        self.padding_id = _id_of(tokenizer, PADDING)
+        self.end_id = _id_of(tokenizer, TURN_END)
+        self.audio_id = _id_of(tokenizer, AUDIO_TOKEN)
 
     def encode(
         self,
@@ -135,3 +130,13 @@ class DialogueEncoder:
         if not num_audio_tokens:
             return content
         return content.replace(AUDIO_TAG, AUDIO_BOS + AUDIO_TOKEN * num_audio_tokens + AUDIO_EOS)
+
+
+def _id_of(tokenizer: Tokenizer, token: str) -> int:
+    found: int | None = tokenizer.token_to_id(token)
+    if found is None:
+        raise ModelError(
+            f"the tokenizer has no token {token}",
+            hint="use the tokenizer of a Qwen2.5-Omni checkpoint",
+        )
+    return found

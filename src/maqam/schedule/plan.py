@@ -72,7 +72,7 @@ class Plan:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the rows: 32 hex digits; two plans with it train alike."""
-        digest = hashlib.blake2b(np.ascontiguousarray(self.rows), digest_size=16)
+        digest = hashlib.blake2b(np.ascontiguousarray(self.rows).data, digest_size=16)
         digest.update(str(self.rows.shape).encode())
         return digest.hexdigest()
 
@@ -96,7 +96,8 @@ class Plan:
         target.mkdir(parents=True, exist_ok=True)
         _write(target / "rows.npy", _npy(self.rows))
         stream = io.BytesIO()
-        np.savez_compressed(stream, **{axis: one.counts for axis, one in self.shares.items()})
+        counts: dict[str, Any] = {axis: one.counts for axis, one in self.shares.items()}
+        np.savez_compressed(stream, **counts)
         _write(target / "shares.npz", stream.getvalue())
         record = {
             "format_version": FORMAT_VERSION,

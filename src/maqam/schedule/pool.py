@@ -84,11 +84,11 @@ class Pool:
     def fingerprint(self) -> str:
         """Hash of ids, rows and columns: 32 hex digits."""
         digest = hashlib.blake2b(digest_size=16)
-        digest.update(np.ascontiguousarray(self.uids))
-        digest.update(np.ascontiguousarray(self.rows))
+        digest.update(np.ascontiguousarray(self.uids).data)
+        digest.update(np.ascontiguousarray(self.rows).data)
         for axis in sorted(self.columns):
             digest.update("\x1f".join([axis, *self.names[axis]]).encode())
-            digest.update(np.ascontiguousarray(self.columns[axis]))
+            digest.update(np.ascontiguousarray(self.columns[axis]).data)
         return digest.hexdigest()
 
     def cells(self, axes: Sequence[str]) -> "Cells":

@@ -307,7 +307,7 @@ def schedule_from_table(table: object) -> Schedule:
         >>> schedule_from_table({"kind": "alpha", "alpha": 0.3})
         Alpha(kind='alpha', alpha=0.3)
     """
-    if isinstance(table, tuple(KINDS.values())):
+    if isinstance(table, Schedule):
         return table
     if not isinstance(table, Mapping) or "kind" not in table:
         raise ValueError(f"a schedule is a table with a kind, one of {', '.join(KINDS)}")
@@ -341,7 +341,7 @@ def schedule_as_table(schedule: Schedule) -> dict[str, Any]:
     table: dict[str, Any] = {"kind": schedule.kind}
     for field in dataclasses.fields(schedule):
         value = getattr(schedule, field.name)
-        if isinstance(value, tuple(KINDS.values())):
+        if isinstance(value, Schedule):
             table[field.name] = schedule_as_table(value)
         elif isinstance(value, tuple):
             table[field.name] = [list(v) if isinstance(v, tuple) else v for v in value]

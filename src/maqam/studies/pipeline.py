@@ -238,7 +238,7 @@ def _open_store(recipe: Recipe, manifest: Manifest, bars: Bars) -> FeatureStore:
     folder = Path(recipe.output) / "features" / key[:16]
     with bars("store aligner outputs") as progress:
         return fill_store(
-            backbone, manifest, rows, folder, settings=recipe.features, report=progress
+            backbone, manifest, rows, folder, settings=recipe.features, progress=progress
         )
 
 
