@@ -18,7 +18,7 @@ from transformers import (
 from maqam.models.backbone import Backbone
 from maqam.models.dialogue import PADDING, SPECIAL_TOKENS, TURN_END, DialogueEncoder
 
-VOCABULARY_SIZE = 2048
+VOCABULARY_SIZE = 512
 MAX_TOKENS = 1024
 
 

@@ -33,12 +33,12 @@ RECIPE: Mapping[str, Any] = {
     "train": {
         "phase": "align",
         "llm": "full",
-        "num_steps": 1600,
+        "num_steps": 1800,
         "batch_size": 16,
         "micro_batches": 1,
         "learning_rate": 2e-3,
         "warmup": 0.05,
-        "decay": 0.5,
+        "decay": 0.4,
         "beta2": 0.98,
         "checkpoint_steps": 200,
     },
@@ -128,7 +128,7 @@ CARD = """\
 # The pocket audio LLM
 
 `Qwen2_5OmniThinkerForConditionalGeneration` with about 5 M parameters: 2.1 M encoder, 0.05 M
-aligner, 2.8 M LLM with tied embeddings, byte-level BPE of 2,048 tokens, chat and audio tokens of
+aligner, 2.4 M LLM with tied embeddings, byte-level BPE of 512 tokens, chat and audio tokens of
 Qwen2.5-Omni. Weights are in half precision.
 
 **All its training speech is synthetic** (eSpeak NG), so it understands the embedded corpus and
