@@ -194,7 +194,9 @@ def test_a_ctc_weight_without_effect_is_warned_of(backbone, manifest, run_folder
 def test_transcripts_too_long_for_ctc_are_counted(backbone, manifest, run_folder):
     table = manifest.table.to_pylist()
     table[0]["target"] = table[0]["messages"][-1]["content"] = "مرحبا " * 30
-    longer = Manifest(manifest.path, manifest.table.from_pylist(table))
+    longer = Manifest(
+        manifest.path, manifest.table.from_pylist(table, schema=manifest.table.schema)
+    )
     phase = make_phase(longer, Objective(ctc_weight=0.5), phase="align", llm="full", num_steps=1)
     phase.plan.rows[:] = [[0, 3, 4, 7]]
     notes = run_phase(backbone, phase, run_folder).notes

@@ -18,7 +18,7 @@ from transformers import (
 from maqam.models.backbone import Backbone
 from maqam.models.dialogue import PADDING, SPECIAL_TOKENS, TURN_END, DialogueEncoder
 
-VOCABULARY_SIZE = 512
+VOCABULARY_SIZE = 320
 MAX_TOKENS = 1024
 
 
@@ -70,6 +70,7 @@ def pocket_config(tokenizer: Tokenizer) -> Qwen2_5OmniThinkerConfig:
             "hidden_size": 256,
             "intermediate_size": 640,
             "num_hidden_layers": 4,
+            "initializer_range": 256**-0.5,
             "num_attention_heads": 4,
             "num_key_value_heads": 2,
             "max_position_embeddings": MAX_TOKENS,

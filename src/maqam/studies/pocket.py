@@ -33,7 +33,7 @@ RECIPE: Mapping[str, Any] = {
     "train": {
         "phase": "align",
         "llm": "full",
-        "num_steps": 1800,
+        "num_steps": 3000,
         "batch_size": 16,
         "micro_batches": 1,
         "learning_rate": 2e-3,
@@ -128,7 +128,7 @@ CARD = """\
 # The pocket audio LLM
 
 `Qwen2_5OmniThinkerForConditionalGeneration` with about 5 M parameters: 2.1 M encoder, 0.05 M
-aligner, 2.4 M LLM with tied embeddings, byte-level BPE of 512 tokens, chat and audio tokens of
+aligner, 2.4 M LLM with tied embeddings, byte-level BPE of 384 tokens, chat and audio tokens of
 Qwen2.5-Omni. Weights are in half precision.
 
 **All its training speech is synthetic** (eSpeak NG), so it understands the embedded corpus and

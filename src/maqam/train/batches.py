@@ -27,13 +27,13 @@ class Step:
         rows: (batch_size,) manifest rows.
         positions: (batch_size,) their positions among the prepared rows.
         weights: (batch_size,) factor of each utterance's summed loss.
-        num_characters: Characters of the transcripts that CTC spells.
+        num_letters: Letters of the transcripts that CTC spells.
     """
 
     rows: np.ndarray
     positions: np.ndarray
     weights: np.ndarray
-    num_characters: int
+    num_letters: int
 
 
 @dataclass
@@ -89,9 +89,7 @@ class PlanBatches(Dataset[dict[str, MicroBatch]]):
             rows=rows,
             positions=positions,
             weights=utterance_weights(tasks, counts, self.objective),
-            num_characters=int(self.transcripts.lengths[positions].sum())
-            if self.transcripts
-            else 0,
+            num_letters=int(self.transcripts.lengths[positions].sum()) if self.transcripts else 0,
         )
 
     def split(self, step: Step) -> list[np.ndarray]:
@@ -127,9 +125,7 @@ class PlanBatches(Dataset[dict[str, MicroBatch]]):
             owners=owners,
             weights=torch.from_numpy(step.weights[part]).float(),
             log_mels=log_mels,
-            ctc=self.transcripts.targets(positions, step.num_characters)
-            if self.transcripts
-            else None,
+            ctc=self.transcripts.targets(positions, step.num_letters) if self.transcripts else None,
         )
 
     def _hear(self, rows: Sequence[int]) -> tuple[list[np.ndarray] | None, list[Tensor]]:

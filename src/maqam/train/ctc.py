@@ -1,11 +1,10 @@
 """Transcripts spelled for the auxiliary CTC loss on the aligner outputs.
 
 Trained on next-token loss alone, a small LLM learns the text first and ignores the audio for
-hundreds of steps; a CTC loss on what the aligner gives makes it listen from the start. Its
-letters are the characters of the transcripts themselves, so it needs no lexicon.
+hundreds of steps; a CTC loss on what the aligner gives makes it listen. Its letters are the LLM's
+own tokens: what the aligner learns to tell apart is what the LLM has to write.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,53 +13,55 @@ from torch import Tensor
 
 from maqam.train.rows import PreparedRows
 
-BLANK = 0
 TRANSCRIBED = "asr"
 
 
 @dataclass(frozen=True, slots=True)
 class CtcTargets:
-    """Characters of the transcripts of a micro-batch of B utterances.
+    """Spelled transcripts of a micro-batch of B utterances.
 
     Attributes:
-        characters: [sum of lengths] ids from 1, all transcripts one after the other.
-        lengths: [B] characters of each utterance; 0 where there is no transcript.
+        letters: [sum of lengths] ids from 1, all transcripts one after the other; 0 is the blank.
+        lengths: [B] letters of each utterance; 0 where there is no transcript.
         weights: [B] factor of each utterance's CTC loss in its global batch.
     """
 
-    characters: Tensor
+    letters: Tensor
     lengths: Tensor
     weights: Tensor
 
 
 class Transcripts:
-    """Character ids of each utterance.
+    """The transcript of each utterance in the letters of CTC: the tokens transcripts hold.
 
     Args:
-        texts: Transcript of each utterance; empty where it has none.
+        token_ids: Tokens of each utterance's transcript; empty where it has none.
+
+    Attributes:
+        alphabet: (num_letters,) token of each letter from 1 on, ascending; 0 is the blank.
+        lengths: (num_utterances,) letters of each transcript.
     """
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self.alphabet = tuple(sorted(set().union(*texts)))
-        ids = {character: index for index, character in enumerate(self.alphabet, start=1)}
-        self._spelled = [np.array([ids[one] for one in text], dtype=np.int16) for text in texts]
-        self.lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    def __init__(self, token_ids: list[np.ndarray]) -> None:
+        self.alphabet = np.unique(np.concatenate(token_ids))
+        self.lengths = np.array([len(one) for one in token_ids], dtype=np.int64)
+        self._spelled = [np.searchsorted(self.alphabet, one) + 1 for one in token_ids]
 
     def targets(self, positions: np.ndarray, num_in_batch: int) -> CtcTargets:
         """Give the CTC targets of some utterances of a global batch.
 
         Args:
             positions: (B,) indexes of the utterances.
-            num_in_batch: Characters of all transcripts of the global batch.
+            num_in_batch: Letters of all transcripts of the global batch.
 
         Examples:
-            >>> Transcripts(["ab", "", "b"]).targets(np.array([2, 0]), 3).characters.tolist()
+            >>> spelled = [np.array([7, 9]), np.array([], int), np.array([9])]
+            >>> Transcripts(spelled).targets(np.array([2, 0]), 3).letters.tolist()
             [2, 1, 2]
         """
-        spelled = [self._spelled[position] for position in positions]
         lengths = torch.from_numpy(self.lengths[positions])
         return CtcTargets(
-            characters=torch.from_numpy(np.concatenate(spelled).astype(np.int64)),
+            letters=torch.from_numpy(np.concatenate([self._spelled[one] for one in positions])),
             lengths=lengths,
             weights=(lengths > 0) / max(num_in_batch, 1),
         )
@@ -68,10 +69,11 @@ class Transcripts:
     def num_unspellable(self, num_audio_tokens: np.ndarray) -> int:
         """Count the transcripts that need more audio tokens than there are.
 
-        CTC spends one token a character and one more between two equal ones.
+        CTC spends one audio token a letter and one more between two equal ones.
 
         Examples:
-            >>> Transcripts(["abb", "ab"]).num_unspellable(np.array([3, 3]))
+            >>> spelled = [np.array([7, 9, 9]), np.array([7, 9])]
+            >>> Transcripts(spelled).num_unspellable(np.array([3, 3]))
             1
         """
         repeats = np.array([int((one[1:] == one[:-1]).sum()) for one in self._spelled])
@@ -79,11 +81,14 @@ class Transcripts:
 
 
 def spell(prepared: PreparedRows) -> Transcripts | None:
-    """Give the transcripts of the rows that are spoken and transcribed, None without any."""
+    """Spell the rows that are spoken and transcribed, None without any."""
     names = np.array(prepared.task_names)[prepared.tasks]
     is_spelled = (names == TRANSCRIBED) & (prepared.num_audio_tokens > 0)
     if not is_spelled.any():
         return None
+    ends = prepared.offsets[1:]
+    starts = np.where(is_spelled, ends - prepared.num_target_tokens, ends - 1)
+    # the last token of a dialogue ends the turn: it is not spoken
     return Transcripts(
-        [text if kept else "" for text, kept in zip(prepared.texts, is_spelled, strict=True)]
+        [prepared.ids[start : end - 1] for start, end in zip(starts, ends, strict=True)]
     )

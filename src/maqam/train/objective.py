@@ -3,7 +3,7 @@
 Every utterance's weight is fixed for the whole global batch before the step runs, so the loss of
 a step is a plain sum over its utterances and any split of it gives the same gradient.
 
-Tensor letters: B utterances, T tokens, D LLM width, S supervised tokens, C characters and blank.
+Tensor letters: B utterances, T tokens, D LLM width, S supervised tokens, C letters of CTC.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from maqam.models.backbone import Backbone, Batch
-from maqam.train.ctc import BLANK, CtcTargets
+from maqam.train.ctc import CtcTargets
 from maqam.train.settings import Objective
 from maqam.train.trimming import last_layer_at
 
@@ -105,7 +105,7 @@ class Learner(nn.Module):
 
     Args:
         backbone: The model, trainable parts set.
-        num_characters: Characters of the CTC head; None for no head.
+        num_letters: Letters of the CTC head beside its blank; None for no head.
         ctc_weight: Factor of the CTC loss.
         encodes: Whether gradients flow through encoder and aligner.
     """
@@ -114,15 +114,15 @@ class Learner(nn.Module):
         self,
         backbone: Backbone,
         *,
-        num_characters: int | None = None,
+        num_letters: int | None = None,
         ctc_weight: float = 0.0,
         encodes: bool = False,
     ) -> None:
         super().__init__()
         self.thinker = backbone.model
         self.ctc_head = (
-            nn.Linear(backbone.audio_dim, num_characters + 1, device=backbone.device)
-            if num_characters is not None
+            nn.Linear(backbone.audio_dim, num_letters + 1, device=backbone.device)
+            if num_letters is not None
             else None
         )
         self._backbone = backbone
@@ -181,13 +181,15 @@ class Learner(nn.Module):
         spoken = ctc.lengths.nonzero()[:, 0]
         heard = [audio_states[index] for index in spoken.tolist()]
         states = pad_sequence(heard, batch_first=True).to(self.ctc_head.weight.dtype)
-        log_probabilities = self.ctc_head(states).float().log_softmax(dim=-1)  # [B, T, C]
+        # normalised, or CTC grows the aligner outputs and the LLM's own words drown beside them
+        scaled = F.rms_norm(states, states.shape[-1:])
+        log_probabilities = self.ctc_head(scaled).float().log_softmax(dim=-1)  # [B, T, C]
         losses = F.ctc_loss(
             log_probabilities.transpose(0, 1),
-            ctc.characters.to(device),
+            ctc.letters.to(device),
             torch.tensor([len(one) for one in heard]),
             ctc.lengths[spoken],
-            blank=BLANK,
+            blank=0,
             reduction="none",
             zero_infinity=True,
         )

@@ -215,11 +215,12 @@ def _trainer(backbone: Backbone, phase: Phase, run_folder: Path) -> tuple[PlanTr
     if encodes or audio is None:
         log_mels = LogMels(backbone, phase.manifest, prepared.rows)
         audio = log_mels if encodes else OnlineStates(backbone, log_mels)
-    transcripts = spell(prepared) if encodes and objective.ctc_weight else None
+    spells = encodes and objective.ctc_weight > 0
+    transcripts = spell(prepared) if spells else None
     torch.manual_seed(derive(phase.seed, "ctc head"))
     learner = Learner(
         backbone,
-        num_characters=len(transcripts.alphabet) if transcripts else None,
+        num_letters=len(transcripts.alphabet) if transcripts else None,
         ctc_weight=objective.ctc_weight,
         encodes=encodes,
     )

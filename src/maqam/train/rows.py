@@ -21,7 +21,7 @@ from maqam.models.dialogue import Encoded
 Report = Callable[[int, int], None]
 
 _CHUNK = 4096
-_COLUMNS = ["id", "messages", "audios", "seconds", "task", "target"]
+_COLUMNS = ["id", "messages", "audios", "seconds", "task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,6 @@ class PreparedRows:
         num_audio_tokens: (num_rows,) audio tokens expected from the length of the audio.
         tasks: (num_rows,) index into `task_names`.
         task_names: Tasks present, sorted.
-        texts: Target of each row.
     """
 
     rows: np.ndarray
@@ -46,7 +45,6 @@ class PreparedRows:
     num_audio_tokens: np.ndarray
     tasks: np.ndarray
     task_names: tuple[str, ...]
-    texts: tuple[str, ...]
 
     @property
     def num_tokens(self) -> np.ndarray:
@@ -84,17 +82,17 @@ def prepare_rows(
     unique = np.unique(rows)
     table = manifest.table.select(_COLUMNS)
     kept: list[Encoded] = []
-    plain: list[Mapping[str, Any]] = []
+    tasks: list[str] = []
     faults: list[str] = []
     for first in range(0, len(unique), _CHUNK):
         for row in table.take(unique[first : first + _CHUNK]).to_pylist():
-            plain.append({"task": row["task"], "target": row["target"]})
+            tasks.append(row["task"])
             try:
                 kept.append(_encode(backbone, row))
             except ModelError as fault:
                 faults.append(str(fault))
         if report is not None:
-            report(len(plain), len(unique))
+            report(len(tasks), len(unique))
     if faults:
         raise ModelError(
             f"{len(faults)} rows do not fit the model: {'; '.join(faults[:5])}",
@@ -102,16 +100,15 @@ def prepare_rows(
             hint="split the audio into shorter segments or leave these rows out; nothing is "
             "truncated",
         )
-    task_names, tasks = np.unique([row["task"] for row in plain], return_inverse=True)
+    task_names, codes = np.unique(tasks, return_inverse=True)
     return PreparedRows(
         rows=unique,
         ids=np.concatenate([one.input_ids for one in kept]),
         offsets=np.concatenate([[0], np.cumsum([len(one.input_ids) for one in kept])]),
         num_target_tokens=np.array([one.num_target_tokens for one in kept]),
         num_audio_tokens=np.array([one.num_audio_tokens for one in kept]),
-        tasks=tasks,
+        tasks=codes,
         task_names=tuple(str(name) for name in task_names),
-        texts=tuple(row["target"] for row in plain),
     )
 
 

@@ -1,0 +1,135 @@
+"""Who may import whom, held by reading the source."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "maqam"
+LAYERS = {
+    "errors": 0,
+    "seeding": 0,
+    "tasks": 0,
+    "text": 1,
+    "schedule": 1,
+    "data": 2,
+    "score": 3,
+    "models": 3,
+    "features": 4,
+    "train": 4,
+    "recipe": 5,
+    "evaluate": 6,
+    "report": 6,
+    "studies": 7,
+    "cli": 8,
+}
+HEAVY = ("torch", "transformers", "peft", "accelerate")
+WITHOUT_TORCH = (
+    "maqam.schedule",
+    "maqam.text.profiles",
+    "maqam.data.checks",
+    "maqam.data.pool",
+    "maqam.score.compare",
+    "maqam.recipe",
+    "maqam.report.page",
+    "maqam.train.settings",
+    "maqam.features.settings",
+    "maqam.models.settings",
+)
+DOORS = ("maqam.train.telemetry", "maqam.data.synth.espeak")  # of what an extra installs
+MODULES = sorted(SOURCE.rglob("*.py"))
+LONGEST_MODULE = 400
+LARGEST_PACKAGE = 14
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                is_module = (SOURCE.parent / Path(*whole.split("."))).with_suffix(".py").exists()
+                is_package = (SOURCE.parent / Path(*whole.split("."))).is_dir()
+                yield whole if is_module or is_package else node.module
+
+
+def _package(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_a_module_imports_from_lower_layers_and_its_own_package_only(path: Path) -> None:
+    own = _package(_name(path))
+    if not own:
+        return
+    for imported in _imports(ast.parse(path.read_text(encoding="utf-8"))):
+        other = _package(imported) if imported.startswith("maqam.") else ""
+        if other and other != own:
+            is_level_zero = LAYERS[own] == LAYERS[other] == 0
+            assert is_level_zero or LAYERS[other] < LAYERS[own], f"{own} imports {imported}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_imports_stand_at_the_top_but_for_the_command_line(path: Path) -> None:
+    if _package(_name(path)) == "cli" or _name(path) in DOORS:
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            inner = [n for n in ast.walk(function) if isinstance(n, ast.Import | ast.ImportFrom)]
+            assert not inner, f"{function.name} imports inside"
+    assert "TYPE_CHECKING" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_a_module_fits_in_a_sitting(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
+
+
+def test_a_package_fits_on_a_page() -> None:
+    for folder in SOURCE.rglob("*"):
+        if folder.is_dir():
+            modules = [p for p in folder.glob("*.py") if p.name != "__init__.py"]
+            assert len(modules) <= LARGEST_PACKAGE, folder
+
+
+def test_modules_do_not_import_in_circles() -> None:
+    known = {_name(path) for path in MODULES}
+    graph = {
+        _name(path): {
+            name
+            for name in _imports(ast.parse(path.read_text(encoding="utf-8")))
+            if name in known and name != _name(path)
+        }
+        for path in MODULES
+    }
+    left = dict(graph)
+    while free := [name for name, needs in left.items() if not needs & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left, f"in a circle, or above one: {sorted(left)}"
+
+
+@pytest.mark.parametrize("module", WITHOUT_TORCH)
+def test_what_needs_no_torch_loads_none(module: str) -> None:
+    code = f"import sys, {module}; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_help_loads_no_numpy() -> None:
+    code = (
+        "import sys; from maqam.cli.main import main; code = main(['--help']); "
+        "print(code, 'numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("0 False")
