@@ -18,14 +18,15 @@ from rich.progress import (
 from rich.table import Table
 
 stdout = Console(highlight=False, soft_wrap=True)
-stderr = Console(stderr=True, highlight=False)
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+stdout.width = max(stdout.width, 160)  # a terminal wraps long lines: better than folded cells
 
 Report = Callable[[int, int], None]
 
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[Report]:
-    """Show a bar with the time left; give the function that moves it to (done, total)."""
+    """Give the function that moves a bar to (done, total); nothing shows before its first call."""
     columns = (
         TextColumn("{task.description:<28}"),
         BarColumn(bar_width=30),
@@ -33,13 +34,18 @@ def progress_bar(description: str) -> Iterator[Report]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=stderr, refresh_per_second=4) as bars:
-        bar = bars.add_task(description, total=None)
+    bars = Progress(*columns, console=stderr, refresh_per_second=4)
+    bar = bars.add_task(description, total=None)
 
-        def report(done: int, total: int) -> None:
-            bars.update(bar, completed=done, total=total)
+    def report(done: int, total: int) -> None:
+        bars.start()
+        bars.update(bar, completed=done, total=total)
 
+    try:
         yield report
+    finally:
+        if bars.live.is_started:
+            bars.stop()
 
 
 def say(text: str) -> None:

@@ -55,11 +55,14 @@ def print_comparison(comparison: Mapping[str, Any]) -> None:
     methods = list(dict.fromkeys(row["method"] for row in comparison["rows"]))
     metrics = [key for key in HEADLINES if any((*key, method) in found for method in methods)]
     rows = [
-        (method, *(_cell(found.get((*key, method)), method, comparison) for key in metrics))
-        for method in methods
+        (
+            " ".join(key),
+            *(_cell(found.get((*key, method)), method, comparison) for method in methods),
+        )
+        for key in metrics
     ]
-    header = ("method", *(f"{task} {metric}" for task, metric in metrics))
-    screen.print_table("scores in %, 95 % intervals" + _synthetic(comparison), header, rows)
+    title = "scores in %, 95 % intervals" + _synthetic(comparison)
+    screen.print_table(title, ("score", *methods), rows)
     verdicts = [row for row in found.values() if row["verdict"] in ("better", "worse")]
     for row in verdicts:
         screen.stdout.print(_sentence(row, comparison["baseline"]), markup=False)

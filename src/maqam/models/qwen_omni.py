@@ -1,5 +1,7 @@
 """Loading checkpoints of Qwen2.5-Omni's architecture, the 7B release and the pocket alike."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from transformers import (
     Qwen2_5OmniThinkerConfig,
     Qwen2_5OmniThinkerForConditionalGeneration,
 )
+from transformers.utils import logging
 
 from maqam.errors import ModelError
 from maqam.models.backbone import Backbone
@@ -52,12 +55,13 @@ def load_backbone(settings: ModelSettings, *, device: str = "cpu") -> Backbone:
                 where=source,
                 hint="Maqam trains checkpoints of Qwen2.5-Omni and its pocket version",
             )
-        model = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
-            source,
-            config=thinker_config,
-            dtype=getattr(torch, settings.dtype),
-            attn_implementation="sdpa",
-        )
+        with _no_bar_for(source):
+            model = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
+                source,
+                config=thinker_config,
+                dtype=getattr(torch, settings.dtype),
+                attn_implementation="sdpa",
+            )
         tokenizer: Tokenizer = AutoTokenizer.from_pretrained(source).backend_tokenizer
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -70,3 +74,16 @@ def load_backbone(settings: ModelSettings, *, device: str = "cpu") -> Backbone:
     tokenizer.no_padding()
     limit = thinker_config.text_config.max_position_embeddings
     return Backbone(model.to(device).eval(), DialogueEncoder(tokenizer, max_tokens=limit))
+
+
+@contextmanager
+def _no_bar_for(source: str) -> Iterator[None]:
+    """Keep transformers from drawing a bar over ours for a checkpoint that is on disk."""
+    hides = Path(source).is_dir() and logging.is_progress_bar_enabled()
+    if hides:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if hides:
+            logging.enable_progress_bar()
