@@ -42,7 +42,7 @@ class Score:
         high: Upper end of the 95 % interval.
         num_utterances: Utterances behind the number.
         num_units: Reference units behind it, such as words.
-        higher_is_better: Direction of the metric.
+        higher_is_better: Direction of the metric; None where neither is better.
         profile: Normalisation it was computed under; None where none applies.
     """
 
@@ -54,7 +54,7 @@ class Score:
     high: float | None
     num_utterances: int
     num_units: int
-    higher_is_better: bool
+    higher_is_better: bool | None
     profile: str | None
 
 

@@ -250,6 +250,9 @@ class Then:
 
     def __post_init__(self) -> None:
         _check(0 < self.at < 1, f"at must lie in (0, 1), got {self.at}")
+        for part in (self.first, self.second):
+            is_drawn = isinstance(part, Mixture) and part.deal == "draw"
+            _check(not is_drawn, "a mixture inside then is dealt by quota: its deal cannot be draw")
         widest = 2 * min(self.at, 1 - self.at)
         _check(0 <= self.anneal <= widest, f"anneal must lie in [0, {widest:g}], got {self.anneal}")
 

@@ -211,11 +211,11 @@ def _correct(rows: list[dict[str, Any]]) -> None:
     """Correct the p-values of each family and give the verdicts, in place.
 
     The family of a claim is every method on every task's main metric; other scores and single
-    dialects are corrected among themselves.
+    dialects are corrected among themselves. A score without a direction gets no verdict.
     """
     families: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     for row in rows:
-        if row["p_value"] is not None:
+        if row["p_value"] is not None and row["higher_is_better"] is not None:
             is_main = row["group"] == "all" and row["metric"] == TASKS[row["task"]].metrics[0]
             families[is_main].append(row)
     for family in families.values():

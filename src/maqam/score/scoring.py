@@ -31,7 +31,7 @@ class Measure:
         sums: (num_utterances, ...) statistics of each utterance.
         statistic: From summed statistics [..., *] to values [...].
         num_units: (num_utterances,) words, characters or utterances behind it.
-        higher_is_better: Direction.
+        higher_is_better: Direction; None where neither is better.
         profile: Normalizer profile, where one applies.
     """
 
@@ -39,7 +39,7 @@ class Measure:
     sums: np.ndarray
     statistic: Statistic
     num_units: np.ndarray
-    higher_is_better: bool
+    higher_is_better: bool | None
     profile: str | None = None
 
 
@@ -71,7 +71,7 @@ def measures(columns: Columns, task: str, settings: ScoreSettings) -> list[Measu
     found.append(_mean("loop_rate", is_loop(hypotheses), higher_is_better=False))
     words = [[len(text.split()) for text in texts] for texts in (hypotheses, references)]
     lengths = np.array(words, dtype=np.float64).T
-    found.append(Measure("length_ratio", lengths, ratio, lengths[:, 1], higher_is_better=True))
+    found.append(Measure("length_ratio", lengths, ratio, lengths[:, 1], higher_is_better=None))
     return found + _blanks(hypotheses)
 
 

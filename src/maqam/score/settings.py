@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from maqam.text.profiles import steps_of
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreSettings:
@@ -27,6 +29,7 @@ class ScoreSettings:
     num_resamples: int = 2000
 
     def __post_init__(self) -> None:
+        steps_of(self.profile)
         for name in ("max_new_tokens", "max_label_tokens", "batch_tokens", "num_resamples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

@@ -26,6 +26,7 @@ from maqam.models.qwen_omni import load_backbone
 from maqam.models.settings import ModelSettings
 from maqam.recipe import Recipe, dump_yaml, load_recipe
 from maqam.schedule import Plan, Pool, compile, load_plan
+from maqam.schedule.schedules import schedule_as_table
 from maqam.studies.files import read_json, write_text
 from maqam.train.phases import Phase, PhaseResult, run_phase
 
@@ -158,6 +159,7 @@ def train(recipe: Recipe, prepared: Prepared, bars: Bars, *, resume: bool = Fals
     if (folder / "plan" / "plan.json").exists():
         plan = load_plan(folder / "plan")
         plan.check_pool(prepared.pool)
+        _check_rule(plan, recipe, folder)
     else:
         plan = write_plan(recipe, prepared, folder / "plan", overwrite=False)
     backbone = load_backbone(recipe.model)
@@ -240,6 +242,17 @@ def _open_store(recipe: Recipe, manifest: Manifest, bars: Bars) -> FeatureStore:
         return fill_store(
             backbone, manifest, rows, folder, settings=recipe.features, progress=progress
         )
+
+
+def _check_rule(plan: Plan, recipe: Recipe, folder: Path) -> None:
+    """Refuse to follow a plan that the recipe would not have dealt."""
+    if dict(plan.schedule) == schedule_as_table(recipe.schedule) and plan.seed == recipe.seed:
+        return
+    raise ScheduleError(
+        "the plan was dealt by another schedule or seed than the recipe's",
+        where=str(folder / "plan"),
+        hint="remove the folder, or give the run another name",
+    )
 
 
 def _store_folder(recipe: Recipe, store: FeatureStore) -> Path:
