@@ -16,7 +16,7 @@ from maqam.data.synth.corpus import make_corpus
 from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.features.extract import online_states
 from maqam.models.backbone import Backbone
-from maqam.models.pocket import new_pocket, save_pocket
+from maqam.models.pocket import VOCABULARY_SIZE, new_pocket, save_pocket
 from maqam.recipe import Recipe, dump_yaml, validate
 from maqam.schedule import compile
 from maqam.seeding import derive
@@ -119,7 +119,8 @@ def _card(recipe: Recipe, manifest: Manifest, scores: Mapping[str, Any]) -> str:
         utterances=len(manifest.select(split="train", task="asr")),
         steps=recipe.train.num_steps,
         rows="\n".join(rows),
-        recipe=dump_yaml(recipe),
+        recipe=dump_yaml(recipe.model_copy(update={"output": "runs/pocket"})),
+        tokens=VOCABULARY_SIZE,
         fingerprint=manifest.fingerprint,
     )
 
@@ -128,7 +129,7 @@ CARD = """\
 # The pocket audio LLM
 
 `Qwen2_5OmniThinkerForConditionalGeneration` with about 5 M parameters: 2.1 M encoder, 0.05 M
-aligner, 2.4 M LLM with tied embeddings, byte-level BPE of 384 tokens, chat and audio tokens of
+aligner, 2.4 M LLM with tied embeddings, byte-level BPE of {tokens} tokens, chat and audio tokens of
 Qwen2.5-Omni. Weights are in half precision.
 
 **All its training speech is synthetic** (eSpeak NG), so it understands the embedded corpus and
