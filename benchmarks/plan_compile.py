@@ -10,7 +10,8 @@ Neither balances a batch, which makes them the floor, not an equal.
     python benchmarks/plan_compile.py [--rows 100000 1000000]
 
 Each run is a forked process of its own, warmed up on a small pool; rounds are interleaved. Memory
-is the peak of that process above what it held with pool and libraries loaded. Prints medians.
+is the peak of that process above what it held with pool and libraries loaded. Prints medians; CPU
+seconds beside those of the clock tell what other work on the machine adds to them.
 """
 
 import argparse
@@ -93,38 +94,39 @@ def resident_bytes() -> int:
 
 def measure(
     method: Method, pool: Pool, small: Pool, shape: tuple[int, int], seed: int
-) -> tuple[float, float]:
+) -> tuple[float, float, float]:
     """Run a method once in a process of its own.
 
     A forked process begins with the pool and with a peak of its own, which `getrusage` then gives
     to the page; a thread that samples would miss what lasts shorter than its turn.
 
     Returns:
-        Seconds, and MB above the pool.
+        Seconds of the clock, MB above the pool, and CPU seconds.
     """
 
     def run(sender: Connection) -> None:
         method(small, 2, shape[1], seed)
         before = resident_bytes()
-        begun = time.perf_counter()
+        begun, begun_cpu = time.perf_counter(), time.process_time()
         made = method(pool, *shape, seed)
-        seconds = time.perf_counter() - begun
+        seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - begun_cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         del made
-        sender.send((seconds, (peak - before) / 1e6))
+        sender.send((seconds, (peak - before) / 1e6, cpu_seconds))
 
     receiver, sender = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=run, args=(sender,))
     process.start()
     sender.close()
-    found: tuple[float, float] = receiver.recv()
+    found: tuple[float, float, float] = receiver.recv()
     process.join()
     return found
 
 
-def describe(num_rows: int, found: dict[str, list[tuple[float, float]]]) -> None:
+def describe(num_rows: int, found: dict[str, list[tuple[float, float, float]]]) -> None:
     seconds = {name: np.array([one[0] for one in runs]) for name, runs in found.items()}
     for name, runs in found.items():
+        cpu_seconds = statistics.median(one[2] for one in runs)
         memory = statistics.median(one[1] for one in runs)
         ratios = [float(np.median(seconds[peer] / seconds[name])) for peer in PEERS]
         verdict = ""
@@ -132,8 +134,8 @@ def describe(num_rows: int, found: dict[str, list[tuple[float, float]]]) -> None
             meets = np.median(seconds[name]) < GOAL_SECONDS and memory < GOAL_MB
             verdict = "  met" if meets else "  MISSED"
         print(
-            f"{num_rows:>10,} {name:23}{np.median(seconds[name]):9.2f}{memory:9.0f}"
-            f"{ratios[0]:14.2f}{ratios[1]:14.2f}{verdict}",
+            f"{num_rows:>10,} {name:23}{np.median(seconds[name]):9.2f}{cpu_seconds:7.2f}"
+            f"{memory:6.0f}{ratios[0]:14.2f}{ratios[1]:14.2f}{verdict}",
             flush=True,
         )
 
@@ -156,11 +158,11 @@ def main() -> None:
         f"{options.rounds}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; goal at "
         f"{GOAL_ROWS:,} rows: {GOAL_SECONDS:g} s, {GOAL_MB:g} MB"
     )
-    print(f"{'rows':>10} {'method':23}{'seconds':>9}{'MB':>9}{'weighted/ours':>14}", end="")
-    print(f"{'random/ours':>14}")
+    print(f"{'rows':>10} {'method':23}{'seconds':>9}{'CPU':>7}{'MB':>6}", end="")
+    print(f"{'weighted/ours':>14}{'random/ours':>14}")
     for num_rows in options.rows:
         pool = make_pool(num_rows, options.clusters)
-        found: dict[str, list[tuple[float, float]]] = {name: [] for name in methods}
+        found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in methods}
         for seed in range(options.rounds):
             for name, method in methods.items():
                 found[name].append(measure(method, pool, small, shape, seed))

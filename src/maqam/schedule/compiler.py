@@ -101,9 +101,12 @@ def _deal_by_draw(
     dealt: list[np.ndarray] = []
     counts: list[np.ndarray] = []
     num_redrawn = 0
+    last_key: object = None
     for step in range(steps):
         rng = generator(seed, "draw", step)
-        mass = flow.mass(cells, step / steps)
+        key = flow.key(step / steps)
+        if step == 0 or key != last_key:
+            mass, last_key = flow.mass(cells, step / steps), key
         given = rng.multinomial(batch_size, mass)
         while (excess := int(np.maximum(given - cells.sizes, 0).sum())) > 0:
             num_redrawn += excess

@@ -147,14 +147,15 @@ def blend(first: Flow, second: Flow, weight: Callable[[float], float]) -> Flow:
         second: What a weight of 1 gives.
         weight: From progress to a weight in [0, 1].
     """
+    before, after = _remembered(first), _remembered(second)
 
     def rule(cells: Cells, progress: float) -> np.ndarray:
         part = weight(progress)
         if part <= 0:
-            return first.mass(cells, progress)
+            return before(cells, progress)
         if part >= 1:
-            return second.mass(cells, progress)
-        return (1 - part) * first.mass(cells, progress) + part * second.mass(cells, progress)
+            return after(cells, progress)
+        return (1 - part) * before(cells, progress) + part * after(cells, progress)
 
     def key(progress: float) -> Hashable:
         part = weight(progress)
@@ -165,6 +166,19 @@ def blend(first: Flow, second: Flow, weight: Callable[[float], float]) -> Flow:
         )
 
     return Flow(_joined(first.axes, second.axes), rule, key)
+
+
+def _remembered(flow: Flow) -> Rule:
+    """Give a flow's mass, computed again only when its key changes, as in an anneal it may not."""
+    last: list[tuple[Cells, Hashable, np.ndarray]] = []
+
+    def rule(cells: Cells, progress: float) -> np.ndarray:
+        key = flow.key(progress)
+        if not last or last[0][0] is not cells or last[0][1] != key:
+            last[:] = [(cells, key, flow.mass(cells, progress))]
+        return last[0][2]
+
+    return rule
 
 
 def _clock(progress: float) -> Hashable:

@@ -15,23 +15,32 @@ import numpy as np
 from maqam.schedule.pool import Cells
 
 _EPSILON = 1e-9
+_WIDE, _FEW = 64, 3  # past this width the first few are found sooner by search than by sorting
 
 
 @dataclass(frozen=True)
 class _Level:
-    """Children of one level: those of a node lie side by side.
+    """Children of one level: a table of a row a node, rows filled up to the widest.
 
     Attributes:
         first_child: (num_nodes,) index of each node's first child.
         num_children: (num_nodes,) children of each.
-        sizes: (num_children_in_all,) utterances below each child.
         leaf_starts: (num_children_in_all,) first cell below each child.
+        places: (num_children_in_all,) place of each child in the flattened table.
+        room: (num_nodes, widest) utterances below each child, 0 where there is none.
     """
 
     first_child: np.ndarray
     num_children: np.ndarray
-    sizes: np.ndarray
     leaf_starts: np.ndarray
+    places: np.ndarray
+    room: np.ndarray
+
+    def table(self, values: np.ndarray) -> np.ndarray:
+        """Lay out (num_children_in_all,) values by node, 0 where there is no child."""
+        table = np.zeros(self.room.shape)
+        table.reshape(-1)[self.places] = values
+        return table
 
 
 class Quota:
@@ -46,9 +55,17 @@ class Quota:
 
     def __init__(self, cells: Cells) -> None:
         self._levels = _tree(cells)
-        self.credits = [np.zeros(len(level.sizes)) for level in self._levels]
-        self.num_handed_over = 0
+        self._credits = [np.zeros(level.room.shape) for level in self._levels]
         self._shares: list[np.ndarray] = []
+        self.num_handed_over = 0
+
+    @property
+    def credits(self) -> list[np.ndarray]:
+        """What each node is owed: for every level (num_children_in_all,) utterances."""
+        return [
+            credits.reshape(-1)[level.places]
+            for level, credits in zip(self._levels, self._credits, strict=True)
+        ]
 
     def set_mass(self, mass: np.ndarray) -> None:
         """Take new shares.
@@ -61,9 +78,8 @@ class Quota:
         for level in self._levels:
             children = np.add.reduceat(mass, level.leaf_starts)
             above = np.repeat(parents, level.num_children)
-            self._shares.append(
-                np.divide(children, above, out=np.zeros_like(children), where=above > 0)
-            )
+            shares = np.divide(children, above, out=np.zeros_like(children), where=above > 0)
+            self._shares.append(level.table(shares))
             parents = children
 
     def deal(self, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,70 +92,86 @@ class Quota:
             The cells that get any, ascending, and how many each gets.
         """
         nodes, counts = np.array([0]), np.array([batch_size])
-        for index, level in enumerate(self._levels):
-            nodes, counts = self._split(index, level, nodes, counts)
+        with np.errstate(divide="ignore", invalid="ignore"):  # a share of 0 is never due
+            for index in range(len(self._levels)):
+                nodes, counts = self._split(index, nodes, counts)
         return nodes, counts
 
     def _split(
-        self, index: int, level: _Level, nodes: np.ndarray, counts: np.ndarray
+        self, index: int, nodes: np.ndarray, counts: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Split what nodes of a level received among their children."""
-        widest = int(level.num_children[nodes].max())
-        offsets = np.arange(widest)
-        is_child = offsets < level.num_children[nodes][:, None]
-        children = np.where(is_child, level.first_child[nodes][:, None] + offsets, 0)
-        share = np.where(is_child, self._shares[index][children], 0.0)
-        room = np.where(is_child, level.sizes[children], 0)
-        credit = self.credits[index][children] + share * counts[:, None]
-        given = np.clip(np.floor(credit + _EPSILON), 0, room).astype(np.int64)
-        left = counts - given.sum(axis=1)
-        owed = credit - given
-        due = np.full(share.shape, np.inf)
-        may_get = (share > 0) & (given < room) & (owed > _EPSILON)
-        np.divide(1.0 - owed, share, out=due, where=may_get)
-        one = np.flatnonzero((left == 1) & may_get.any(axis=1))
-        given[one, due[one].argmin(axis=1)] += 1
-        for node in np.flatnonzero(left != 0):
-            if left[node] == 1 and may_get[node].any():
-                continue
-            self._give_rest(
-                given[node], int(left[node]), due[node], credit[node], share[node], room[node]
-            )
-        credit -= given
-        is_far = (credit >= 1.0 + _EPSILON) & is_child
-        if is_far.any():
-            self.num_handed_over += int(np.floor(credit[is_far]).sum())
-            dry = is_far.any(axis=1)
-            credit[dry] = np.clip(credit[dry], _EPSILON - 1.0, 1.0 - _EPSILON)
-        self.credits[index][children[is_child]] = credit[is_child]
-        got = given > 0
-        return children[got], given[got]
+        level, share = self._levels[index], self._shares[index][nodes]
+        credit = self._credits[index][nodes]
+        credit += share * counts.astype(np.float64)[:, None] if counts.max() > 1 else share
+        has_whole = credit.shape[1] <= _WIDE or bool(credit.max() + _EPSILON >= 1.0)
+        if has_whole:
+            room = level.room[nodes]
+            given = np.minimum(np.maximum(np.floor(credit + _EPSILON), 0.0), room)
+            left = counts - np.add.reduce(given, axis=1).astype(np.int64)
+            owed = np.where(given < room, credit - given, 0.0)
+        else:  # wide lower levels, most of the work, seldom owe a whole utterance
+            given, left, owed = np.zeros(credit.shape), counts.copy(), credit
+        _give_earliest(given, left, owed, share)
+        for row in left.nonzero()[0]:
+            _give_rest(given[row], int(left[row]), credit[row], share[row], level.room[nodes[row]])
+        rows, offsets = np.divmod((given != 0).reshape(-1).nonzero()[0], given.shape[1])
+        gifts = given[rows, offsets]
+        credit[rows, offsets] -= gifts
+        if has_whole:
+            self._hand_over(credit)
+        self._credits[index][nodes] = credit
+        return level.first_child[nodes[rows]] + offsets, gifts.astype(np.int64)
 
-    @staticmethod
-    def _give_rest(
-        given: np.ndarray,
-        left: int,
-        due: np.ndarray,
-        credit: np.ndarray,
-        share: np.ndarray,
-        room: np.ndarray,
-    ) -> None:
-        """Hand out, or take back, what whole parts left over, in place."""
-        if left > 0:
-            order = np.argsort(due, kind="stable")[:left]
-            chosen = order[np.isfinite(due[order])]
-            given[chosen] += 1
-            left -= len(chosen)
-        while left > 0:  # children are full: siblings with room take over, by what they are owed
-            ahead = np.where((given < room) & (share > 0), given + 1 - credit, np.inf)
-            if not np.isfinite(ahead).any():
-                ahead = np.where(given < room, given + 1 - credit, np.inf)
-            given[int(ahead.argmin())] += 1
-            left -= 1
-        while left < 0:  # shares changed: some child was given ahead of its due before
-            behind = np.where(given > 0, credit - given, np.inf)
-            given[int(behind.argmin())] -= 1
-            left += 1
+    def _hand_over(self, credit: np.ndarray) -> None:
+        """Write off, in place, what children too small for their part are owed."""
+        is_far = credit >= 1.0 + _EPSILON
+        if is_far.any():
+            dry = is_far.any(axis=1)
+            self.num_handed_over += int(np.floor(credit[is_far]).sum())
+            credit[dry] = np.clip(credit[dry], _EPSILON - 1.0, 1.0 - _EPSILON)
+
+
+def _give_earliest(
+    given: np.ndarray, left: np.ndarray, owed: np.ndarray, share: np.ndarray
+) -> None:
+    """Hand out, in place, one utterance each to the children of a row that are due first."""
+    due = 1.0 - owed
+    np.divide(due, share, out=due)
+    np.putmask(due, owed <= _EPSILON, np.inf)
+    if due.shape[1] > _WIDE:
+        every_row = np.arange(len(due))
+        for _ in range(_FEW):
+            first = due.argmin(axis=1)
+            is_given = (left > 0) & (due[every_row, first] < np.inf)
+            given[every_row, first] += is_given
+            due[every_row, first] = np.inf
+            left -= is_given
+            if not (left > 0).any():
+                return
+    rows = (left > 0).nonzero()[0]
+    if rows.size:
+        order = due[rows].argsort(axis=1, kind="stable")[:, : int(left[rows].max())]
+        row = rows[:, None]
+        chosen = (due[row, order] < np.inf) & (np.arange(order.shape[1]) < left[row])
+        given[row, order] += chosen
+        left[rows] -= np.add.reduce(chosen, axis=1)
+
+
+def _give_rest(
+    given: np.ndarray, left: int, credit: np.ndarray, share: np.ndarray, room: np.ndarray
+) -> None:
+    """Hand out what no child is due, or take back what whole parts gave too much, in place."""
+    while left > 0:  # children are full: siblings with room take over, by what they are owed
+        ahead = np.where((given < room) & (share > 0), given + 1 - credit, np.inf)
+        if not np.isfinite(ahead).any():
+            ahead = np.where(given < room, given + 1 - credit, np.inf)
+        given[int(ahead.argmin())] += 1
+        left -= 1
+    while left < 0:  # shares changed: some child was given ahead of its due before
+        behind = np.where(given > 0, credit - given, np.inf)
+        given[int(behind.argmin())] -= 1
+        left += 1
 
 
 def _tree(cells: Cells) -> list[_Level]:
@@ -154,13 +186,12 @@ def _tree(cells: Cells) -> list[_Level]:
         changes[1:] |= codes[1:] != codes[:-1]
         starts = np.flatnonzero(changes)
         first = np.searchsorted(starts, starts_above)
-        levels.append(
-            _Level(
-                first_child=first,
-                num_children=np.diff(np.append(first, len(starts))),
-                sizes=np.add.reduceat(cells.sizes, starts),
-                leaf_starts=starts,
-            )
-        )
+        num_children = np.diff(np.append(first, len(starts)))
+        widest = int(num_children.max())
+        rows = np.repeat(np.arange(len(first)), num_children)
+        places = rows * widest + np.arange(len(starts)) - first[rows]
+        room = np.zeros(len(first) * widest, dtype=np.int64)
+        room[places] = np.add.reduceat(cells.sizes, starts)
+        levels.append(_Level(first, num_children, starts, places, room.reshape(-1, widest)))
         starts_above = starts
     return levels

@@ -13,7 +13,7 @@ BASE: Mapping[str, Any] = {
     "data": {"synth": {"train": {"asr": 2000, "did": 600, "ser": 400, "ssum": 150, "tsum": 150}}},
     "train": {
         "phase": "tune",
-        "num_steps": 150,
+        "num_steps": 100,
         "batch_size": 16,
         "micro_batches": 2,
         "learning_rate": 4e-3,
