@@ -112,14 +112,21 @@ def read_hypotheses(folder: Path) -> dict[str, list[Any]]:
     """Read the columns of hypotheses.parquet.
 
     Raises:
-        RunError: If the run was not evaluated.
+        RunError: If the run was not evaluated, or the file is damaged.
     """
     path = folder / HYPOTHESES
     if not path.is_file():
         raise RunError(
             "there are no hypotheses", where=str(folder), hint="run maqam eval RUN first"
         )
-    columns: dict[str, list[Any]] = pq.read_table(path).to_pydict()
+    try:
+        columns: dict[str, list[Any]] = pq.read_table(path).to_pydict()
+    except (pa.ArrowException, OSError) as error:
+        raise RunError(
+            f"not readable as hypotheses: {str(error).splitlines()[0]}",
+            where=str(path),
+            hint="run maqam eval RUN again",
+        ) from error
     return columns
 
 

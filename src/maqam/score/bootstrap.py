@@ -74,29 +74,30 @@ def resampled(sums: np.ndarray, num_resamples: int, rng: np.random.Generator) ->
 
 
 def two_level(
-    first: np.ndarray,
+    first: np.ndarray | None,
     second: np.ndarray,
     statistic: Statistic,
     *,
     num_resamples: int,
     rng: np.random.Generator,
 ) -> Interval:
-    """Give the interval of the mean difference of two methods over paired seeds.
+    """Give the interval of a method's mean over seeds, or of its difference over paired seeds.
 
     Seeds are resampled, then within each the blocks, the same for both methods. An interval over
     utterances alone is far too narrow between trainings: it ignores the spread of seeds.
 
     Args:
-        first: (num_seeds, num_blocks, ...) block sums of one method.
-        second: The same of the other, on the same seeds and blocks.
+        first: (num_seeds, num_blocks, ...) block sums of the method that is subtracted, on the
+            same seeds and blocks; None for the mean of `second` alone.
+        second: The same of the method in question.
         statistic: From summed statistics [..., *] to values [...].
         num_resamples: Resamples drawn.
         rng: Source of randomness.
     """
-    num_seeds, num_blocks = first.shape[:2]
+    num_seeds, num_blocks = second.shape[:2]
     if num_seeds < 2 or num_blocks < 2:
         return Interval(None, None)
-    differences = np.zeros(num_resamples)
+    sums = np.zeros(num_resamples)
     chosen = rng.integers(num_seeds, size=(num_resamples, num_seeds))
     uniform = np.full(num_blocks, 1 / num_blocks)
     for slot in range(num_seeds):
@@ -105,14 +106,16 @@ def two_level(
             drawn = np.flatnonzero(chosen[:, slot] == seed)
             if not len(drawn):
                 continue
-            totals = [
-                (counts[drawn] @ method[seed].reshape(num_blocks, -1)).reshape(
-                    len(drawn), *method.shape[2:]
-                )
-                for method in (first, second)
-            ]
-            differences[drawn] += statistic(totals[1]) - statistic(totals[0])
-    return _percentiles(differences / num_seeds)
+            sums[drawn] += statistic(_totals(counts[drawn], second[seed]))
+            if first is not None:
+                sums[drawn] -= statistic(_totals(counts[drawn], first[seed]))
+    return _percentiles(sums / num_seeds)
+
+
+def _totals(counts: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Sum (num_blocks, ...) block sums by how often each resample holds each block."""
+    totals = counts @ sums.reshape(len(sums), -1)
+    return totals.reshape(len(counts), *sums.shape[1:])
 
 
 def _percentiles(values: np.ndarray) -> Interval:

@@ -139,6 +139,7 @@ def _compare_task(
     return rows
 
 
+@np.errstate(invalid="ignore")
 def _row(  # noqa: PLR0913  one flat record
     task: str,
     group: str,
@@ -151,14 +152,15 @@ def _row(  # noqa: PLR0913  one flat record
     one, base = scores[method], scores[baseline]
     measure, num_seeds = one.measure, len(one.sums)
     rng = generator(seed, "compare", task, measure.name, group)
-    pooled = one.sums.mean(axis=0)
-    around = interval(pooled, measure.statistic, num_resamples=settings.num_resamples, rng=rng)
+    draws: Any = {"num_resamples": settings.num_resamples, "rng": rng}
+    if num_seeds == 1:
+        around = interval(one.sums[0], measure.statistic, **draws)
+    else:
+        around = two_level(None, one.sums, measure.statistic, **draws)
     gap, p_value = Interval(None, None), None
     difference = None if method == baseline else _finite((one.values - base.values).mean())
     if method != baseline and num_seeds > 1 and difference is not None:
-        gap = two_level(
-            base.sums, one.sums, measure.statistic, num_resamples=settings.num_resamples, rng=rng
-        )
+        gap = two_level(base.sums, one.sums, measure.statistic, **draws)
         p_value = paired_p_value(one.values - base.values)
     return {
         "task": task,

@@ -1,0 +1,186 @@
+import json
+
+import numpy as np
+import pytest
+
+from maqam.score.scoring import measures, score_hypotheses
+from maqam.score.settings import ScoreSettings
+from maqam.tasks import DIALECTS, TASKS
+
+from .tables import joined, make_columns
+
+SETTINGS = ScoreSettings(num_resamples=100)
+ASR = make_columns(
+    "asr",
+    [
+        ("ذهب الولد!", "ذهب الولد"),
+        ("ذهب الولد، اليوم", "ذهب البيت اليوم"),
+        ("نعم", ""),
+        ("لا و نعم", "لا ونعم"),
+    ],
+    speakers=["s1", "s1", "s2", None],
+    dialects=["egyptian", "egyptian", "gulf", None],
+)
+DID = make_columns(
+    "did",
+    [("msa", "msa"), ("gulf", "msa"), ("gulf", "gulf"), ("egyptian", "egyptian")],
+    speakers=["s1", "s1", "s2", "s3"],
+    dialects=["msa", "gulf", "gulf", "egyptian"],
+    answered=["msa", None, "gulf", "msa"],
+)
+TSUM = make_columns("tsum", [("زار مصر", "زار مصر"), ("زار مصر", "كلب كلب كلب كلب")])
+
+
+def score(columns, *, settings=SETTINGS, seed=0):
+    return score_hypotheses(columns, settings=settings, seed=seed, split="test", synthetic=True)
+
+
+def find(scores, metric, *, group="all", profile=None, task=None):
+    found = [
+        row
+        for row in scores["scores"]
+        if (row["metric"], row["group"], row["profile"]) == (metric, group, profile)
+        and task in (None, row["task"])
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_a_small_table_of_recognition_is_scored_as_by_hand():
+    scores = score(ASR)
+    wer = find(scores, "wer", profile="leaderboard-v3")
+    assert wer["value"] == pytest.approx(2 / 8)
+    assert (wer["num_utterances"], wer["num_units"]) == (4, 8)
+    assert wer["higher_is_better"] is False
+    assert wer["low"] <= wer["value"] <= wer["high"]
+    assert find(scores, "blank_rate")["value"] == 1 / 4
+    assert find(scores, "loop_rate")["value"] == 0
+    ratio = find(scores, "length_ratio")
+    assert ratio["value"] == pytest.approx(7 / 9)
+    assert (ratio["num_units"], ratio["higher_is_better"]) == (9, None)
+
+
+def test_recognition_is_scored_by_other_profiles_side_by_side():
+    scores = score(ASR)
+    assert find(scores, "wer", profile="leaderboard-v2")["value"] == pytest.approx(4 / 9)
+    assert find(scores, "wer", profile="none")["value"] == pytest.approx(5 / 9)
+    profiles = [row["profile"] for row in scores["scores"] if row["metric"] == "cer"]
+    assert set(profiles) == {"leaderboard-v3", "leaderboard-v2", "none"}
+
+
+def test_a_profile_that_is_compared_anyway_is_not_scored_twice():
+    scores = score(ASR, settings=ScoreSettings(profile="none", num_resamples=10))
+    rows = [row for row in scores["scores"] if (row["metric"], row["group"]) == ("wer", "all")]
+    profiles = [row["profile"] for row in rows]
+    assert profiles == ["none", "leaderboard-v2"]
+
+
+def test_dialects_are_scored_apart():
+    scores = score(ASR)
+    groups = {row["group"] for row in scores["scores"]}
+    assert groups == {"all", "dialect=egyptian", "dialect=gulf"}
+    egyptian = find(scores, "wer", group="dialect=egyptian", profile="leaderboard-v3")
+    assert (egyptian["value"], egyptian["num_utterances"]) == (pytest.approx(1 / 5), 2)
+    gulf = find(scores, "wer", group="dialect=gulf", profile="leaderboard-v3")
+    assert (gulf["value"], gulf["low"], gulf["high"]) == (1.0, None, None)
+
+
+def test_dialect_identification_is_not_cut_by_dialect():
+    assert {row["group"] for row in score(DID)["scores"]} == {"all"}
+
+
+def test_a_small_table_of_labels_is_scored_as_by_hand():
+    scores = score(DID)
+    assert find(scores, "accuracy")["value"] == pytest.approx(3 / 4)
+    assert find(scores, "macro_f1")["value"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+    assert find(scores, "accuracy_generated")["value"] == pytest.approx(2 / 4)
+    assert find(scores, "macro_f1_generated")["value"] == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
+    assert find(scores, "invalid_rate")["value"] == 1 / 4
+    assert find(scores, "blank_rate")["value"] == 0
+
+
+def test_confusions_are_counted_by_true_label():
+    scores = score(joined(ASR, DID))
+    assert set(scores["confusions"]) == {"did"}
+    table = scores["confusions"]["did"]
+    assert table["labels"] == list(DIALECTS)
+    counts = np.array(table["counts"])
+    assert counts.shape == (5, 5)
+    place = {label: index for index, label in enumerate(DIALECTS)}
+    assert counts[place["gulf"], place["msa"]] == 1
+    assert (counts.trace(), counts.sum()) == (3, 4)
+
+
+def test_a_small_table_of_summaries_is_scored_as_by_hand():
+    scores = score(TSUM)
+    for metric in ("rouge_1", "rouge_2", "rouge_l", "chrf"):
+        row = find(scores, metric, profile="leaderboard-v3")
+        assert (row["value"], row["num_units"]) == (0.5, 2)
+        assert row["higher_is_better"] is True
+    assert find(scores, "loop_rate")["value"] == 0.5
+    assert find(scores, "length_ratio")["value"] == 6 / 4
+
+
+def test_every_task_is_scored_in_the_order_of_abstraction():
+    scores = score(joined(TSUM, DID, ASR))
+    assert list(dict.fromkeys(row["task"] for row in scores["scores"])) == ["asr", "did", "tsum"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_main_metrics_of_a_task_are_among_its_measures(task):
+    reference = TASKS[task].labels[0] if TASKS[task].labels else "نعم"
+    found = measures(make_columns(task, [(reference, reference)]), task, SETTINGS)
+    assert set(TASKS[task].metrics) <= {measure.name for measure in found}
+
+
+def test_scores_say_where_they_come_from_and_are_valid_json():
+    scores = score(joined(ASR, DID, TSUM))
+    assert json.loads(json.dumps(scores, allow_nan=False)) == scores
+    head = {name: scores[name] for name in ("format_version", "split", "profile", "synthetic")}
+    assert head == {
+        "format_version": 1,
+        "split": "test",
+        "profile": "leaderboard-v3",
+        "synthetic": True,
+    }
+
+
+def test_undefined_scores_are_nulls():
+    empty = make_columns("asr", [("", "نعم"), ("؟", ""), ("", "لا")])
+    scores = score(empty)
+    for metric in ("wer", "cer"):
+        row = find(scores, metric, profile="leaderboard-v3")
+        assert (row["value"], row["low"], row["high"], row["num_units"]) == (None, None, None, 0)
+    json.dumps(scores, allow_nan=False)
+
+
+def test_scores_do_not_depend_on_the_order_of_utterances():
+    whole = joined(ASR, DID, TSUM)
+    order = np.random.default_rng(0).permutation(len(whole["id"]))
+    shuffled = {name: [values[i] for i in order] for name, values in whole.items()}
+    for one, other in zip(score(whole)["scores"], score(shuffled)["scores"], strict=True):
+        assert one == pytest.approx(other)
+
+
+def test_intervals_depend_on_the_seed_and_values_do_not():
+    long = make_columns("asr", [("أ ب ج د", "أ ب ج د"[: i % 8]) for i in range(30)])
+    first, again, other = (find(score(long, seed=seed), "loop_rate") for seed in (0, 0, 1))
+    assert first == again
+    rates = [find(score(long, seed=seed), "wer", profile="none") for seed in (0, 1)]
+    assert rates[0]["value"] == rates[1]["value"]
+    assert rates[0]["low"] != rates[1]["low"]
+    assert other["value"] == first["value"]
+
+
+def test_a_task_that_is_added_does_not_shift_the_intervals_of_another():
+    alone = [row for row in score(ASR)["scores"] if row["task"] == "asr"]
+    together = [row for row in score(joined(DID, ASR))["scores"] if row["task"] == "asr"]
+    assert alone == together
+
+
+def test_utterances_of_one_speaker_are_resampled_together():
+    pairs = [("نعم", "نعم" if i < 5 else "لا") for i in range(10)]
+    one = make_columns("asr", pairs, speakers=["s1"] * 10)
+    unknown = make_columns("asr", pairs)
+    assert find(score(one), "wer", profile="none")["low"] is None
+    assert find(score(unknown), "wer", profile="none")["low"] < 0.5
