@@ -110,7 +110,8 @@ def _score_caption(board: Board) -> str:
     results = [one for by_method in board.results.values() for one in by_method.values()]
     has_seeds = max(result.num_seeds for result in results) > 1
     mean = " is the mean over seeds, its line" if has_seeds else " is the score, its line"
-    said = f"A dot{mean} the 95 % interval over speakers."
+    over = "seeds and speakers" if has_seeds else "speakers"
+    said = f"A dot{mean} the 95 % interval over {over}."
     if len(board.methods) == 1:
         return said
     if not has_seeds:

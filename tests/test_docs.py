@@ -1,0 +1,71 @@
+"""Documents and recipes that ship, held to the code."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from maqam.recipe import Recipe, load_recipe
+from maqam.studies.demo import demo_study
+from maqam.studies.grid import load_study
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+STUDY = ROOT / "recipes" / "pocket-schedules.yaml"
+MIXTURES = ROOT / "recipes" / "pocket-mixtures.yaml"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
+
+
+def keys(value: Any, prefix: str = "") -> Iterator[str]:
+    """Give the keys of a settings value, tables opened except for schedules and counts."""
+    if isinstance(value, BaseModel):
+        names = list(type(value).model_fields)
+    else:
+        names = [field.name for field in dataclasses.fields(value)]
+    for name in names:
+        inner = getattr(value, name)
+        is_table = isinstance(inner, BaseModel) or dataclasses.is_dataclass(inner)
+        if is_table and name != "schedule":
+            yield from keys(inner, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def test_every_setting_of_a_recipe_is_documented() -> None:
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    names = [name for name in keys(Recipe()) if name != "schedule"]  # its kinds have a table each
+    absent = [name for name in names if f"`{name}`" not in text]
+    assert not absent
+
+
+def test_the_four_recipes_differ_in_name_and_schedule_only() -> None:
+    recipes = [load_recipe(path) for path in RECIPES if path not in (STUDY, MIXTURES)]
+    alike = [recipe.model_dump(exclude={"name", "schedule"}) for recipe in recipes]
+    assert len(recipes) == 4
+    assert all(one == alike[0] for one in alike)
+    assert len({recipe.schedule for recipe in recipes}) == 4
+
+
+def test_the_study_repeats_the_demo_with_five_seeds() -> None:
+    study, demo = load_study(STUDY), demo_study(Path("runs/demo"), seed=0)
+    assert len(study.seeds) == 5
+    for method, own in demo.methods.items():
+        assert study.methods[method] == own
+        ours = study.recipe(method, 0).model_dump(exclude={"output", "train"})
+        assert ours == demo.recipe(method, 0).model_dump(exclude={"output", "train"})
+
+
+def test_the_two_by_two_shares_its_base_with_the_schedules() -> None:
+    assert load_study(MIXTURES).base == load_study(STUDY).base
+    assert len(load_study(MIXTURES).methods) == 4
