@@ -137,3 +137,10 @@ def test_damaged_hypotheses_give_one_error_that_names_the_file(evaluated, tmp_pa
     assert caught.value.where == str(file)
     assert "\n" not in str(caught.value)
     assert "maqam eval" in caught.value.hint
+
+
+def test_hypotheses_without_a_column_are_refused(evaluated, tmp_path):
+    table = pq.read_table(evaluated[0] / HYPOTHESES).drop_columns(["speaker", "task"])
+    pq.write_table(table, tmp_path / HYPOTHESES)
+    with pytest.raises(RunError, match="columns are missing: speaker, task"):
+        read_hypotheses(tmp_path)

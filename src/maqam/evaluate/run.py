@@ -127,6 +127,13 @@ def read_hypotheses(folder: Path) -> dict[str, list[Any]]:
             where=str(path),
             hint="run maqam eval RUN again",
         ) from error
+    absent = sorted(set(SCHEMA.names) - set(columns))
+    if absent:
+        raise RunError(
+            f"columns are missing: {', '.join(absent)}",
+            where=str(path),
+            hint="run maqam eval RUN again",
+        )
     return columns
 
 
