@@ -21,6 +21,7 @@ from pydantic import (
 )
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode
 
 from maqam.data.synth.settings import SynthSettings
 from maqam.errors import ConfigError
@@ -111,7 +112,7 @@ def validate(values: Mapping[str, Any], overrides: Sequence[str] = (), *, where:
     try:
         return Recipe.model_validate(merged)
     except ValidationError as error:
-        raise config_error(error, merged, where) from error
+        raise config_error(error, merged, where, overrides=overrides) from error
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -179,19 +180,22 @@ def config_error(
     values: Mapping[str, Any],
     where: str,
     known: Sequence[str] | None = None,
+    overrides: Sequence[str] = (),
 ) -> ConfigError:
     """Say the first fault of a settings tree in one line, and how many more there are.
 
     Args:
         error: What pydantic found.
         values: The plain values as the user wrote them.
-        where: File or command line they came from.
+        where: File they came from, or a word for what they are.
         known: Keys to suggest from; those of the recipe at that place when absent.
+        overrides: Settings of the command line among the values.
     """
     faults = error.errors()
     first = faults[0]
     path = [str(part) for part in first["loc"] if part != "function-after"]
     key = _key_in(values, path)
+    place = _place(where, key, overrides)
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         known = known or _known_keys(path[:-1])
         near = difflib.get_close_matches(path[-1], known, n=1)
@@ -203,7 +207,7 @@ def config_error(
         problem = first["msg"].removeprefix("Value error, ") + shown
         hint = "see docs/recipes.md for every key, its unit and its default"
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return ConfigError(problem + more, where=f"{where}: {key}" if key else where, hint=hint)
+    return ConfigError(problem + more, where=place, hint=hint)
 
 
 def _parse(text: str, where: str) -> Any:  # noqa: ANN401  YAML holds any plain value
@@ -222,6 +226,32 @@ def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
         key: _copied(value) if isinstance(value, Mapping) else value
         for key, value in values.items()
     }
+
+
+def _place(where: str, key: str, overrides: Sequence[str]) -> str:
+    """Say where a key was written: on the command line, or in which line of the file."""
+    if not key:
+        return where
+    given = [override.partition("=")[0] for override in overrides]
+    if any(f"{key}.".startswith(f"{name}.") for name in given):
+        return f"command line: {key}"
+    line = _line_of(Path(where), key.split("."))
+    return f"{where}:{line}: {key}" if line else f"{where}: {key}"
+
+
+def _line_of(file: Path, keys: Sequence[str]) -> int | None:
+    """Give the line of a key, that of its table where it is missing; None without a file."""
+    if not file.is_file():
+        return None
+    line = None
+    at = YAML(typ="safe", pure=True).compose(file)
+    for key in keys:
+        pairs = at.value if isinstance(at, MappingNode) else []
+        found = next((pair for pair in pairs if pair[0].value == key), None)
+        if found is None:
+            break
+        line, at = found[0].start_mark.line + 1, found[1]
+    return line
 
 
 def _key_in(values: Mapping[str, Any], path: Sequence[str]) -> str:

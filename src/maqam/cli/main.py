@@ -49,8 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(str(error), error.hint)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted", "run the same command again; add --resume to a training")
-        return INTERRUPTED
+        code = INTERRUPTED
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
@@ -62,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         show()
         return int(getattr(error, "exit_code", 2))
+    if code == INTERRUPTED:  # what typer gives for Ctrl-C in a command, without a word
+        _say("interrupted", "run the same command again; add --resume to a training")
     return code if isinstance(code, int) else 0
 
 

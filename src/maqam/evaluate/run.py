@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def evaluate_rows(
         What scores.json holds.
 
     Raises:
-        RunError: If there is no row to score.
+        RunError: If there is no row to score, or the results cannot be written.
     """
     if not len(rows):
         raise RunError(
@@ -98,13 +99,9 @@ def evaluate_rows(
         split=str(plain[0]["split"]),
         synthetic=any(row["synthetic"] for row in plain),
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{HYPOTHESES}.{os.getpid()}.tmp"
-    pq.write_table(table, partial)
-    partial.replace(folder / HYPOTHESES)
-    partial = folder / f".{SCORES}.{os.getpid()}.tmp"
-    partial.write_text(json.dumps(scores, ensure_ascii=False, indent=1), encoding="utf-8")
-    partial.replace(folder / SCORES)
+    text = json.dumps(scores, ensure_ascii=False, indent=1)
+    _write(folder / HYPOTHESES, lambda partial: pq.write_table(table, partial))
+    _write(folder / SCORES, lambda partial: partial.write_text(text, encoding="utf-8"))
     return scores
 
 
@@ -135,6 +132,22 @@ def read_hypotheses(folder: Path) -> dict[str, list[Any]]:
             hint="run maqam eval RUN again",
         )
     return columns
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Have a file written under a temporary name, then rename it."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(partial)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise RunError(
+            f"cannot be written: {error.strerror or error}",
+            where=str(path),
+            hint="make room on the disk, then run maqam eval RUN again",
+        ) from error
 
 
 def _hypothesis(row: dict[str, Any], answer: Answer) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,32 @@ def write_json(path: Path, value: Any) -> None:  # noqa: ANN401  any plain value
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text under a temporary name, then rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write text under a temporary name, then rename it.
+
+    Raises:
+        RunError: If the disk is full or the folder cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a disk that is full or forbidden into one sentence that names the place."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"cannot be written: {error.strerror or error}",
+            where=str(path),
+            hint="make room on the disk or write elsewhere, then run the same command again",
+        ) from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

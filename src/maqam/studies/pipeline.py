@@ -27,7 +27,7 @@ from maqam.models.settings import ModelSettings
 from maqam.recipe import Recipe, dump_yaml, load_recipe
 from maqam.schedule import Plan, Pool, compile, load_plan
 from maqam.schedule.schedules import schedule_as_table
-from maqam.studies.files import read_json, write_text
+from maqam.studies.files import read_json, write_text, writing
 from maqam.train.phases import Phase, PhaseResult, run_phase
 
 Bars = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
@@ -125,7 +125,7 @@ def write_plan(recipe: Recipe, prepared: Prepared, folder: Path, *, overwrite: b
     """Compile the recipe's schedule and write the plan.
 
     Raises:
-        RunError: If the folder holds a plan and `overwrite` is off.
+        RunError: If the folder holds a plan and `overwrite` is off, or cannot be written.
     """
     if (folder / "plan.json").exists() and not overwrite:
         raise RunError(
@@ -138,7 +138,8 @@ def write_plan(recipe: Recipe, prepared: Prepared, folder: Path, *, overwrite: b
         batch_size=recipe.train.batch_size,
         seed=recipe.seed,
     )
-    plan.save(folder)
+    with writing(folder):
+        plan.save(folder)
     return plan
 
 

@@ -1,0 +1,148 @@
+"""The stages of a run by the command line: each leaves what the next one reads."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from maqam.schedule import load_plan
+
+from .calls import assert_refused, maqam
+from .conftest import World
+from .corpus import NUM_EACH, SCRIPT, copied
+
+pytestmark = pytest.mark.torch
+
+
+def test_a_sound_corpus_passes_its_check(world: World) -> None:
+    result = maqam("data", "check", world.corpus)
+    assert result.code == 0
+    assert "45 utterances, 0 to reject" in result.out
+
+
+def test_a_check_writes_the_sound_rows_elsewhere(world: World, tmp_path: Path) -> None:
+    assert maqam("data", "check", world.corpus, "-o", tmp_path / "sound").code == 0
+    assert maqam("data", "stats", tmp_path / "sound").code == 0
+    assert (tmp_path / "sound" / "rejects.jsonl").read_text() == ""
+
+
+def test_stats_count_every_task_and_split(world: World) -> None:
+    groups = json.loads(maqam("data", "stats", world.corpus, "--json").out)
+    counts = {(group["split"], group["task"]): group["num_utterances"] for group in groups}
+    assert len(counts) == 10
+    assert all(count == NUM_EACH[split] for (split, _), count in counts.items())
+
+
+def test_stats_say_that_speech_is_synthetic(world: World) -> None:
+    assert "SYNTHETIC" in maqam("data", "stats", world.corpus).out
+
+
+def test_features_are_stored_once_and_described(world: World) -> None:
+    first = json.loads(maqam("features", world.recipe, "--json").out)
+    stores = list((world.output / "features").iterdir())
+    again = json.loads(maqam("features", world.recipe, "--json").out)
+    assert first == again
+    assert first["utterances"] == 45
+    assert stores == list((world.output / "features").iterdir())
+
+
+def test_a_plan_is_compiled_shown_and_drawn(world: World, tmp_path: Path) -> None:
+    words = ("plan", world.recipe, "schedule={kind: tpc}", "-o", tmp_path / "plan")
+    assert maqam(*words).code == 0
+    shown = json.loads(maqam("plan", "show", tmp_path / "plan", "--json").out)
+    assert shown["fingerprint"] == load_plan(tmp_path / "plan").fingerprint
+    drawn = maqam("plan", "show", tmp_path / "plan", "-o", tmp_path / "plan.html")
+    assert "tpc: 3 steps of 4" in drawn.out
+    assert "<svg" in (tmp_path / "plan.html").read_text(encoding="utf-8")
+
+
+def test_a_plan_is_written_over_by_force_only(world: World, tmp_path: Path) -> None:
+    words = ("plan", world.recipe, "-o", tmp_path / "plan")
+    assert maqam(*words).code == 0
+    assert_refused(maqam(*words), str(tmp_path / "plan"), "holds a plan")
+    assert maqam(*words, "--force").code == 0
+
+
+def test_a_run_leaves_plan_adapter_record_and_scores(runs: list[Path]) -> None:
+    for run in runs:
+        assert json.loads((run / "run.json").read_text())["state"] == "finished"
+        assert (run / "adapter" / "adapter_model.safetensors").is_file()
+        scores = json.loads((run / "eval" / "test" / "scores.json").read_text())
+        assert {row["task"] for row in scores["scores"]} == {"asr", "did", "ser", "ssum", "tsum"}
+
+
+def test_a_finished_run_is_not_trained_over(world: World, runs: list[Path]) -> None:
+    result = maqam("train", world.recipe, f"name={runs[0].name}")
+    assert_refused(result, str(runs[0]), "holds a run already")
+
+
+def test_eval_prints_scores_with_their_profile(runs: list[Path]) -> None:
+    result = maqam("eval", runs[0], "--split", "train")
+    assert "asr wer" in result.out
+    assert "leaderboard-v3" in result.out
+
+
+def test_eval_names_a_split_that_is_not_there(runs: list[Path]) -> None:
+    assert_refused(maqam("eval", runs[0], "--split", "tset"), "manifest.parquet", "no utterance")
+
+
+def test_methods_are_compared_over_paired_seeds(runs: list[Path]) -> None:
+    comparison = json.loads(maqam("compare", *runs, "--json").out)
+    assert comparison["baseline"] == "uniform"
+    assert comparison["synthetic"] is True
+    assert {row["method"] for row in comparison["rows"]} == {"uniform", "tpc"}
+    assert "uniform" in maqam("compare", *runs, "--baseline", "tpc").out
+
+
+def test_compare_names_a_baseline_that_is_not_there(runs: list[Path]) -> None:
+    assert_refused(maqam("compare", *runs, "--baseline", "ads"), "'ads'")
+
+
+@pytest.fixture(scope="module")
+def page(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    result = maqam("report", *runs, "-o", folder / "report.html")
+    assert result.code == 0, result.err
+    return folder / "report.html"
+
+
+def test_a_report_is_one_file(page: Path) -> None:
+    assert [path.name for path in page.parent.iterdir()] == ["report.html"]
+
+
+def test_a_report_fetches_nothing(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert not re.findall(r"<(?:link|iframe|object|embed|script)\b[^>]*(?:src|href)=", text)
+    assert not re.findall(r"""(?:src|srcset|poster)\s*=\s*["']?\s*(?:https?:)?//""", text)
+    assert not re.findall(r"""(?:url\(|@import)\s*["']?\s*(?:https?:)?//""", text)
+
+
+def test_a_report_escapes_what_the_data_say(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert SCRIPT not in text
+    assert "alert(&" in text
+
+
+def test_compare_and_report_name_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    for command in ("compare", "report", "eval"):
+        assert_refused(maqam(command, tmp_path), str(tmp_path))
+
+
+def test_a_study_of_two_methods_ends_with_a_report(world: World, tmp_path: Path) -> None:
+    study = tmp_path / "study.yaml"
+    base = world.recipe.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in base if not line.startswith(("name:", "output:"))]
+    lines = [f"output: {tmp_path / 'study'}", "baseline: uniform", "base:"]
+    methods = ["methods:", "  uniform: {}", "  tpc: {schedule: {kind: tpc}}"]
+    study.write_text("\n".join([*lines, *(f"  {line}" for line in kept), *methods]))
+    result = maqam("study", study)
+    assert result.code == 0, result.err
+    assert (tmp_path / "study" / "report.html").is_file()
+    assert maqam("compare", tmp_path / "study").code == 0
+    assert "finished before, kept" in maqam("study", study).err
+
+
+def test_a_relative_corpus_can_be_moved_with_its_audio(world: World, tmp_path: Path) -> None:
+    moved = copied(world.corpus, tmp_path / "elsewhere")
+    assert maqam("data", "check", moved).code == 0
