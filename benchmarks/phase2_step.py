@@ -184,7 +184,7 @@ def plain(
             backbone.model,
             args,
             data_collator=collator,
-            train_dataset=[int(row) for row in plan.rows.flatten()],
+            train_dataset=[int(row) for row in plan.rows],
             callbacks=[clock],
         )
         trainer.remove_callback(PrinterCallback)

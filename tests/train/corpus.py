@@ -70,6 +70,9 @@ class FixedPlan:
     rows: np.ndarray
     schedule: dict[str, str] = field(default_factory=lambda: {"kind": "uniform"})
 
+    def batch(self, step: int) -> np.ndarray:
+        return self.rows[step]
+
     @property
     def num_steps(self) -> int:
         return len(self.rows)

@@ -74,6 +74,17 @@ def log_mel(samples: np.ndarray, *, num_mel_bins: int = 128) -> np.ndarray:
 
 
 @cache
+def bin_frequencies(num_mel_bins: int) -> np.ndarray:
+    """Give the centre frequency of every mel bin, (num_mel_bins,) hertz.
+
+    Examples:
+        >>> bin_frequencies(128)[[0, 127]].round().tolist()
+        [23.0, 7809.0]
+    """
+    return _edges(num_mel_bins)[1:-1]
+
+
+@cache
 def _window() -> np.ndarray:
     """Periodic Hann window (400,)."""
     return np.hanning(WINDOW_SAMPLES + 1)[:-1].astype(np.float32)
@@ -88,7 +99,7 @@ def _mel_filters(num_mel_bins: int) -> scipy.sparse.csr_array:
     Source: Slaney, Auditory Toolbox (1998): linear to 1 kHz, logarithmic above; the filters of
     librosa and of Whisper.
     """
-    edges = _mel_to_hertz(np.linspace(0.0, _hertz_to_mel(SAMPLE_RATE / 2), num_mel_bins + 2))
+    edges = _edges(num_mel_bins)
     bins = np.linspace(0.0, SAMPLE_RATE / 2, WINDOW_SAMPLES // 2 + 1)
     slopes = edges[None, :] - bins[:, None]
     widths = np.diff(edges)
@@ -97,6 +108,11 @@ def _mel_filters(num_mel_bins: int) -> scipy.sparse.csr_array:
     triangles = np.maximum(0.0, np.minimum(rising, falling))
     weights = triangles * (2.0 / (edges[2:] - edges[:-2]))
     return scipy.sparse.csr_array(weights.T.astype(np.float32))
+
+
+def _edges(num_mel_bins: int) -> np.ndarray:
+    """Give the frequencies between which the triangles rise and fall, (num_mel_bins + 2,) hertz."""
+    return _mel_to_hertz(np.linspace(0.0, _hertz_to_mel(SAMPLE_RATE / 2), num_mel_bins + 2))
 
 
 _LINEAR_HERTZ = 200.0 / 3

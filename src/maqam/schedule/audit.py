@@ -51,7 +51,7 @@ def audit(plan: Plan, pool: Pool, axis: str) -> list[GroupAudit]:
     """
     plan.check_pool(pool)
     order = np.argsort(pool.rows)
-    positions = order[np.searchsorted(pool.rows[order], plan.rows.reshape(-1))]
+    positions = order[np.searchsorted(pool.rows[order], plan.rows)]
     times = np.bincount(positions, minlength=pool.num_utterances)
     codes, names = pool.columns[axis], pool.names[axis]
     num_groups = len(names)
@@ -136,9 +136,14 @@ def stage_table(plan: Plan, axes: Sequence[str] = ("task", "label")) -> list[dic
                     "num_dealt": int(own.sum()),
                     "share": float(own.sum() / plan.rows.size),
                     "stage_shares": [
-                        float(own[start:end].mean() / plan.batch_size) if end > start else 0.0
+                        _share(own, plan.batch_sizes, start, end)
                         for start, end in itertools.pairwise(borders)
                     ],
                 }
             )
     return rows
+
+
+def _share(counts: np.ndarray, totals: np.ndarray, start: int, end: int) -> float:
+    """Give the share of a group in the utterances of some steps, 0 where there are none."""
+    return float(counts[start:end].sum() / max(int(totals[start:end].sum()), 1))

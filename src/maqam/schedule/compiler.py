@@ -32,7 +32,7 @@ def compile(schedule: Schedule, pool: Pool, *, steps: int, batch_size: int, seed
         >>> from maqam.schedule import Pool, Uniform
         >>> pool = Pool.from_columns({"task": ["asr"] * 6 + ["did"] * 2})
         >>> plan = compile(Uniform(), pool, steps=2, batch_size=4, seed=0)
-        >>> sorted(plan.rows.reshape(-1).tolist())
+        >>> sorted(plan.rows.tolist())
         [0, 1, 2, 3, 4, 5, 6, 7]
     """
     if steps < 1 or batch_size < 1:
@@ -48,17 +48,21 @@ def compile(schedule: Schedule, pool: Pool, *, steps: int, batch_size: int, seed
     draws = isinstance(schedule, Mixture) and schedule.deal == "draw"
     deal = _deal_by_draw if draws else _deal_by_quota
     dealt_cells, dealt_counts, notes = deal(flow, cells, steps, batch_size, seed)
-    positions = draw(pool, cells, seed, dealt_cells, dealt_counts).reshape(steps, batch_size)
+    positions = draw(pool, cells, seed, dealt_cells, dealt_counts)
+    offsets = np.arange(steps + 1) * batch_size
     stages = schedule.stages(pool)
     return Plan(
-        rows=np.sort(pool.rows[positions], axis=1),
+        rows=_ascending(pool.rows[positions], offsets),
+        offsets=offsets,
+        batch_size=batch_size,
+        unit="rows",
         seed=seed,
         schedule=schedule_as_table(schedule),
         pool_fingerprint=pool.fingerprint,
         stages=tuple((_first_step(stage.start, steps), stage.name) for stage in stages),
         switches=tuple(_first_step(stage.start, steps) for stage in stages if stage.is_switch),
         shares={
-            axis: Shares(pool.names[axis], _counts(pool, axis, positions))
+            axis: Shares(pool.names[axis], _counts(pool, axis, positions, offsets))
             for axis in REPORTED_AXES
             if axis in pool.columns
         },
@@ -129,8 +133,17 @@ def _first_step(progress: float, steps: int) -> int:
     return min(int(np.ceil(progress * steps - 1e-9)), steps)
 
 
-def _counts(pool: Pool, axis: str, positions: np.ndarray) -> np.ndarray:
-    num_steps, num_groups = len(positions), len(pool.names[axis])
-    flat = np.arange(num_steps)[:, None] * num_groups + pool.columns[axis][positions]
-    counts = np.bincount(flat.reshape(-1), minlength=num_steps * num_groups)
+def _ascending(rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Sort the rows of every step."""
+    sizes = np.diff(offsets)
+    if (sizes == sizes[0]).all():
+        return np.sort(rows.reshape(len(sizes), -1), axis=1).reshape(-1)
+    return rows[np.lexsort((rows, np.repeat(np.arange(len(sizes)), sizes)))]
+
+
+def _counts(pool: Pool, axis: str, positions: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    num_steps, num_groups = len(offsets) - 1, len(pool.names[axis])
+    flat = np.repeat(np.arange(num_steps) * num_groups, np.diff(offsets))
+    flat += pool.columns[axis][positions]
+    counts = np.bincount(flat, minlength=num_steps * num_groups)
     return counts.reshape(num_steps, num_groups).astype(np.int32)

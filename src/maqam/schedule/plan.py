@@ -19,7 +19,7 @@ import numpy as np
 from maqam.errors import ScheduleError
 from maqam.schedule.pool import Pool
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,10 @@ class Plan:
     """The rows of every step.
 
     Attributes:
-        rows: (num_steps, batch_size) int64 manifest rows, ascending within a step.
+        rows: (num_dealt,) int64 manifest rows, step after step, ascending within each.
+        offsets: (num_steps + 1,) int64; step s holds `rows[offsets[s]:offsets[s + 1]]`.
+        batch_size: What a step holds: utterances, or seconds or tokens (`unit`).
+        unit: What the budget is counted in: "rows", "seconds" or "tokens".
         seed: Seed it was dealt with.
         schedule: The schedule as a table of settings.
         pool_fingerprint: Pool it was dealt from.
@@ -51,6 +54,9 @@ class Plan:
     """
 
     rows: np.ndarray
+    offsets: np.ndarray
+    batch_size: int
+    unit: str
     seed: int
     schedule: Mapping[str, Any]
     pool_fingerprint: str
@@ -62,18 +68,22 @@ class Plan:
     @property
     def num_steps(self) -> int:
         """Optimiser steps."""
-        return int(self.rows.shape[0])
+        return len(self.offsets) - 1
 
     @property
-    def batch_size(self) -> int:
-        """Utterances of a global batch."""
-        return int(self.rows.shape[1])
+    def batch_sizes(self) -> np.ndarray:
+        """Utterances of each step, (num_steps,)."""
+        return np.diff(self.offsets)
+
+    def batch(self, step: int) -> np.ndarray:
+        """Give the manifest rows of a step, counted from 0: (num_rows,) int64."""
+        return np.asarray(self.rows[self.offsets[step] : self.offsets[step + 1]])
 
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the rows: 32 hex digits; two plans with it train alike."""
         digest = hashlib.blake2b(np.ascontiguousarray(self.rows).data, digest_size=16)
-        digest.update(str(self.rows.shape).encode())
+        digest.update(np.ascontiguousarray(self.offsets).data)
         return digest.hexdigest()
 
     def check_pool(self, pool: Pool) -> None:
@@ -91,10 +101,15 @@ class Plan:
             )
 
     def save(self, folder: Path | str) -> None:
-        """Write the plan; plan.json, which names the others' hash, comes last."""
+        """Write the plan; plan.json, which names the others' hash, comes last.
+
+        Raises:
+            OSError: If the disk is full; no half-written file is left.
+        """
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         _write(target / "rows.npy", _npy(self.rows))
+        _write(target / "offsets.npy", _npy(self.offsets))
         stream = io.BytesIO()
         counts: dict[str, Any] = {axis: one.counts for axis, one in self.shares.items()}
         np.savez_compressed(stream, **counts)
@@ -105,6 +120,7 @@ class Plan:
             "seed": self.seed,
             "num_steps": self.num_steps,
             "batch_size": self.batch_size,
+            "unit": self.unit,
             "schedule": self.schedule,
             "pool_fingerprint": self.pool_fingerprint,
             "stages": self.stages,
@@ -132,6 +148,9 @@ def load_plan(folder: Path | str) -> Plan:
             }
         plan = Plan(
             rows=rows,
+            offsets=np.load(source / "offsets.npy", allow_pickle=False),
+            batch_size=int(record["batch_size"]),
+            unit=record["unit"],
             seed=record["seed"],
             schedule=record["schedule"],
             pool_fingerprint=record["pool_fingerprint"],
@@ -169,5 +188,8 @@ def _npy(values: np.ndarray) -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

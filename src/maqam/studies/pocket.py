@@ -27,20 +27,21 @@ from maqam.train.phases import Phase, run_phase
 
 RECIPE: Mapping[str, Any] = {
     "name": "phase1",
-    "data": {"synth": {"train": {"asr": 8_000}}},
+    "data": {"synth": {"train": {"asr": 12_000}}},
     "schedule": {"kind": "uniform"},
     "objective": {"ctc_weight": 1.0},
     "train": {
         "phase": "align",
         "llm": "full",
-        "num_steps": 3000,
+        "num_steps": 6000,
         "batch_size": 16,
-        "micro_batches": 1,
+        "micro_batches": 2,
         "learning_rate": 2e-3,
         "warmup": 0.05,
         "decay": 0.4,
         "beta2": 0.98,
         "checkpoint_steps": 200,
+        "augment": {"warp": 0.12, "frequency_masks": 2, "time_masks": 2},
     },
 }
 

@@ -1,7 +1,7 @@
 """From the rows of a plan to micro-batches, with nothing left to decide while training runs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,6 +11,8 @@ from torch.utils.data import Dataset, Sampler
 from maqam.models.backbone import AudioStates, Backbone, collate
 from maqam.schedule.plan import Plan
 from maqam.schedule.ranks import micro_batches
+from maqam.seeding import generator
+from maqam.train.augment import Augmentation, augment
 from maqam.train.ctc import Transcripts
 from maqam.train.grouping import least_padding
 from maqam.train.hearing import LogMels
@@ -24,9 +26,9 @@ class Step:
     """What one step of a plan holds, over all processes.
 
     Attributes:
-        rows: (batch_size,) manifest rows.
-        positions: (batch_size,) their positions among the prepared rows.
-        weights: (batch_size,) factor of each utterance's summed loss.
+        rows: (num_utterances,) manifest rows.
+        positions: (num_utterances,) their positions among the prepared rows.
+        weights: (num_utterances,) factor of each utterance's summed loss.
         num_letters: Letters of the transcripts that CTC spells.
     """
 
@@ -50,6 +52,8 @@ class PlanBatches(Dataset[dict[str, MicroBatch]]):
         objective: How utterances weigh.
         audio: Aligner outputs of rows, or log-mels where the encoder trains.
         transcripts: What CTC spells, by prepared position; None without CTC.
+        augmentation: How log-mels are varied where the encoder trains.
+        seed: The run's seed; what varies a log-mel follows from it, the step and the row.
         num_micro_batches: Forward passes of a step on each process.
         rank: This process.
         world_size: Number of processes.
@@ -61,6 +65,8 @@ class PlanBatches(Dataset[dict[str, MicroBatch]]):
     objective: Objective
     audio: AudioStates | LogMels
     transcripts: Transcripts | None = None
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    seed: int = 0
     num_micro_batches: int = 1
     rank: int = 0
     world_size: int = 1
@@ -73,7 +79,7 @@ class PlanBatches(Dataset[dict[str, MicroBatch]]):
         """Give one micro-batch, as the trainer hands it to the model."""
         step, part = divmod(index, self.num_micro_batches)
         whole = self.step(step)
-        return {"micro_batch": self._micro_batch(whole, self.split(whole)[part])}
+        return {"micro_batch": self._micro_batch(step, whole, self.split(whole)[part])}
 
     def step(self, step: int) -> Step:
         """Give what a step holds, and how its utterances weigh.
@@ -81,7 +87,7 @@ class PlanBatches(Dataset[dict[str, MicroBatch]]):
         Args:
             step: Steps before it, from 0.
         """
-        rows = np.asarray(self.plan.rows[step])
+        rows = self.plan.batch(step)
         positions = self.prepared.positions(rows)
         tasks = [self.prepared.task_names[code] for code in self.prepared.tasks[positions]]
         counts = self.prepared.num_target_tokens[positions]
@@ -99,9 +105,9 @@ class PlanBatches(Dataset[dict[str, MicroBatch]]):
         mine = np.sort(np.concatenate(parts[self.rank]))
         return [mine[part] for part in least_padding(lengths[mine], self.num_micro_batches)]
 
-    def _micro_batch(self, step: Step, part: np.ndarray) -> MicroBatch:
+    def _micro_batch(self, number: int, step: Step, part: np.ndarray) -> MicroBatch:
         rows, positions = step.rows[part], step.positions[part]
-        log_mels, states = self._hear([int(row) for row in rows])
+        log_mels, states = self._hear(number, [int(row) for row in rows])
         if log_mels is None:
             widths = [len(one) for one in states]
         else:
@@ -128,11 +134,25 @@ class PlanBatches(Dataset[dict[str, MicroBatch]]):
             ctc=self.transcripts.targets(positions, step.num_letters) if self.transcripts else None,
         )
 
-    def _hear(self, rows: Sequence[int]) -> tuple[list[np.ndarray] | None, list[Tensor]]:
+    def _hear(
+        self, number: int, rows: Sequence[int]
+    ) -> tuple[list[np.ndarray] | None, list[Tensor]]:
         """Give the log-mels of rows where the encoder trains, their aligner outputs elsewhere."""
         if isinstance(self.audio, LogMels):
-            return self.audio(rows), []
+            return self._varied(number, rows, self.audio(rows)), []
         return None, [torch.as_tensor(one) for one in self.audio(rows)]
+
+    def _varied(
+        self, number: int, rows: Sequence[int], log_mels: list[np.ndarray]
+    ) -> list[np.ndarray]:
+        if not self.augmentation.is_on:
+            return log_mels
+        return [
+            augment(one, self.augmentation, generator(self.seed, "augment", number, row))
+            if len(one)
+            else one
+            for row, one in zip(rows, log_mels, strict=True)
+        ]
 
 
 class PlanSampler(Sampler[int]):

@@ -231,6 +231,8 @@ def _trainer(backbone: Backbone, phase: Phase, run_folder: Path) -> tuple[PlanTr
         objective=objective,
         audio=audio,
         transcripts=transcripts,
+        augmentation=settings.augment,
+        seed=phase.seed,
         num_micro_batches=settings.micro_batches,
     )
     trainer = PlanTrainer(learner, batches, settings, phase.seed, run_folder / "checkpoints")

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from maqam.train.augment import Augmentation
+
 _COUNTS = ("num_steps", "micro_batches", "checkpoint_steps", "lora_rank", "lora_alpha")
 
 
@@ -63,6 +65,7 @@ class TrainSettings:
         lora_dropout: Dropout in front of the adapters; above 0, gradients depend on the
             micro-batches.
         mixed_precision: Compute in bfloat16 where weights are kept in float32.
+        augment: How log-mels are varied, in phase "align" only.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -83,6 +86,7 @@ class TrainSettings:
     lora_alpha: int = 32
     lora_dropout: float = 0.0
     mixed_precision: bool = False
+    augment: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         self._check(_COUNTS, lambda value: value >= 1, "at least 1")
@@ -97,6 +101,8 @@ class TrainSettings:
             raise ValueError(f"warmup {self.warmup} and decay {self.decay} sum to more than 1")
         if self.phase == "tune" and self.llm == "full":
             raise ValueError('phase "tune" trains adapters only: llm "full" is for phase "align"')
+        if self.phase == "tune" and self.augment.is_on:
+            raise ValueError('phase "tune" trains no encoder: augment is for phase "align"')
 
     def _check(self, names: tuple[str, ...], holds: Callable[[float], bool], words: str) -> None:
         for name in names:

@@ -161,7 +161,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
     def _record(self, logs: dict[str, float]) -> dict[str, Any]:
         prepared = self._batches.prepared
         step = self.state.global_step
-        positions = prepared.positions(self._batches.plan.rows[step - 1])
+        positions = prepared.positions(self._batches.plan.batch(step - 1))
         codes, size = prepared.tasks[positions], len(prepared.task_names)
         utterances = np.bincount(codes, minlength=size)
         tokens = np.bincount(
@@ -195,7 +195,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         """Stop on gradients that are not finite numbers before the optimiser takes them."""
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         if not math.isfinite(float(norm)):
-            rows = self._batches.plan.rows[self.state.global_step]
+            rows = self._batches.plan.batch(self.state.global_step)
             raise self._diverged(f"the gradient norm is {float(norm)}", rows)
         return norm
 
