@@ -41,9 +41,8 @@ from maqam.models.backbone import Backbone
 from maqam.models.freezing import train_only
 from maqam.models.qwen_omni import load_backbone
 from maqam.models.settings import ModelSettings
-from maqam.schedule import compile
+from maqam.schedule import Uniform, compile
 from maqam.schedule.plan import Plan
-from maqam.schedule.schedules import Uniform
 from maqam.train.batches import PlanBatches
 from maqam.train.objective import Learner
 from maqam.train.rows import prepare_rows

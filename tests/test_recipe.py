@@ -6,7 +6,7 @@ import pytest
 
 from maqam.errors import ConfigError
 from maqam.recipe import Recipe, dump_yaml, load_recipe, read_yaml, validate, with_overrides
-from maqam.schedule.schedules import Uniform
+from maqam.schedule import Uniform
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
 
@@ -66,7 +66,7 @@ def test_an_unknown_key_at_the_top_is_named(file: Path) -> None:
 
 def test_a_key_like_no_other_gets_the_list_of_known_keys(file: Path) -> None:
     found = refusal(file, "xyzzy: 1\n")
-    assert found.hint.startswith("known keys: data, features, model")
+    assert found.hint.startswith("known keys: data, deal, features, model")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from pydantic import (
     PlainSerializer,
     SkipValidation,
     ValidationError,
+    WithJsonSchema,
 )
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -27,12 +28,7 @@ from maqam.data.synth.settings import SynthSettings
 from maqam.errors import ConfigError
 from maqam.features.settings import FeatureSettings
 from maqam.models.settings import ModelSettings
-from maqam.schedule.schedules import (
-    Schedule,
-    Uniform,
-    schedule_as_table,
-    schedule_from_table,
-)
+from maqam.schedule import Deal, Schedule, Uniform, schedule_as_table, schedule_from_table
 from maqam.score.settings import ScoreSettings
 from maqam.train.settings import Objective, TrainSettings
 
@@ -64,12 +60,13 @@ class Recipe(BaseModel):
         model: The audio LLM the run starts from.
         features: How aligner outputs are stored and clustered.
         schedule: What each step sees.
+        deal: How shares become utterances: unit of the budget, exhaustion.
         objective: How utterances weigh in the loss.
         train: The optimiser, its budget and its adapters.
         score: What is decoded and how it is scored.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     name: Annotated[str, Field(pattern=r"^[\w.+-]+$")] = "run"
     seed: Annotated[int, Field(ge=0)] = 0
@@ -81,7 +78,9 @@ class Recipe(BaseModel):
         SkipValidation[Schedule],
         BeforeValidator(schedule_from_table),
         PlainSerializer(schedule_as_table),
+        WithJsonSchema({"type": "object"}),
     ] = Uniform()
+    deal: Deal = Field(default_factory=Deal)
     objective: Objective = Field(default_factory=Objective)
     train: TrainSettings = Field(default_factory=TrainSettings)
     score: ScoreSettings = Field(default_factory=ScoreSettings)

@@ -102,7 +102,7 @@ def test_a_plan_of_another_schedule_is_not_followed(study: Path) -> None:
     own = copied(recipe, name="another")
     pipeline.write_plan(own, prepared, own.folder / "plan", overwrite=False)
     for changed in ({"schedule": {"kind": "uniform"}}, {"seed": 1}):
-        with pytest.raises(ScheduleError, match="dealt by another schedule or seed"):
+        with pytest.raises(ScheduleError, match="dealt by another schedule, deal or seed"):
             pipeline.train(copied(own, **changed), prepared, no_bars)
 
 

@@ -11,6 +11,7 @@ import soundfile
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
 from maqam.models.backbone import Backbone
 from maqam.models.pocket import new_pocket
+from maqam.schedule import Switch
 
 WORDS = ["مرحبا", "يا", "صديقي", "كيف", "الحال", "اليوم", "في", "البيت", "الكبير"]
 TASKS = ("asr", "did", "tsum", "asr")
@@ -69,6 +70,7 @@ class FixedPlan:
 
     rows: np.ndarray
     schedule: dict[str, str] = field(default_factory=lambda: {"kind": "uniform"})
+    switches: dict[int, Switch] = field(default_factory=dict)
 
     def batch(self, step: int) -> np.ndarray:
         return self.rows[step]

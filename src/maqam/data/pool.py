@@ -1,18 +1,25 @@
 """From a manifest to the pool that schedules deal from."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.types as kinds
 
 from maqam.data.manifest import Manifest
+from maqam.data.schema import SCHEMA
 from maqam.schedule import Pool
 
-AXES = ("task", "label", "dialect")
+AXES = ("task", "label", "dialect", "speaker", "source")
 
 
 def pool_from_manifest(
-    manifest: Manifest, rows: np.ndarray, *, clusters: np.ndarray | None = None
+    manifest: Manifest,
+    rows: np.ndarray,
+    *,
+    clusters: np.ndarray | None = None,
+    values: Mapping[str, np.ndarray] | None = None,
 ) -> Pool:
     """Make the pool of some rows of a manifest.
 
@@ -20,19 +27,32 @@ def pool_from_manifest(
         manifest: Where the utterances are described.
         rows: (num_rows,) their row indexes; a plan holds these numbers.
         clusters: (num_rows,) cluster of each; absent when the schedule needs none.
+        values: Measures that the manifest does not hold, such as tokens, (num_rows,) each.
 
     Returns:
-        A pool with the axes task, label and dialect, "-" where a row has none, and cluster.
+        A pool with the axes task, label, dialect, speaker and source, "-" where a row has none,
+        and cluster; with the measure seconds. A column of the manifest's own is an axis if it
+        holds text, a measure if it holds numbers.
 
     Raises:
         ScheduleError: If there are no rows.
     """
+    own = [name for name in manifest.table.column_names if name not in SCHEMA.names]
+    types = {name: manifest.table.schema.field(name).type for name in own}
+    axes = [name for name in own if kinds.is_string(types[name])]
+    measures = [
+        name for name in own if kinds.is_integer(types[name]) or kinds.is_floating(types[name])
+    ]
     columns, names = {}, {}
-    for axis in AXES:
+    for axis in (*AXES, *axes):
         columns[axis], texts = manifest.codes(axis, rows)
         names[axis] = tuple(texts)
     if clusters is not None:
         columns["cluster"] = np.asarray(clusters)
-    ids = manifest.table.column("id").take(pa.array(rows, pa.int64())).to_pylist()
-    pool = Pool.from_columns(columns, ids=ids, rows=rows)
+    taken = pa.array(rows, pa.int64())
+    measured = {
+        name: manifest.table.column(name).take(taken).to_numpy() for name in ("seconds", *measures)
+    }
+    ids = manifest.table.column("id").take(taken).to_pylist()
+    pool = Pool.from_columns(columns, ids=ids, rows=rows, values={**measured, **(values or {})})
     return replace(pool, names={**pool.names, **names})

@@ -1,34 +1,36 @@
 """Schedules and plans, NumPy only: usable by any trainer, without torch."""
 
 from maqam.schedule.compiler import compile
+from maqam.schedule.deal import Deal
+from maqam.schedule.kinds.base import Schedule
+from maqam.schedule.kinds.compose import Mix, Then
+from maqam.schedule.kinds.curricula import Curriculum, Tpc
+from maqam.schedule.kinds.custom import Custom
+from maqam.schedule.kinds.mixtures import Ads, Alpha, Mixture, Stratified, Uniform, Unimax
 from maqam.schedule.plan import Plan, Shares, load_plan
 from maqam.schedule.pool import Pool
 from maqam.schedule.ranks import micro_batches
-from maqam.schedule.schedules import (
-    Ads,
-    Alpha,
-    Mixture,
-    Schedule,
-    Stratified,
-    Then,
-    Tpc,
-    Uniform,
-    schedule_as_table,
-    schedule_from_table,
-)
+from maqam.schedule.schedules import schedule_as_table, schedule_from_table
+from maqam.schedule.switch import Switch
 
 __all__ = [
     "Ads",
     "Alpha",
+    "Curriculum",
+    "Custom",
+    "Deal",
+    "Mix",
     "Mixture",
     "Plan",
     "Pool",
     "Schedule",
     "Shares",
     "Stratified",
+    "Switch",
     "Then",
     "Tpc",
     "Uniform",
+    "Unimax",
     "compile",
     "load_plan",
     "micro_batches",

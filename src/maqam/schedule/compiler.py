@@ -1,28 +1,42 @@
 """From a schedule to a plan: shares to whole numbers, whole numbers to utterances."""
 
+from dataclasses import asdict
+
 import numpy as np
 
 from maqam.errors import ScheduleError
+from maqam.schedule.deal import Deal
+from maqam.schedule.dealing import deal_by_draw, deal_by_quota
 from maqam.schedule.deck import draw
 from maqam.schedule.flow import Flow
+from maqam.schedule.kinds.base import Schedule
+from maqam.schedule.kinds.mixtures import Mixture
 from maqam.schedule.plan import Plan, Shares
 from maqam.schedule.pool import Cells, Pool
-from maqam.schedule.quota import Quota
-from maqam.schedule.schedules import Mixture, Schedule, schedule_as_table
-from maqam.seeding import generator
+from maqam.schedule.rowwise import CostDealer, DealtRows
+from maqam.schedule.schedules import schedule_as_table
 
 REPORTED_AXES = ("task", "label", "dialect", "cluster")
 
 
-def compile(schedule: Schedule, pool: Pool, *, steps: int, batch_size: int, seed: int) -> Plan:
+def compile(
+    schedule: Schedule,
+    pool: Pool,
+    *,
+    steps: int,
+    batch_size: int,
+    seed: int,
+    deal: Deal | None = None,
+) -> Plan:
     """Compile a schedule to the rows of every step.
 
     Args:
         schedule: The rule.
         pool: The utterances it deals from.
-        steps: Optimiser steps, at least 1.
-        batch_size: Utterances of a global batch.
+        steps: Optimiser steps, at least 1; the plan has fewer where the pool runs out.
+        batch_size: What a global batch holds: utterances, or seconds or tokens (`deal.unit`).
         seed: Seed of the lottery; schedules with one seed see a cell's utterances in one order.
+        deal: How shares become utterances; whole utterances, repeated, when None.
 
     Raises:
         ScheduleError: If the pool cannot serve the schedule, or is smaller than a batch.
@@ -37,95 +51,86 @@ def compile(schedule: Schedule, pool: Pool, *, steps: int, batch_size: int, seed
     """
     if steps < 1 or batch_size < 1:
         raise ValueError(f"steps and batch_size must be at least 1, got {steps} and {batch_size}")
-    if batch_size > pool.num_utterances:
-        raise ScheduleError(
-            f"a batch of {batch_size} from a pool of {pool.num_utterances} would repeat utterances",
-            where="batch_size",
-            hint=f"use at most {pool.num_utterances}",
-        )
-    flow = schedule.flow(pool)
-    cells = pool.cells(flow.axes)
-    draws = isinstance(schedule, Mixture) and schedule.deal == "draw"
-    deal = _deal_by_draw if draws else _deal_by_quota
-    dealt_cells, dealt_counts, notes = deal(flow, cells, steps, batch_size, seed)
-    positions = draw(pool, cells, seed, dealt_cells, dealt_counts)
-    offsets = np.arange(steps + 1) * batch_size
+    deal = deal or Deal()
+    _check_size(pool, batch_size, deal.unit)
+    flow = schedule.flow(pool, float(steps) * batch_size)
+    cells = pool.cells(flow.axes, deal.unit)
+    dealt = _deal(schedule, flow, pool, cells, (steps, batch_size, seed), deal)
     stages = schedule.stages(pool)
+    first_steps = [_first_step(stage.start, steps) for stage in stages]
     return Plan(
-        rows=_ascending(pool.rows[positions], offsets),
-        offsets=offsets,
+        rows=_ascending(pool.rows[dealt.positions], dealt.offsets),
+        offsets=dealt.offsets,
         batch_size=batch_size,
-        unit="rows",
+        deal=asdict(deal),
         seed=seed,
         schedule=schedule_as_table(schedule),
         pool_fingerprint=pool.fingerprint,
-        stages=tuple((_first_step(stage.start, steps), stage.name) for stage in stages),
-        switches=tuple(_first_step(stage.start, steps) for stage in stages if stage.is_switch),
-        shares={
-            axis: Shares(pool.names[axis], _counts(pool, axis, positions, offsets))
-            for axis in REPORTED_AXES
-            if axis in pool.columns
+        stages=tuple(
+            (first, stage.name)
+            for first, stage in zip(first_steps, stages, strict=True)
+            if first < len(dealt.offsets) - 1
+        ),
+        switches={
+            first: stage.switch
+            for first, stage in zip(first_steps, stages, strict=True)
+            if stage.switch is not None and first < len(dealt.offsets) - 1
         },
-        notes=tuple(notes),
+        shares={
+            axis: Shares(names, _counts(codes, len(names), dealt))
+            for axis, (codes, names) in _reported(pool, flow.axes).items()
+        },
+        notes=dealt.notes,
     )
 
 
-def _deal_by_quota(
+def _deal(
+    schedule: Schedule,
     flow: Flow,
+    pool: Pool,
     cells: Cells,
-    steps: int,
-    batch_size: int,
-    seed: int,
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    quota = Quota(cells)
-    dealt: list[np.ndarray] = []
-    counts: list[np.ndarray] = []
-    last_key: object = None
-    for step in range(steps):
-        progress = step / steps
-        key = flow.key(progress)
-        if step == 0 or key != last_key:
-            quota.set_mass(flow.mass(cells, progress))
-            last_key = key
-        step_cells, step_counts = quota.deal(batch_size)
-        dealt.append(step_cells)
-        counts.append(step_counts)
-    notes = []
-    if quota.num_handed_over:
-        notes.append(
-            f"groups smaller than their part of a batch handed {quota.num_handed_over} utterances "
-            "over to their siblings, so that no batch holds an utterance twice"
+    budget: tuple[int, int, int],
+    deal: Deal,
+) -> DealtRows:
+    """Deal a flow in the way that schedule and unit need."""
+    steps, batch_size, seed = budget
+    is_drawn = isinstance(schedule, Mixture) and schedule.deal == "draw"
+    if deal.unit != "rows" and is_drawn:
+        raise ScheduleError(
+            f"a mixture that is drawn cannot be counted in {deal.unit}",
+            where="deal.unit",
+            hint="deal it by quota, or count rows",
         )
-    return np.concatenate(dealt), np.concatenate(counts), notes
+    if deal.unit != "rows":
+        return CostDealer(pool, cells, seed, deal).deal(flow, steps, batch_size)
+    if is_drawn:
+        if deal.exhaustion != "repeat":
+            raise ScheduleError(
+                f"a mixture that is drawn cannot {deal.exhaustion}: only quota counts its epochs",
+                where="deal.exhaustion",
+                hint="deal it by quota, or repeat",
+            )
+        dealt = deal_by_draw(flow, cells, steps, batch_size, seed)
+    else:
+        dealt = deal_by_quota(flow, cells, steps, batch_size, deal)
+    positions = draw(pool, cells, seed, dealt.cells, dealt.counts)
+    return DealtRows(positions, np.arange(dealt.num_steps + 1) * batch_size, dealt.notes)
 
 
-def _deal_by_draw(
-    flow: Flow, cells: Cells, steps: int, batch_size: int, seed: int
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    dealt: list[np.ndarray] = []
-    counts: list[np.ndarray] = []
-    num_redrawn = 0
-    last_key: object = None
-    for step in range(steps):
-        rng = generator(seed, "draw", step)
-        key = flow.key(step / steps)
-        if step == 0 or key != last_key:
-            mass, last_key = flow.mass(cells, step / steps), key
-        given = rng.multinomial(batch_size, mass)
-        while (excess := int(np.maximum(given - cells.sizes, 0).sum())) > 0:
-            num_redrawn += excess
-            given = np.minimum(given, cells.sizes)
-            open_mass = np.where(given < cells.sizes, np.maximum(mass, 1e-300), 0.0)
-            given = given + rng.multinomial(excess, open_mass / open_mass.sum())
-        dealt.append(np.flatnonzero(given))
-        counts.append(given[given > 0])
-    notes = []
-    if num_redrawn:
-        notes.append(
-            f"{num_redrawn} utterances were drawn again, because their cell had no more of them "
-            "for the batch"
+def _check_size(pool: Pool, batch_size: int, unit: str) -> None:
+    held = pool.costs(unit).sum()
+    if batch_size > held:
+        raise ScheduleError(
+            f"a batch of {batch_size} {unit} from a pool of {held:.0f} would repeat utterances",
+            where="batch_size",
+            hint=f"use at most {held:.0f}",
         )
-    return np.concatenate(dealt), np.concatenate(counts), notes
+
+
+def _reported(pool: Pool, axes: tuple[str, ...]) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
+    """Give codes and names of the axes whose shares a plan tells."""
+    known = [axis for axis in REPORTED_AXES if axis in pool.columns]
+    return {axis: pool.axis(axis) for axis in dict.fromkeys([*known, *axes])}
 
 
 def _first_step(progress: float, steps: int) -> int:
@@ -141,9 +146,9 @@ def _ascending(rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return rows[np.lexsort((rows, np.repeat(np.arange(len(sizes)), sizes)))]
 
 
-def _counts(pool: Pool, axis: str, positions: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    num_steps, num_groups = len(offsets) - 1, len(pool.names[axis])
-    flat = np.repeat(np.arange(num_steps) * num_groups, np.diff(offsets))
-    flat += pool.columns[axis][positions]
+def _counts(codes: np.ndarray, num_groups: int, dealt: DealtRows) -> np.ndarray:
+    num_steps = len(dealt.offsets) - 1
+    flat = np.repeat(np.arange(num_steps) * num_groups, np.diff(dealt.offsets))
+    flat += codes[dealt.positions]
     counts = np.bincount(flat, minlength=num_steps * num_groups)
     return counts.reshape(num_steps, num_groups).astype(np.int32)

@@ -113,14 +113,18 @@ class Flow:
 
 def examples() -> Flow:
     """Give every utterance the same share."""
-    return Flow((), lambda cells, progress: cells.sizes / cells.sizes.sum())
+    return Flow((), lambda cells, progress: cells.costs / cells.costs.sum())
 
 
-def nested(axes: tuple[str, ...]) -> Flow:
+def nested(axes: tuple[str, ...], power: float = 0.0) -> Flow:
     """Give the groups of the first axis equal shares, within each those of the second, and so on.
 
     The rows of a cell share its part alike. `nested(("task", "label"))` is
     `examples().by("task").within("task", lambda f: f.by("label"))`, computed in one pass.
+
+    Args:
+        axes: From the outermost.
+        power: Exponent on the size of the groups of the last axis: 0 makes them equal.
     """
 
     def rule(cells: Cells, progress: float) -> np.ndarray:
@@ -131,10 +135,11 @@ def nested(axes: tuple[str, ...]) -> Flow:
             paths, finer = np.unique(path, return_inverse=True)
             parents = np.zeros(len(paths), dtype=np.int64)
             parents[finer] = group
-            num_children = np.bincount(parents)
-            mass = mass / num_children[group]
+            sizes = np.bincount(finer, weights=cells.costs)
+            weights = sizes ** (power if axis == axes[-1] else 0.0)
+            mass = mass * weights[finer] / np.bincount(parents, weights=weights)[group]
             group = finer
-        return mass * cells.sizes / np.bincount(group, weights=cells.sizes)[group]
+        return mass * cells.costs / np.bincount(group, weights=cells.costs)[group]
 
     return Flow(axes, rule)
 

@@ -8,7 +8,7 @@ import io
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 
 from maqam.errors import ScheduleError
 from maqam.schedule.pool import Pool
+from maqam.schedule.switch import Switch
 
 FORMAT_VERSION = 2
 
@@ -43,12 +44,12 @@ class Plan:
         rows: (num_dealt,) int64 manifest rows, step after step, ascending within each.
         offsets: (num_steps + 1,) int64; step s holds `rows[offsets[s]:offsets[s + 1]]`.
         batch_size: What a step holds: utterances, or seconds or tokens (`unit`).
-        unit: What the budget is counted in: "rows", "seconds" or "tokens".
+        deal: How shares became utterances, as a table of settings (see `Deal`).
         seed: Seed it was dealt with.
         schedule: The schedule as a table of settings.
         pool_fingerprint: Pool it was dealt from.
         stages: First step and name of each stretch under one rule.
-        switches: Steps at which one schedule hands over to another.
+        switches: Steps at which one schedule hands over to another, and how the trainer eases it.
         shares: What each step holds, by axis.
         notes: What the user should know, such as shares handed over by a dry group.
     """
@@ -56,14 +57,19 @@ class Plan:
     rows: np.ndarray
     offsets: np.ndarray
     batch_size: int
-    unit: str
+    deal: Mapping[str, Any]
     seed: int
     schedule: Mapping[str, Any]
     pool_fingerprint: str
     stages: tuple[tuple[int, str], ...]
-    switches: tuple[int, ...]
+    switches: Mapping[int, Switch]
     shares: Mapping[str, Shares]
     notes: tuple[str, ...]
+
+    @property
+    def unit(self) -> str:
+        """What the budget is counted in: "rows", "seconds" or "tokens"."""
+        return str(self.deal["unit"])
 
     @property
     def num_steps(self) -> int:
@@ -120,11 +126,11 @@ class Plan:
             "seed": self.seed,
             "num_steps": self.num_steps,
             "batch_size": self.batch_size,
-            "unit": self.unit,
+            "deal": dict(self.deal),
             "schedule": self.schedule,
             "pool_fingerprint": self.pool_fingerprint,
             "stages": self.stages,
-            "switches": self.switches,
+            "switches": [{"step": step, **asdict(one)} for step, one in self.switches.items()],
             "axes": {axis: one.names for axis, one in self.shares.items()},
             "notes": self.notes,
         }
@@ -150,12 +156,12 @@ def load_plan(folder: Path | str) -> Plan:
             rows=rows,
             offsets=np.load(source / "offsets.npy", allow_pickle=False),
             batch_size=int(record["batch_size"]),
-            unit=record["unit"],
+            deal=record["deal"],
             seed=record["seed"],
             schedule=record["schedule"],
             pool_fingerprint=record["pool_fingerprint"],
             stages=tuple((int(step), str(name)) for step, name in record["stages"]),
-            switches=tuple(record["switches"]),
+            switches={int(one.pop("step")): Switch(**one) for one in record["switches"]},
             shares=shares,
             notes=tuple(record["notes"]),
         )

@@ -1,8 +1,9 @@
 """The pool: what a schedule knows of the utterances, integer columns and stable ids."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -20,17 +21,23 @@ class Pool:
         names: Name of each code of each axis.
         uids: (num_utterances,) uint64 stable ids, all different: what the lottery hashes.
         rows: (num_utterances,) int64 number of each utterance in its manifest.
+        values: (num_utterances,) float64 measures of each utterance, such as seconds or tokens:
+            what budgets are counted in and curricula order by.
     """
 
     columns: Mapping[str, np.ndarray]
     names: Mapping[str, tuple[str, ...]]
     uids: np.ndarray
     rows: np.ndarray
+    values: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        lengths = {len(self.uids), len(self.rows), *map(len, self.columns.values())}
+        measured = [*self.columns.values(), *self.values.values()]
+        lengths = {len(self.uids), len(self.rows), *map(len, measured)}
         if len(lengths) != 1:
-            raise ValueError(f"columns, uids and rows must be equally long, got {sorted(lengths)}")
+            raise ValueError(
+                f"columns, values, uids and rows must be equally long, got {sorted(lengths)}"
+            )
         if not len(self.uids):
             raise ScheduleError("the pool is empty", where="pool", hint="check split and filters")
 
@@ -41,6 +48,7 @@ class Pool:
         *,
         ids: Sequence[str] | None = None,
         rows: np.ndarray | None = None,
+        values: Mapping[str, np.ndarray] | None = None,
     ) -> "Pool":
         """Make a pool from columns of names or numbers.
 
@@ -48,6 +56,7 @@ class Pool:
             columns: Axis name to one value an utterance.
             ids: Utterance ids, all different; their numbers when absent.
             rows: Manifest rows; 0, 1, 2 ... when absent.
+            values: Measures such as seconds, one number an utterance.
 
         Raises:
             ScheduleError: If there are no utterances or ids repeat.
@@ -58,11 +67,13 @@ class Pool:
             (('asr', 'did'), [0, 1, 0])
         """
         codes, names = {}, {}
-        for axis, values in columns.items():
-            found, inverse = np.unique(np.asarray(values), return_inverse=True)
+        for axis, column in columns.items():
+            found, inverse = np.unique(np.asarray(column), return_inverse=True)
             codes[axis] = inverse.astype(np.int32).reshape(-1)
             names[axis] = tuple(str(name) for name in found)
-        length = len(next(iter(codes.values()))) if codes else len(ids or ())
+        measures = {name: np.asarray(one, dtype=np.float64) for name, one in (values or {}).items()}
+        lengths = [*map(len, codes.values()), *map(len, measures.values())]
+        length = lengths[0] if lengths else len(ids or ())
         if ids is None:
             uids = np.arange(length, dtype=np.uint64)
         else:
@@ -73,7 +84,7 @@ class Pool:
                 bad = [name for name, uid in zip(ids, uids.tolist(), strict=True) if uid in twice]
                 raise ScheduleError(f"ids repeat: {first_few(bad)}", where="pool")
         numbers = np.arange(length) if rows is None else rows
-        return cls(codes, names, uids, np.asarray(numbers, dtype=np.int64))
+        return cls(codes, names, uids, np.asarray(numbers, dtype=np.int64), measures)
 
     @property
     def num_utterances(self) -> int:
@@ -89,41 +100,121 @@ class Pool:
         for axis in sorted(self.columns):
             digest.update("\x1f".join([axis, *self.names[axis]]).encode())
             digest.update(np.ascontiguousarray(self.columns[axis]).data)
+        for name in sorted(self.values):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(self.values[name]).data)
         return digest.hexdigest()
 
-    def cells(self, axes: Sequence[str]) -> "Cells":
-        """Group the utterances by the combinations of some axes that occur.
+    def axis(self, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Give the codes of an axis, (num_utterances,), and the name of each code.
+
+        Args:
+            name: A column, or bins of equally many utterances by a measure: "seconds/8" from the
+                shortest to the longest eighth, "seconds/8 in task" with bins of each task's own.
 
         Raises:
-            ScheduleError: If the pool lacks an axis.
+            ScheduleError: If the pool has no such column or measure.
+
+        Examples:
+            >>> pool = Pool.from_columns({}, values={"seconds": np.array([9.0, 1.0, 3.0, 2.0])})
+            >>> pool.axis("seconds/2")[0].tolist()
+            [1, 0, 1, 0]
         """
-        absent = [axis for axis in axes if axis not in self.columns]
-        if absent:
+        if name in self.columns:
+            return self.columns[name], self.names[name]
+        if name not in self._bins:
+            self._bins[name] = self._binned(name)
+        return self._bins[name]
+
+    def costs(self, unit: str) -> np.ndarray:
+        """Give what each utterance takes of a budget, (num_utterances,) float64, all above 0.
+
+        Args:
+            unit: "rows", or a measure of the pool.
+
+        Raises:
+            ScheduleError: If there is no such measure, or utterances take nothing or no number.
+        """
+        if unit == "rows":
+            return np.ones(self.num_utterances)
+        if unit not in self.values:
+            raise _unknown("measure", unit, self.values)
+        costs = self.values[unit]
+        free = np.flatnonzero(~(np.isfinite(costs) & (costs > 0)))
+        if len(free):
             raise ScheduleError(
-                f"the pool has no column {', '.join(absent)}",
-                where="schedule",
-                hint="run maqam features for clusters"
-                if "cluster" in absent
-                else f"it has {', '.join(self.columns)}",
+                f"{len(free)} utterances have no {unit}: rows "
+                f"{first_few(self.rows[free].tolist())}",
+                where="deal.unit",
+                hint="count rows or tokens, or leave text out of the pool",
             )
+        return costs
+
+    @cached_property
+    def _bins(self) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
+        return {}
+
+    def _binned(self, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+        found = _BINS.fullmatch(name)
+        if found is None:
+            raise _unknown("column", name, self.columns)
+        measure, num_bins, within = found["measure"], int(found["num_bins"]), found["within"]
+        if measure not in self.values:
+            raise _unknown("measure", measure, self.values)
+        if within and within not in self.columns:
+            raise _unknown("column", within, self.columns)
+        groups = self.columns[within] if within else np.zeros(self.num_utterances, dtype=np.int64)
+        order = np.lexsort((self.uids, self.values[measure], groups))
+        sizes = np.bincount(groups)
+        rank = np.arange(self.num_utterances) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        codes = np.empty(self.num_utterances, dtype=np.int32)
+        codes[order] = rank * num_bins // np.repeat(sizes, sizes)
+        return codes, tuple(f"{measure} {bin + 1}/{num_bins}" for bin in range(num_bins))
+
+    def cells(self, axes: Sequence[str], unit: str = "rows") -> "Cells":
+        """Group the utterances by the combinations of some axes that occur.
+
+        Args:
+            axes: Columns or bins (see `axis`).
+            unit: What the cells' costs are counted in.
+
+        Raises:
+            ScheduleError: If the pool lacks an axis or the unit.
+        """
+        coded = {axis: self.axis(axis) for axis in axes}
         flat = np.zeros(self.num_utterances, dtype=np.int64)
-        for axis in axes:
-            flat = flat * len(self.names[axis]) + self.columns[axis]
-        size = int(np.prod([len(self.names[axis]) for axis in axes], initial=1))
+        for codes, names in coded.values():
+            flat = flat * len(names) + codes
+        size = int(np.prod([len(names) for _, names in coded.values()], initial=1))
         counts = np.bincount(flat, minlength=size)
         present = np.flatnonzero(counts)
         index = np.zeros(size, dtype=np.int32)
         index[present] = np.arange(len(present))
-        codes, left = {}, present
+        of_cell, left = {}, present
         for axis in reversed(axes):
-            left, codes[axis] = np.divmod(left, len(self.names[axis]))
+            left, of_cell[axis] = np.divmod(left, len(coded[axis][1]))
+        of_utterance = index[flat]
+        sizes = counts[present]
+        weights = self.costs(unit) if unit != "rows" else None
+        costs = np.bincount(of_utterance, weights=weights, minlength=len(present))
         return Cells(
             axes=tuple(axes),
-            codes={axis: codes[axis] for axis in axes},
-            names={axis: self.names[axis] for axis in axes},
-            sizes=counts[present],
-            of_utterance=index[flat],
+            codes={axis: of_cell[axis] for axis in axes},
+            names={axis: coded[axis][1] for axis in axes},
+            sizes=sizes,
+            costs=costs.astype(np.float64),
+            of_utterance=of_utterance,
         )
+
+
+def _unknown(role: str, name: str, known: Mapping[str, object]) -> ScheduleError:
+    hint = f"it has {', '.join(known) or 'none'}"
+    if name == "cluster":
+        hint = "run maqam features for clusters"
+    return ScheduleError(f"the pool has no {role} {name}", where="schedule", hint=hint)
+
+
+_BINS = re.compile(r"(?P<measure>\w+)/(?P<num_bins>[1-9]\d*)(?: in (?P<within>\w+))?")
 
 
 @dataclass(frozen=True)
@@ -135,6 +226,7 @@ class Cells:
         codes: (num_cells,) code of each cell on each axis.
         names: Name of each code of each axis.
         sizes: (num_cells,) utterances of each cell, at least 1.
+        costs: (num_cells,) what each cell's utterances take of a budget: its size, seconds ...
         of_utterance: (num_utterances,) cell of each utterance.
     """
 
@@ -142,6 +234,7 @@ class Cells:
     codes: Mapping[str, np.ndarray]
     names: Mapping[str, tuple[str, ...]]
     sizes: np.ndarray
+    costs: np.ndarray
     of_utterance: np.ndarray
 
     @property

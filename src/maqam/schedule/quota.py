@@ -51,12 +51,21 @@ class Quota:
 
     Args:
         cells: The leaves of the tree; its axes are the levels, from the root.
+        max_epochs: Passes over a cell after which it is dry and its siblings take over its
+            share; None for no end.
+
+    Attributes:
+        num_handed_over: Utterances that cells too small for their part of a batch did not give.
     """
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: Cells, max_epochs: int | None = None) -> None:
         self._levels = _tree(cells)
         self._credits = [np.zeros(level.room.shape) for level in self._levels]
         self._shares: list[np.ndarray] = []
+        self._mass = np.zeros(cells.num_cells)
+        self._sizes = cells.sizes
+        self._left = None if max_epochs is None else cells.sizes * max_epochs
+        self._is_open = np.ones(cells.num_cells, dtype=bool)
         self.num_handed_over = 0
 
     @property
@@ -73,14 +82,19 @@ class Quota:
         Args:
             mass: (num_cells,) share of each cell, summing to 1.
         """
+        self._mass = mass
+        self._share_out()
+
+    def _share_out(self) -> None:
+        """Split the share of every node among those of its children that are not dry."""
         self._shares = []
-        parents = np.array([mass.sum()])
         for level in self._levels:
-            children = np.add.reduceat(mass, level.leaf_starts)
-            above = np.repeat(parents, level.num_children)
+            children = np.add.reduceat(self._mass, level.leaf_starts)
+            if self._left is not None:
+                children = children * np.logical_or.reduceat(self._is_open, level.leaf_starts)
+            above = np.repeat(np.add.reduceat(children, level.first_child), level.num_children)
             shares = np.divide(children, above, out=np.zeros_like(children), where=above > 0)
             self._shares.append(level.table(shares))
-            parents = children
 
     def deal(self, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
         """Split one batch.
@@ -95,7 +109,37 @@ class Quota:
         with np.errstate(divide="ignore", invalid="ignore"):  # a share of 0 is never due
             for index in range(len(self._levels)):
                 nodes, counts = self._split(index, nodes, counts)
+        if self._left is not None:
+            self._take(nodes, counts)
         return nodes, counts
+
+    @property
+    def num_left(self) -> int | None:
+        """Utterances that can still be dealt, None for no end."""
+        return None if self._left is None else int(self._left.sum())
+
+    @property
+    def dry(self) -> np.ndarray:
+        """Cells that were dealt through, (num_dry,) ascending."""
+        return np.flatnonzero(~self._is_open)
+
+    def _take(self, cells: np.ndarray, counts: np.ndarray) -> None:
+        """Note what was dealt, and close the cells that are dry now."""
+        if self._left is None:
+            return
+        before = np.minimum(self._sizes[cells], self._left[cells])
+        self._left[cells] -= counts
+        less = before - np.minimum(self._sizes[cells], self._left[cells])
+        shrunk = np.flatnonzero(less)
+        for level in self._levels:
+            child = np.searchsorted(level.leaf_starts, cells[shrunk], side="right") - 1
+            np.subtract.at(level.room.reshape(-1), level.places[child], less[shrunk])
+        closed = cells[self._left[cells] == 0]
+        if len(closed):
+            self._is_open[closed] = False
+            self._share_out()
+            for level, credit in zip(self._levels, self._credits, strict=True):
+                _write_off(credit, level.room == 0)
 
     def _split(
         self, index: int, nodes: np.ndarray, counts: np.ndarray
@@ -130,6 +174,13 @@ class Quota:
             dry = is_far.any(axis=1)
             self.num_handed_over += int(np.floor(credit[is_far]).sum())
             credit[dry] = np.clip(credit[dry], _EPSILON - 1.0, 1.0 - _EPSILON)
+
+
+def _write_off(credit: np.ndarray, is_dry: np.ndarray) -> None:
+    """Pass on, in place, what dry children are owed to their siblings, in equal parts."""
+    owed = np.where(is_dry, credit, 0.0).sum(axis=1)
+    num_open = (~is_dry).sum(axis=1)
+    credit += np.where(is_dry, -credit, (owed / np.maximum(num_open, 1))[:, None])
 
 
 def _give_earliest(

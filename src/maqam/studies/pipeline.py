@@ -3,9 +3,9 @@
 Each stage leaves its result on disk under a fingerprint, and finds it there the next time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,10 @@ from maqam.models.backbone import Backbone
 from maqam.models.qwen_omni import load_backbone
 from maqam.models.settings import ModelSettings
 from maqam.recipe import Recipe, dump_yaml, load_recipe
-from maqam.schedule import Plan, Pool, compile, load_plan
-from maqam.schedule.schedules import schedule_as_table
+from maqam.schedule import Plan, Pool, compile, load_plan, schedule_as_table
 from maqam.studies.files import read_json, write_text, writing
 from maqam.train.phases import Phase, PhaseResult, run_phase
+from maqam.train.rows import prepare_rows
 
 Bars = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
@@ -85,12 +85,15 @@ def prepare(recipe: Recipe, bars: Bars) -> Prepared:
             hint="check data.train_split",
         )
     if recipe.train.phase == "align":
-        return Prepared(manifest, rows, None, None, pool_from_manifest(manifest, rows))
+        pool = pool_from_manifest(manifest, rows, values=_tokens(recipe, manifest, rows))
+        return Prepared(manifest, rows, None, None, pool)
     store = _open_store(recipe, manifest, bars)
     clusters = load_or_cluster(
         store, rows, _store_folder(recipe, store), settings=recipe.features, seed=recipe.seed
     )
-    pool = pool_from_manifest(manifest, rows, clusters=clusters.labels_of(rows))
+    pool = pool_from_manifest(
+        manifest, rows, clusters=clusters.labels_of(rows), values=_tokens(recipe, manifest, rows)
+    )
     return Prepared(manifest, rows, store, clusters, pool)
 
 
@@ -137,6 +140,7 @@ def write_plan(recipe: Recipe, prepared: Prepared, folder: Path, *, overwrite: b
         steps=recipe.train.num_steps,
         batch_size=recipe.train.batch_size,
         seed=recipe.seed,
+        deal=recipe.deal,
     )
     with writing(folder):
         plan.save(folder)
@@ -165,9 +169,10 @@ def train(recipe: Recipe, prepared: Prepared, bars: Bars, *, resume: bool = Fals
         plan = write_plan(recipe, prepared, folder / "plan", overwrite=False)
     backbone = load_backbone(recipe.model)
     write_text(folder / RECIPE_FILE, dump_yaml(recipe))
-    phase = Phase(
-        prepared.manifest, plan, recipe.train, recipe.objective, recipe.seed, prepared.store
-    )
+    settings = recipe.train
+    if recipe.deal.exhaustion != "repeat":  # the plan may end where the pool ran out
+        settings = replace(settings, num_steps=min(plan.num_steps, settings.num_steps))
+    phase = Phase(prepared.manifest, plan, settings, recipe.objective, recipe.seed, prepared.store)
     with bars(f"train {recipe.name}") as progress:
         return run_phase(backbone, phase, folder, resume=resume, progress=progress)
 
@@ -234,6 +239,23 @@ def is_scored(recipe: Recipe, split: str = "test") -> bool:
     return (recipe.folder / "eval" / split / SCORES).is_file()
 
 
+def _tokens(recipe: Recipe, manifest: Manifest, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Count the tokens of rows, audio included, where the recipe deals or orders by them."""
+    if recipe.deal.unit != "tokens" and not _mentions(schedule_as_table(recipe.schedule), "tokens"):
+        return {}
+    prepared = prepare_rows(load_backbone(recipe.model), manifest, rows)
+    return {"tokens": prepared.num_tokens[prepared.positions(rows)]}
+
+
+def _mentions(settings: object, measure: str) -> bool:
+    """Tell whether a schedule's settings name a measure, alone or as an axis of bins."""
+    if isinstance(settings, str):
+        return settings.partition("/")[0] == measure
+    if isinstance(settings, Mapping):
+        return any(_mentions(one, measure) for one in settings.values())
+    return isinstance(settings, list) and any(_mentions(one, measure) for one in settings)
+
+
 def _open_store(recipe: Recipe, manifest: Manifest, bars: Bars) -> FeatureStore:
     backbone = load_backbone(recipe.model)
     rows = np.arange(manifest.num_utterances)
@@ -247,10 +269,11 @@ def _open_store(recipe: Recipe, manifest: Manifest, bars: Bars) -> FeatureStore:
 
 def _check_rule(plan: Plan, recipe: Recipe, folder: Path) -> None:
     """Refuse to follow a plan that the recipe would not have dealt."""
-    if dict(plan.schedule) == schedule_as_table(recipe.schedule) and plan.seed == recipe.seed:
+    wanted = schedule_as_table(recipe.schedule), asdict(recipe.deal), recipe.seed
+    if (dict(plan.schedule), dict(plan.deal), plan.seed) == wanted:
         return
     raise ScheduleError(
-        "the plan was dealt by another schedule or seed than the recipe's",
+        "the plan was dealt by another schedule, deal or seed than the recipe's",
         where=str(folder / "plan"),
         hint="remove the folder, or give the run another name",
     )

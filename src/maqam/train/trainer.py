@@ -102,8 +102,25 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> LambdaLR:
         """Give the warmup-stable-decay curve of the settings."""
-        self.lr_scheduler: LambdaLR = LambdaLR(optimizer or self.optimizer, self._settings.rate)
+        self.lr_scheduler: LambdaLR = LambdaLR(optimizer or self.optimizer, self._rate)
         return self.lr_scheduler
+
+    def _rate(self, step: int) -> float:
+        """Give the learning rate of a step as a fraction of its peak, dips of switches taken."""
+        rate = self._settings.rate(step)
+        for at, switch in self._batches.plan.switches.items():
+            if step >= at:
+                rate *= switch.rate(step - at, self.args.adam_beta1, self._beta2(at))
+        return rate
+
+    def _beta2(self, step: int) -> float:
+        """Give AdamW's beta2 at a step: that of the last switch which sets one."""
+        given = [
+            switch.beta2
+            for at, switch in sorted(self._batches.plan.switches.items())
+            if step >= at and switch.beta2 is not None
+        ]
+        return given[-1] if given else self._settings.beta2
 
     def training_step(
         self,
@@ -111,7 +128,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         inputs: dict[str, MicroBatch],
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """Add the gradient of one micro-batch.
+        """Add the gradient of one micro-batch, with the optimiser set as the step needs it.
 
         Raises:
             RunError: If its loss is not a finite number; no step is taken on it.
@@ -119,6 +136,8 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         step = self.state.global_step
         place = (step, self._micro_batch, self.args.process_index)
         torch.manual_seed(derive(self._seed, "dropout", *place))
+        for group in self.optimizer.param_groups:
+            group["betas"] = (self.args.adam_beta1, self._beta2(step))
         self._micro_batch = (self._micro_batch + 1) % self._batches.num_micro_batches
         loss: Tensor = super().training_step(model, inputs, num_items_in_batch)
         if not math.isfinite(float(loss)):

@@ -1,0 +1,103 @@
+"""A schedule of the user's own: a Python function named in the recipe."""
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from maqam.errors import ScheduleError
+from maqam.schedule.flow import Flow
+from maqam.schedule.kinds.base import Stage, check
+from maqam.schedule.pool import Cells, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Custom:
+    """Shares that a function gives: `shares(cells, progress, **settings)`.
+
+    The function gets the cells of the pool and the progress in [0, 1), and gives (num_cells,)
+    numbers, finite and at least 0 with a positive sum; they need not sum to 1. It must depend on
+    nothing else, so that the same recipe gives the same plan.
+
+    Attributes:
+        function: "package.module:name", or "path/to/file.py:name".
+        axes: Columns or bins that cells are made of, from the outermost.
+        settings: Further arguments of the function.
+    """
+
+    function: str
+    kind: Literal["custom"] = field(default="custom", init=False)
+    axes: tuple[str, ...] = ("task",)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        module, _, name = self.function.rpartition(":")
+        fits = bool(module) and name.isidentifier()
+        check(fits, f"function must be module:name or file.py:name, got {self.function!r}")
+
+    def flow(self, pool: Pool, budget: float) -> Flow:
+        """Give the function's shares, checked at every step.
+
+        Raises:
+            ScheduleError: If there is no such function, or it fails or gives no shares.
+        """
+        shares = load_function(self.function)
+
+        def rule(cells: Cells, progress: float) -> np.ndarray:
+            try:
+                return np.asarray(shares(cells, progress, **self.settings), dtype=np.float64)
+            except Exception as error:
+                raise ScheduleError(
+                    f"{self.function} fails at progress {progress:.3f}: {_said(error)}",
+                    where="schedule.function",
+                    hint="it is called with the cells of the pool, the progress and the settings",
+                ) from error
+
+        return Flow(self.axes, rule, _clock)
+
+    def stages(self, pool: Pool) -> list[Stage]:
+        """Give the one stage there is."""
+        return [Stage(0.0, self.function.rpartition(":")[2])]
+
+
+def load_function(named: str) -> Callable[..., Any]:
+    """Import a function by "package.module:name" or "path/to/file.py:name".
+
+    Raises:
+        ScheduleError: If module, file or function do not exist, or the import fails.
+    """
+    module_name, _, name = named.rpartition(":")
+    try:
+        if module_name.endswith(".py"):
+            module = _module_of_file(Path(module_name))
+        else:
+            module = importlib.import_module(module_name)
+        found: Callable[..., Any] = getattr(module, name)
+    except Exception as error:
+        raise ScheduleError(
+            f"{named} cannot be imported: {_said(error)}",
+            where="schedule.function",
+            hint="give package.module:name, or file.py:name from the working folder",
+        ) from error
+    return found
+
+
+def _module_of_file(path: Path) -> Any:  # noqa: ANN401  a module of the user's
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(f"no file {path}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _clock(progress: float) -> Hashable:
+    return progress
