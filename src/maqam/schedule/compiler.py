@@ -1,12 +1,12 @@
 """From a schedule to a plan: shares to whole numbers, whole numbers to utterances."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from maqam.errors import ScheduleError
 from maqam.schedule.deal import Deal
-from maqam.schedule.dealing import deal_by_draw, deal_by_quota
+from maqam.schedule.dealing import QuotaDealer, deal_by_draw
 from maqam.schedule.deck import draw
 from maqam.schedule.flow import Flow
 from maqam.schedule.kinds.base import Schedule
@@ -55,30 +55,60 @@ def compile(
     _check_size(pool, batch_size, deal.unit)
     flow = schedule.flow(pool, float(steps) * batch_size)
     cells = pool.cells(flow.axes, deal.unit)
-    dealt = _deal(schedule, flow, pool, cells, (steps, batch_size, seed), deal)
-    stages = schedule.stages(pool)
-    first_steps = [_first_step(stage.start, steps) for stage in stages]
+    budget = Budget(steps, batch_size, seed)
+    dealt = _deal(schedule, flow, pool, cells, budget, deal)
+    return assemble(schedule, pool, flow.axes, dealt, budget, deal)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a plan was asked for.
+
+    Attributes:
+        steps: Optimiser steps.
+        batch_size: What a batch holds, in the unit of the deal.
+        seed: Seed of the lottery.
+    """
+
+    steps: int
+    batch_size: int
+    seed: int
+
+
+def assemble(
+    schedule: Schedule,
+    pool: Pool,
+    axes: tuple[str, ...],
+    dealt: DealtRows,
+    budget: Budget,
+    deal: Deal,
+) -> Plan:
+    """Make a plan of what was dealt.
+
+    Args:
+        schedule: The rule it was dealt by.
+        pool: The utterances.
+        axes: Axes whose shares the plan tells beside the usual ones.
+        dealt: The utterances of every step.
+        budget: Steps, batch size and seed that were asked for.
+        deal: How shares became utterances.
+    """
+    num_steps = len(dealt.offsets) - 1
+    stages = [(_first_step(one.start, budget.steps), one) for one in schedule.stages(pool)]
+    kept = [(first, stage) for first, stage in stages if first < num_steps]
     return Plan(
         rows=_ascending(pool.rows[dealt.positions], dealt.offsets),
         offsets=dealt.offsets,
-        batch_size=batch_size,
+        batch_size=budget.batch_size,
         deal=asdict(deal),
-        seed=seed,
+        seed=budget.seed,
         schedule=schedule_as_table(schedule),
         pool_fingerprint=pool.fingerprint,
-        stages=tuple(
-            (first, stage.name)
-            for first, stage in zip(first_steps, stages, strict=True)
-            if first < len(dealt.offsets) - 1
-        ),
-        switches={
-            first: stage.switch
-            for first, stage in zip(first_steps, stages, strict=True)
-            if stage.switch is not None and first < len(dealt.offsets) - 1
-        },
+        stages=tuple((first, stage.name) for first, stage in kept),
+        switches={first: one.switch for first, one in kept if one.switch is not None},
         shares={
             axis: Shares(names, _counts(codes, len(names), dealt))
-            for axis, (codes, names) in _reported(pool, flow.axes).items()
+            for axis, (codes, names) in _reported(pool, axes).items()
         },
         notes=dealt.notes,
     )
@@ -89,11 +119,11 @@ def _deal(
     flow: Flow,
     pool: Pool,
     cells: Cells,
-    budget: tuple[int, int, int],
+    budget: Budget,
     deal: Deal,
 ) -> DealtRows:
     """Deal a flow in the way that schedule and unit need."""
-    steps, batch_size, seed = budget
+    steps, batch_size, seed = budget.steps, budget.batch_size, budget.seed
     is_drawn = isinstance(schedule, Mixture) and schedule.deal == "draw"
     if deal.unit != "rows" and is_drawn:
         raise ScheduleError(
@@ -112,7 +142,7 @@ def _deal(
             )
         dealt = deal_by_draw(flow, cells, steps, batch_size, seed)
     else:
-        dealt = deal_by_quota(flow, cells, steps, batch_size, deal)
+        dealt = QuotaDealer(cells, deal).deal(flow, range(steps), steps, batch_size)
     positions = draw(pool, cells, seed, dealt.cells, dealt.counts)
     return DealtRows(positions, np.arange(dealt.num_steps + 1) * batch_size, dealt.notes)
 

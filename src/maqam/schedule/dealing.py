@@ -51,43 +51,59 @@ class Shares:
         return True
 
 
-def deal_by_quota(flow: Flow, cells: Cells, steps: int, batch_size: int, deal: Deal) -> Dealt:
-    """Deal every batch so that no group is ever an utterance away from its part.
+class QuotaDealer:
+    """Deals every batch so that no group is ever an utterance away from its part.
 
     Args:
-        flow: Shares of the cells.
         cells: The cells of the pool.
-        steps: Steps asked for.
-        batch_size: Utterances of a batch.
         deal: What a group does that was dealt through.
     """
-    quota = Quota(cells, deal.max_epochs if deal.exhaustion == "cap" else None)
-    limit = Limit(cells, deal)
-    shares = Shares(flow, cells)
-    dealt: list[tuple[np.ndarray, np.ndarray]] = []
-    notes: list[str] = []
-    for step in range(steps):
-        if quota.num_left is not None and quota.num_left < batch_size:
-            notes.append(f"the plan ends after {step} steps: the pool was dealt through")
-            break
-        if shares.at(step / steps):
-            quota.set_mass(shares.mass)
-        event = quota.deal(batch_size)
-        if limit.is_reached(*event):
-            notes.append(f"the plan ends after {step} steps: {limit.reason}")
-            break
-        dealt.append(event)
-    if len(quota.dry):
-        notes.append(
-            f"{len(quota.dry)} of {cells.num_cells} groups were dealt through and handed their "
-            "shares over to their siblings"
-        )
-    if quota.num_handed_over:
-        notes.append(
-            f"groups smaller than their part of a batch handed {quota.num_handed_over} utterances "
-            "over to their siblings, so that no batch holds an utterance twice"
-        )
-    return _joined(dealt, notes)
+
+    def __init__(self, cells: Cells, deal: Deal) -> None:
+        self._cells = cells
+        self._quota = Quota(cells, deal.max_epochs if deal.exhaustion == "cap" else None)
+        self._limit = Limit(cells, deal)
+        self._end = ""
+
+    def deal(self, flow: Flow, window: range, steps: int, batch_size: int) -> Dealt:
+        """Deal some steps of a plan, those before having been dealt.
+
+        Args:
+            flow: Shares of the cells.
+            window: The steps.
+            steps: Steps of the whole plan, which progress is measured by.
+            batch_size: Utterances of a batch.
+        """
+        quota, shares = self._quota, Shares(flow, self._cells)
+        dealt: list[tuple[np.ndarray, np.ndarray]] = []
+        for step in window:
+            if quota.num_left is not None and quota.num_left < batch_size:
+                self._end = f"the plan ends after {step} steps: the pool was dealt through"
+                break
+            if shares.at(step / steps):
+                quota.set_mass(shares.mass)
+            event = quota.deal(batch_size)
+            if self._limit.is_reached(*event):
+                self._end = f"the plan ends after {step} steps: {self._limit.reason}"
+                break
+            dealt.append(event)
+        return _joined(dealt, self._notes())
+
+    def _notes(self) -> list[str]:
+        """Say what the user should know of all steps dealt so far."""
+        notes = [self._end] if self._end else []
+        if len(self._quota.dry):
+            notes.append(
+                f"{len(self._quota.dry)} of {self._cells.num_cells} groups were dealt through and "
+                "handed their shares over to their siblings"
+            )
+        if self._quota.num_handed_over:
+            notes.append(
+                "groups smaller than their part of a batch handed "
+                f"{self._quota.num_handed_over} utterances over to their siblings, so that no "
+                "batch holds an utterance twice"
+            )
+        return notes
 
 
 def deal_by_draw(flow: Flow, cells: Cells, steps: int, batch_size: int, seed: int) -> Dealt:
