@@ -3,9 +3,10 @@ import pytest
 
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
 from maqam.models.backbone import Backbone
+from maqam.models.hearing import OnlineStates
 from maqam.models.pocket import new_pocket
 from maqam.tasks import DIALECTS, EMOTIONS, TASKS
-from maqam.train.hearing import LogMels, OnlineStates
+from maqam.train.hearing import LogMels
 from tests.factories import make_row, make_tone
 
 NUM_UTTERANCES = 15

@@ -8,9 +8,10 @@ import torch
 from maqam.data.manifest import read_manifest
 from maqam.errors import AudioError, StoreError
 from maqam.features import extract
-from maqam.features.extract import fill_store, online_states, store_inputs
+from maqam.features.extract import fill_store, store_inputs
 from maqam.features.settings import FeatureSettings
 from maqam.features.store import FeatureStore
+from maqam.models.hearing import online_states
 
 from .corpus import make_backbone, make_manifest
 
@@ -103,7 +104,7 @@ def test_a_finished_store_is_opened_without_running_the_encoder(
     backbone, manifest, tmp_path, monkeypatch
 ):
     first = fill_store(backbone, manifest, ROWS, tmp_path, settings=EXACT)
-    monkeypatch.setattr(extract, "_encode", None)
+    monkeypatch.setattr(extract, "encode_rows", None)
     again = fill_store(backbone, manifest, np.tile(ROWS, 2), tmp_path, settings=EXACT)
     assert again.fingerprint == first.fingerprint
 

@@ -5,8 +5,9 @@ import torch
 from maqam.data.audio import read_audio
 from maqam.data.log_mel import log_mel
 from maqam.errors import AudioError
+from maqam.models.hearing import OnlineStates
 from maqam.train import hearing
-from maqam.train.hearing import LogMels, OnlineStates
+from maqam.train.hearing import LogMels
 
 from .corpus import make_manifest
 

@@ -4,9 +4,10 @@ import torch
 import torch.nn.functional as F
 
 from maqam.models.freezing import train_only
+from maqam.models.hearing import OnlineStates
 from maqam.train.batches import PlanBatches
 from maqam.train.ctc import spell
-from maqam.train.hearing import LogMels, OnlineStates
+from maqam.train.hearing import LogMels
 from maqam.train.objective import Learner, utterance_weights
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective

@@ -8,9 +8,10 @@ from peft import PeftModel
 
 from maqam.data.manifest import Manifest
 from maqam.errors import MaqamWarning, ModelError, RunError, ScheduleError
+from maqam.models.hearing import OnlineStates
 from maqam.models.qwen_omni import load_backbone
 from maqam.models.settings import ModelSettings
-from maqam.train.hearing import LogMels, OnlineStates
+from maqam.train.hearing import LogMels
 from maqam.train.phases import Phase, run_phase
 from maqam.train.settings import Objective, TrainSettings
 

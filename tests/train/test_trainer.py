@@ -8,8 +8,9 @@ import torch
 
 from maqam.errors import RunError
 from maqam.models.freezing import train_only
+from maqam.models.hearing import OnlineStates
 from maqam.train.batches import PlanBatches
-from maqam.train.hearing import LogMels, OnlineStates
+from maqam.train.hearing import LogMels
 from maqam.train.objective import Learner
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective, TrainSettings

@@ -18,14 +18,14 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from maqam.data.audio import read_audio
-from maqam.data.log_mel import log_mel, num_frames
+from maqam.data.log_mel import num_frames
 from maqam.data.manifest import Manifest
 from maqam.errors import AudioError, StoreError, first_few
 from maqam.features.pooling import mean_over_frames
 from maqam.features.settings import FeatureSettings
 from maqam.features.store import DONE, FeatureStore, StoreWriter
 from maqam.models.backbone import Backbone
+from maqam.models.hearing import RowAudio, encode_rows
 
 Progress = Callable[[int, int], None]
 
@@ -35,95 +35,40 @@ _MOST_ROWS = 1024  # of one batch, whatever its seconds
 _PREPROCESSING = "log-mel 1"  # to be raised whenever the numbers of log_mel change
 
 
-class RowAudio:
-    """Log-mels of manifest rows, read when they are asked for.
+def audio_fingerprint(audio: RowAudio, rows: np.ndarray) -> str:
+    """Hash which audio each row names: path, size in bytes, start and length.
 
-    Args:
-        backbone: The model that hears them.
-        manifest: Where the audio is named.
+    Sizes stand for contents: hashing thousands of hours would take longer than encoding them.
+
+    Raises:
+        AudioError: If files are missing (all are counted), or a row names several.
     """
-
-    def __init__(self, backbone: Backbone, manifest: Manifest) -> None:
-        self.manifest = manifest
-        self.sample_rate, self.num_mel_bins = backbone.sample_rate, backbone.num_mel_bins
-        self.start = np.asarray(manifest.column("start"), dtype=np.float64)
-        self.seconds = np.asarray(manifest.column("seconds"), dtype=np.float64)
-
-    def __call__(self, row: int) -> np.ndarray:
-        """Give the (num_frames, num_mel_bins) float32 log-mel of a row, empty for text.
-
-        Raises:
-            AudioError: If the file cannot be read as the row says.
-        """
-        if not self.seconds[row]:
-            return np.zeros((0, self.num_mel_bins), dtype=np.float32)
-        samples = read_audio(
-            self.manifest.audio_path(row),
-            start=float(self.start[row]),
-            seconds=float(self.seconds[row]),
-            sample_rate=self.sample_rate,
+    counts = pc.list_value_length(audio.manifest.table.column("audios")).to_numpy()[rows]
+    if (counts > 1).any():
+        several = rows[counts > 1].tolist()
+        raise AudioError(
+            f"{len(several)} rows name more than one audio file: {first_few(several)}",
+            where=str(audio.manifest.path),
+            hint="leave them out, or join their audio",
         )
-        return log_mel(samples, num_mel_bins=self.num_mel_bins)
-
-    def fingerprint(self, rows: np.ndarray) -> str:
-        """Hash which audio each row names: path, size in bytes, start and length.
-
-        Sizes stand for contents: hashing thousands of hours would take longer than encoding them.
-
-        Raises:
-            AudioError: If files are missing (all are counted), or a row names several.
-        """
-        counts = pc.list_value_length(self.manifest.table.column("audios")).to_numpy()[rows]
-        if (counts > 1).any():
-            several = rows[counts > 1].tolist()
-            raise AudioError(
-                f"{len(several)} rows name more than one audio file: {first_few(several)}",
-                where=str(self.manifest.path),
-                hint="leave them out, or join their audio",
-            )
-        digest = hashlib.blake2b(digest_size=16)
-        sizes: dict[Path, int | None] = {}
-        for row in rows[self.seconds[rows] > 0]:
-            path = self.manifest.audio_path(int(row))
-            if path not in sizes:
-                sizes[path] = path.stat().st_size if path.is_file() else None
-            name = self.manifest.table.column("audios")[int(row)][0].as_py()
-            text = f"{row}\x1f{name}\x1f{sizes[path]}\x1f{self.start[row]}\x1f{self.seconds[row]}\n"
-            digest.update(text.encode())
-        missing = [str(path) for path, size in sizes.items() if size is None]
-        if missing:
-            raise AudioError(
-                f"{len(missing)} audio files are missing: {first_few(missing)}",
-                where=str(self.manifest.path),
-                hint="run maqam data check on the manifest",
-            )
-        digest.update(rows[self.seconds[rows] == 0].astype("<i8").tobytes())
-        return digest.hexdigest()
-
-
-class OnlineStates:
-    """Aligner outputs computed when they are asked for; a store without the disk.
-
-    Args:
-        backbone: The model, its encoder frozen.
-        audio: Where its input comes from.
-    """
-
-    def __init__(self, backbone: Backbone, audio: RowAudio) -> None:
-        self._backbone, self._audio = backbone, audio
-
-    def __call__(self, rows: Sequence[int]) -> list[Tensor]:
-        """Give the aligner outputs [T_i, D] float32 of manifest rows; zero length for text rows.
-
-        Raises:
-            AudioError: If audio cannot be read, or is too short for a single audio token.
-        """
-        return _encode(self._backbone, [self._audio(int(row)) for row in rows], rows)
-
-
-def online_states(backbone: Backbone, manifest: Manifest) -> OnlineStates:
-    """Give the aligner outputs of a manifest's rows without storing them."""
-    return OnlineStates(backbone, RowAudio(backbone, manifest))
+    digest = hashlib.blake2b(digest_size=16)
+    sizes: dict[Path, int | None] = {}
+    for row in rows[audio.seconds[rows] > 0]:
+        path = audio.manifest.audio_path(int(row))
+        if path not in sizes:
+            sizes[path] = path.stat().st_size if path.is_file() else None
+        name = audio.manifest.table.column("audios")[int(row)][0].as_py()
+        text = f"{row}\x1f{name}\x1f{sizes[path]}\x1f{audio.start[row]}\x1f{audio.seconds[row]}\n"
+        digest.update(text.encode())
+    missing = [str(path) for path, size in sizes.items() if size is None]
+    if missing:
+        raise AudioError(
+            f"{len(missing)} audio files are missing: {first_few(missing)}",
+            where=str(audio.manifest.path),
+            hint="run maqam data check on the manifest",
+        )
+    digest.update(rows[audio.seconds[rows] == 0].astype("<i8").tobytes())
+    return digest.hexdigest()
 
 
 def store_inputs(
@@ -145,7 +90,7 @@ def store_inputs(
     return {
         "weights": _encoder_fingerprint(backbone),
         "preprocessing": f"{_PREPROCESSING}, {audio.num_mel_bins} bins, {audio.sample_rate} Hz",
-        "audio": audio.fingerprint(np.unique(rows)),
+        "audio": audio_fingerprint(audio, np.unique(rows)),
         "dtype": settings.dtype,
     }
 
@@ -190,7 +135,7 @@ def fill_store(
         total = audio.seconds[order].sum()
         batches = _batches(left, audio.seconds[left], settings.batch_seconds)
         for batch, log_mels in _read_ahead(audio, batches):
-            states = _encode(backbone, log_mels, batch)
+            states = encode_rows(backbone, log_mels, batch)
             writer.append([one.numpy() for one in states], _pooled(states))
             if progress is not None:
                 done = audio.seconds[order[: writer.num_done]].sum()
@@ -198,28 +143,6 @@ def fill_store(
         return writer.finish()
     finally:
         writer.close()
-
-
-def _encode(
-    backbone: Backbone, log_mels: Sequence[np.ndarray], rows: Iterable[int]
-) -> list[Tensor]:
-    """Give the aligner outputs [T_i, D] of log-mels, float32 on the CPU."""
-    too_short = [
-        int(row)
-        for row, frames in zip(rows, log_mels, strict=True)
-        if len(frames) and backbone.num_audio_tokens(len(frames)) < 1
-    ]
-    if too_short:
-        raise AudioError(
-            f"the audio of {len(too_short)} rows is too short for an audio token: "
-            f"{first_few(too_short)}",
-            where="manifest rows",
-            hint="leave them out",
-        )
-    with torch.no_grad():
-        heard = iter(backbone.encode_audio([frames for frames in log_mels if len(frames)]))
-    silent = torch.zeros(0, backbone.audio_dim)
-    return [next(heard).float().cpu() if len(frames) else silent for frames in log_mels]
 
 
 def _pooled(states: Sequence[Tensor]) -> np.ndarray:

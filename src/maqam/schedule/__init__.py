@@ -7,7 +7,7 @@ from maqam.schedule.kinds.compose import Mix, Then
 from maqam.schedule.kinds.curricula import Curriculum, Tpc
 from maqam.schedule.kinds.custom import Custom
 from maqam.schedule.kinds.mixtures import Ads, Alpha, Mixture, Stratified, Uniform, Unimax
-from maqam.schedule.plan import Plan, Shares, load_plan
+from maqam.schedule.plan import Followed, Plan, Shares, load_plan
 from maqam.schedule.pool import Pool
 from maqam.schedule.ranks import micro_batches
 from maqam.schedule.schedules import schedule_as_table, schedule_from_table
@@ -19,6 +19,7 @@ __all__ = [
     "Curriculum",
     "Custom",
     "Deal",
+    "Followed",
     "Mix",
     "Mixture",
     "Plan",

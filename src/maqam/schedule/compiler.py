@@ -1,6 +1,6 @@
 """From a schedule to a plan: shares to whole numbers, whole numbers to utterances."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from maqam.schedule.deal import Deal
 from maqam.schedule.dealing import QuotaDealer, deal_by_draw
 from maqam.schedule.deck import draw
 from maqam.schedule.flow import Flow
-from maqam.schedule.kinds.base import Schedule
+from maqam.schedule.kinds.base import Schedule, Stage
 from maqam.schedule.kinds.mixtures import Mixture
 from maqam.schedule.plan import Plan, Shares
 from maqam.schedule.pool import Cells, Pool
@@ -55,9 +55,9 @@ def compile(
     _check_size(pool, batch_size, deal.unit)
     flow = schedule.flow(pool, float(steps) * batch_size)
     cells = pool.cells(flow.axes, deal.unit)
-    budget = Budget(steps, batch_size, seed)
-    dealt = _deal(schedule, flow, pool, cells, budget, deal)
-    return assemble(schedule, pool, flow.axes, dealt, budget, deal)
+    budget = Budget(steps, batch_size, seed, deal)
+    dealt = _deal(schedule, flow, pool, cells, budget)
+    return assemble(schedule, pool, flow.axes, dealt, budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,13 @@ class Budget:
         steps: Optimiser steps.
         batch_size: What a batch holds, in the unit of the deal.
         seed: Seed of the lottery.
+        deal: How shares become utterances.
     """
 
     steps: int
     batch_size: int
     seed: int
+    deal: Deal = field(default_factory=Deal)
 
 
 def assemble(
@@ -81,7 +83,7 @@ def assemble(
     axes: tuple[str, ...],
     dealt: DealtRows,
     budget: Budget,
-    deal: Deal,
+    stages: list[Stage] | None = None,
 ) -> Plan:
     """Make a plan of what was dealt.
 
@@ -90,17 +92,18 @@ def assemble(
         pool: The utterances.
         axes: Axes whose shares the plan tells beside the usual ones.
         dealt: The utterances of every step.
-        budget: Steps, batch size and seed that were asked for.
-        deal: How shares became utterances.
+        budget: What was asked for.
+        stages: Stretches under one rule; those the schedule has by itself when None.
     """
     num_steps = len(dealt.offsets) - 1
-    stages = [(_first_step(one.start, budget.steps), one) for one in schedule.stages(pool)]
-    kept = [(first, stage) for first, stage in stages if first < num_steps]
+    own = schedule.stages(pool) if stages is None else stages
+    found = [(_first_step(one.start, budget.steps), one) for one in own]
+    kept = [(first, stage) for first, stage in found if first < num_steps]
     return Plan(
         rows=_ascending(pool.rows[dealt.positions], dealt.offsets),
         offsets=dealt.offsets,
         batch_size=budget.batch_size,
-        deal=asdict(deal),
+        deal=asdict(budget.deal),
         seed=budget.seed,
         schedule=schedule_as_table(schedule),
         pool_fingerprint=pool.fingerprint,
@@ -120,10 +123,10 @@ def _deal(
     pool: Pool,
     cells: Cells,
     budget: Budget,
-    deal: Deal,
 ) -> DealtRows:
     """Deal a flow in the way that schedule and unit need."""
     steps, batch_size, seed = budget.steps, budget.batch_size, budget.seed
+    deal = budget.deal
     is_drawn = isinstance(schedule, Mixture) and schedule.deal == "draw"
     if deal.unit != "rows" and is_drawn:
         raise ScheduleError(

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
@@ -21,6 +21,48 @@ from maqam.schedule.pool import Pool
 from maqam.schedule.switch import Switch
 
 FORMAT_VERSION = 2
+
+
+class StepRows(Protocol):
+    """The rows of every step."""
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of the whole plan."""
+        ...
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Manifest rows that may be dealt, repeats allowed."""
+        ...
+
+    @property
+    def switches(self) -> Mapping[int, Switch]:
+        """Steps at which one schedule hands over to another, known so far."""
+        ...
+
+    def batch(self, step: int) -> np.ndarray:
+        """Give the manifest rows of a step, counted from 0, ascending."""
+        ...
+
+
+class Followed(StepRows, Protocol):
+    """What a trainer reads of a plan, whole or still growing."""
+
+    @property
+    def batch_size(self) -> int:
+        """What a step holds, in the plan's unit."""
+        ...
+
+    @property
+    def schedule(self) -> Mapping[str, Any]:
+        """The schedule as a table of settings."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what decides the rows."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

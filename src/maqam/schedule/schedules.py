@@ -10,6 +10,7 @@ from maqam.schedule.kinds.compose import Mix, Then
 from maqam.schedule.kinds.curricula import Curriculum, Tpc
 from maqam.schedule.kinds.custom import Custom
 from maqam.schedule.kinds.mixtures import Ads, Alpha, Mixture, Stratified, Uniform, Unimax
+from maqam.schedule.kinds.online import Online, ThenAuto
 
 KINDS: Mapping[str, type[Any]] = {
     "uniform": Uniform,
@@ -23,7 +24,9 @@ KINDS: Mapping[str, type[Any]] = {
     "then": Then,
     "mix": Mix,
     "custom": Custom,
+    "online": Online,
 }
+_CLASSES = (*KINDS.values(), ThenAuto)
 
 
 def schedule_from_table(table: object) -> Schedule:
@@ -39,11 +42,13 @@ def schedule_from_table(table: object) -> Schedule:
         >>> schedule_from_table({"kind": "unimax", "epochs": 2.0})
         Unimax(kind='unimax', epochs=2.0, axis='task')
     """
-    if isinstance(table, tuple(KINDS.values())):
+    if isinstance(table, _CLASSES):
         return cast(Schedule, table)
     if not isinstance(table, Mapping) or "kind" not in table:
         raise ValueError(f"a schedule is a table with a kind, one of {', '.join(KINDS)}")
     found = KINDS.get(str(table["kind"]))
+    if found is Then and table.get("at") == "auto":
+        found = ThenAuto
     if found is None:
         raise ValueError(f"unknown kind {table['kind']!r}, {_near(str(table['kind']), KINDS)}")
     fields = {field.name: field for field in dataclasses.fields(found) if field.name != "kind"}
@@ -60,7 +65,7 @@ def schedule_from_table(table: object) -> Schedule:
 
 def _read(key: str, value: object) -> object:
     """Turn a value of a recipe into that of a schedule's field."""
-    if key in ("first", "second"):
+    if key in ("first", "second", "base"):
         return schedule_from_table(value)
     if key == "axes" and isinstance(value, str):
         raise ValueError(f"axes must be a list of columns, got {value!r}")
@@ -79,7 +84,7 @@ def schedule_as_table(schedule: Schedule) -> dict[str, Any]:
     table: dict[str, Any] = {"kind": schedule.kind}
     for field in dataclasses.fields(cast(Any, schedule)):
         value = getattr(schedule, field.name)
-        if isinstance(value, tuple(KINDS.values())):
+        if isinstance(value, _CLASSES):
             table[field.name] = schedule_as_table(cast(Schedule, value))
         elif isinstance(value, tuple):
             table[field.name] = [list(v) if isinstance(v, tuple) else v for v in value]

@@ -17,16 +17,22 @@ from maqam.data.synth.corpus import make_corpus
 from maqam.errors import RunError, ScheduleError
 from maqam.evaluate.run import SCORES, Evaluation, evaluate_rows
 from maqam.features.clusters import RowClusters, load_or_cluster
-from maqam.features.extract import fill_store, online_states, store_inputs
+from maqam.features.extract import fill_store, store_inputs
 from maqam.features.quality import agreements
 from maqam.features.store import FeatureStore, fingerprint_of
 from maqam.models.adapters import load_adapter
 from maqam.models.backbone import Backbone
+from maqam.models.hearing import online_states
 from maqam.models.qwen_omni import load_backbone
 from maqam.models.settings import ModelSettings
 from maqam.recipe import Recipe, dump_yaml, load_recipe
-from maqam.schedule import Plan, Pool, compile, load_plan, schedule_as_table
+from maqam.schedule import Deal, Plan, Pool, compile, load_plan, schedule_as_table
+from maqam.schedule.compiler import Budget
+from maqam.schedule.growing import GrowingPlan
+from maqam.schedule.kinds.adaptive import is_adaptive
 from maqam.studies.files import read_json, write_text, writing
+from maqam.train.online.controller import AdaptivePlan
+from maqam.train.online.probes import choose_probes
 from maqam.train.phases import Phase, PhaseResult, run_phase
 from maqam.train.rows import prepare_rows
 
@@ -134,6 +140,12 @@ def write_plan(recipe: Recipe, prepared: Prepared, folder: Path, *, overwrite: b
         raise RunError(
             "the folder holds a plan", where=str(folder), hint="write over it with --force"
         )
+    if is_adaptive(recipe.schedule):
+        raise ScheduleError(
+            "the schedule decides while the run trains, so there is no plan before",
+            where="schedule",
+            hint=f"maqam train; then maqam plan show {recipe.folder}",
+        )
     plan = compile(
         recipe.schedule,
         prepared.pool,
@@ -161,20 +173,28 @@ def train(recipe: Recipe, prepared: Prepared, bars: Bars, *, resume: bool = Fals
         ScheduleError: If the run's plan was dealt from another pool.
     """
     folder = recipe.folder
-    if (folder / "plan" / "plan.json").exists():
-        plan = load_plan(folder / "plan")
-        plan.check_pool(prepared.pool)
-        _check_rule(plan, recipe, folder)
-    else:
-        plan = write_plan(recipe, prepared, folder / "plan", overwrite=False)
+    adaptive = _adaptive_plan(recipe, prepared)
+    plan = adaptive.plan if adaptive else _followed_plan(recipe, prepared)
     backbone = load_backbone(recipe.model)
     write_text(folder / RECIPE_FILE, dump_yaml(recipe))
     settings = recipe.train
     if recipe.deal.exhaustion != "repeat":  # the plan may end where the pool ran out
         settings = replace(settings, num_steps=min(plan.num_steps, settings.num_steps))
-    phase = Phase(prepared.manifest, plan, settings, recipe.objective, recipe.seed, prepared.store)
+    phase = Phase(
+        prepared.manifest,
+        plan,
+        settings,
+        recipe.objective,
+        recipe.seed,
+        audio_states=prepared.store,
+        adaptive=adaptive,
+    )
     with bars(f"train {recipe.name}") as progress:
-        return run_phase(backbone, phase, folder, resume=resume, progress=progress)
+        result = run_phase(backbone, phase, folder, resume=resume, progress=progress)
+    if adaptive:
+        with writing(folder / "plan"):
+            adaptive.plan.finished().save(folder / "plan")
+    return result
 
 
 def evaluate(
@@ -265,6 +285,49 @@ def _open_store(recipe: Recipe, manifest: Manifest, bars: Bars) -> FeatureStore:
         return fill_store(
             backbone, manifest, rows, folder, settings=recipe.features, progress=progress
         )
+
+
+def _followed_plan(recipe: Recipe, prepared: Prepared) -> Plan:
+    """Read the plan of a run's folder, or compile it where there is none."""
+    folder = recipe.folder / "plan"
+    if not (folder / "plan.json").exists():
+        return write_plan(recipe, prepared, folder, overwrite=False)
+    plan = load_plan(folder)
+    plan.check_pool(prepared.pool)
+    _check_rule(plan, recipe, recipe.folder)
+    return plan
+
+
+def _adaptive_plan(recipe: Recipe, prepared: Prepared) -> AdaptivePlan | None:
+    """Begin the plan of a schedule that decides while the run trains; None for any other.
+
+    Raises:
+        ScheduleError: If the recipe deals in a way that cannot grow, or there is nothing to
+            probe the model on.
+    """
+    schedule = recipe.schedule
+    if not is_adaptive(schedule):
+        return None
+    if recipe.deal != Deal():
+        raise ScheduleError(
+            "a schedule that decides while the run trains deals rows and repeats groups",
+            where="deal",
+            hint="leave deal out",
+        )
+    steps, batch_size = recipe.train.num_steps, recipe.train.batch_size
+    plan = GrowingPlan(schedule, prepared.pool, Budget(steps, batch_size, recipe.seed))
+    probes: dict[str, np.ndarray] = {}
+    if schedule.needs:
+        tasks = prepared.pool.names["task"]
+        probes = choose_probes(prepared.manifest, schedule.probe_split, tasks, schedule.probe_size)
+        absent = [task for task in tasks if task not in probes]
+        if absent:
+            raise ScheduleError(
+                f"split {schedule.probe_split!r} has no row of task {', '.join(absent)} to probe",
+                where="schedule.probe_split",
+                hint="name a split that has every task and is not trained on",
+            )
+    return AdaptivePlan(schedule, plan, probes)
 
 
 def _check_rule(plan: Plan, recipe: Recipe, folder: Path) -> None:

@@ -14,8 +14,8 @@ from maqam.data.manifest import Manifest, read_manifest
 from maqam.data.pool import pool_from_manifest
 from maqam.data.synth.corpus import make_corpus
 from maqam.evaluate.run import Evaluation, evaluate_rows
-from maqam.features.extract import online_states
 from maqam.models.backbone import Backbone
+from maqam.models.hearing import online_states
 from maqam.models.pocket import VOCABULARY_SIZE, new_pocket, save_pocket
 from maqam.recipe import Recipe, dump_yaml, validate
 from maqam.schedule import compile

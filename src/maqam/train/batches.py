@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from maqam.models.backbone import AudioStates, Backbone, collate
-from maqam.schedule.plan import Plan
+from maqam.schedule.plan import StepRows
 from maqam.schedule.ranks import micro_batches
 from maqam.seeding import generator
 from maqam.train.augment import Augmentation, augment
@@ -60,7 +60,7 @@ class PlanBatches(Dataset[dict[str, MicroBatch]]):
     """
 
     backbone: Backbone
-    plan: Plan
+    plan: StepRows
     prepared: PreparedRows
     objective: Objective
     audio: AudioStates | LogMels

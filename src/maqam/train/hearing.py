@@ -1,17 +1,14 @@
-"""Audio of manifest rows while a model trains: log-mels, or the outputs of a frozen encoder."""
+"""Log-mels of manifest rows while a model trains, kept in memory where they fit."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from maqam.data.audio import read_audio
-from maqam.data.log_mel import log_mel
 from maqam.data.manifest import Manifest
 from maqam.errors import AudioError, first_few
 from maqam.models.backbone import Backbone
+from maqam.models.hearing import RowAudio
 
 CACHE_BYTES = 2 << 30
 
@@ -31,13 +28,9 @@ class LogMels:
     """
 
     def __init__(self, backbone: Backbone, manifest: Manifest, rows: np.ndarray) -> None:
-        self._manifest = manifest
-        self._start = np.asarray(manifest.column("start"), dtype=np.float64)
-        self._seconds = np.asarray(manifest.column("seconds"), dtype=np.float64)
-        self._sample_rate = backbone.sample_rate
-        self._num_mel_bins = backbone.num_mel_bins
-        num_frames = self._seconds[rows].sum() * backbone.frames_per_second
-        self._keep = bool(num_frames * self._num_mel_bins * 2 <= CACHE_BYTES)
+        self._audio = RowAudio(backbone, manifest)
+        num_frames = self._audio.seconds[rows].sum() * backbone.frames_per_second
+        self._keep = bool(num_frames * backbone.num_mel_bins * 2 <= CACHE_BYTES)
         self._kept: dict[int, np.ndarray] = {}
         self._check_files(rows)
 
@@ -48,47 +41,18 @@ class LogMels:
     def _one(self, row: int) -> np.ndarray:
         if row in self._kept:
             return self._kept[row]
-        if not self._seconds[row]:
-            return np.zeros((0, self._num_mel_bins), dtype=np.float16)
-        samples = read_audio(
-            self._manifest.audio_path(row),
-            start=float(self._start[row]),
-            seconds=float(self._seconds[row]),
-            sample_rate=self._sample_rate,
-        )
-        frames = log_mel(samples, num_mel_bins=self._num_mel_bins).astype(np.float16)
+        frames = self._audio(row).astype(np.float16)
         if self._keep:
             self._kept[row] = frames
         return frames
 
     def _check_files(self, rows: np.ndarray) -> None:
-        spoken = [int(row) for row in rows if self._seconds[row]]
-        paths = {str(self._manifest.audio_path(row)) for row in spoken}
+        spoken = [int(row) for row in rows if self._audio.seconds[row]]
+        paths = {str(self._audio.manifest.audio_path(row)) for row in spoken}
         missing = sorted(path for path in paths if not Path(path).is_file())
         if missing:
             raise AudioError(
                 f"{len(missing)} audio files are missing: {first_few(missing)}",
-                where=str(self._manifest.path),
+                where=str(self._audio.manifest.path),
                 hint="run `maqam data check` on the manifest",
             )
-
-
-class OnlineStates:
-    """Aligner outputs computed on the spot, by an encoder that does not train.
-
-    Args:
-        backbone: The model.
-        log_mels: Where its input comes from.
-    """
-
-    def __init__(self, backbone: Backbone, log_mels: LogMels) -> None:
-        self._backbone = backbone
-        self._log_mels = log_mels
-
-    @torch.no_grad()
-    def __call__(self, rows: Sequence[int]) -> list[Tensor]:
-        """Give the aligner outputs [T_i, D] of manifest rows; zero length for text rows."""
-        log_mels = self._log_mels(rows)
-        heard = iter(self._backbone.encode_audio([one for one in log_mels if len(one)]))
-        silent = torch.zeros(0, self._backbone.audio_dim)
-        return [next(heard) if len(one) else silent for one in log_mels]

@@ -5,9 +5,10 @@ A run folder is either running, with whole checkpoints to go on from, or finishe
 
 import random
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,16 @@ from maqam.models.adapters import (
 )
 from maqam.models.backbone import AudioStates, Backbone
 from maqam.models.freezing import PartParameters, parameter_table, train_only
-from maqam.schedule.plan import Plan
+from maqam.models.hearing import OnlineStates
+from maqam.schedule.plan import Followed
 from maqam.seeding import derive
 from maqam.train.batches import PlanBatches
 from maqam.train.checkpoints import newest_checkpoint, whole_folder
 from maqam.train.ctc import TRANSCRIBED, Transcripts, spell
-from maqam.train.hearing import LogMels, OnlineStates
+from maqam.train.hearing import LogMels
 from maqam.train.objective import Learner
+from maqam.train.online.controller import AdaptivePlan, Controller
+from maqam.train.online.probes import Probes
 from maqam.train.record import (
     check_same_run,
     versions,
@@ -41,7 +45,7 @@ from maqam.train.record import (
 )
 from maqam.train.rows import PreparedRows, prepare_rows
 from maqam.train.settings import Objective, TrainSettings
-from maqam.train.telemetry import Telemetry
+from maqam.train.telemetry import Telemetry, read_steps
 from maqam.train.trainer import PlanTrainer, Steps
 
 Report = Callable[[int, int], None]
@@ -59,14 +63,16 @@ class Phase:
         seed: The run's seed.
         audio_states: Stored aligner outputs, for phase "tune"; the encoder runs in every step
             where there are none.
+        adaptive: The schedule and its probes, where the plan grows while it is followed.
     """
 
     manifest: Manifest
-    plan: Plan
+    plan: Followed
     settings: TrainSettings
     objective: Objective
     seed: int
     audio_states: AudioStates | None = None
+    adaptive: AdaptivePlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +128,16 @@ def run_phase(
             write_record(run_folder, _description(run_folder, phase, identity, parts))
         steps = Steps(progress)
         trainer.add_callback(steps)
-        record = Telemetry(run_folder, checkpoint[1] if checkpoint else 0) if is_first else None
+        last_step = checkpoint[1] if checkpoint else 0
+        record = Telemetry(run_folder, last_step) if is_first else None
+        write: Callable[[Mapping[str, Any]], None] | None = record.write if record else None
+        if phase.adaptive is not None:
+            probes = _probes(trainer, phase.adaptive, phase.manifest)
+            controller = Controller(phase.adaptive, run_folder, probes)
+            controller.resume(last_step, read_steps(run_folder, last_step))
+            write = _both(write, partial(controller.note, writes=is_first))
         with record or nullcontext(), steps.listening():
-            trainer.follow(record.write if record else None, checkpoint)
+            trainer.follow(write, checkpoint)
     backbone.model.eval()
     output = run_folder / ("adapter" if phase.settings.phase == "tune" else "weights")
     _write_output(backbone, adapter, output, is_first=is_first)
@@ -133,7 +146,7 @@ def run_phase(
     return PhaseResult(output=output, parts=parts, notes=notes)
 
 
-def check_plan(plan: Plan, manifest: Manifest, settings: TrainSettings) -> None:
+def check_plan(plan: Followed, manifest: Manifest, settings: TrainSettings) -> None:
     """Refuse a plan that is not one of this manifest and these settings.
 
     Raises:
@@ -237,6 +250,27 @@ def _trainer(backbone: Backbone, phase: Phase, run_folder: Path) -> tuple[PlanTr
     )
     trainer = PlanTrainer(learner, batches, settings, phase.seed, run_folder / "checkpoints")
     return trainer, _notes(phase, prepared, transcripts)
+
+
+def _probes(trainer: PlanTrainer, adaptive: AdaptivePlan, manifest: Manifest) -> Probes | None:
+    """Give the probes that a schedule asks for, heard as the run hears."""
+    if not adaptive.schedule.needs:
+        return None
+    batches = trainer.batches
+    return Probes(
+        batches.backbone, trainer.model, manifest, adaptive.probe_rows, audio=batches.audio
+    )
+
+
+def _both(
+    first: Callable[[Mapping[str, Any]], None] | None, second: Callable[[Mapping[str, Any]], None]
+) -> Callable[[Mapping[str, Any]], None]:
+    def write(record: Mapping[str, Any]) -> None:
+        if first is not None:
+            first(record)
+        second(record)
+
+    return write
 
 
 def _notes(phase: Phase, prepared: PreparedRows, transcripts: Transcripts | None) -> list[str]:

@@ -69,10 +69,26 @@ class Telemetry:
         )
 
 
+def read_steps(run_folder: Path, last_step: int) -> list[dict[str, Any]]:
+    """Read the records of the steps up to one, in order; none where there is no record yet."""
+    path = run_folder / "train.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in _kept(path, last_step)]
+
+
 def _cut(path: Path, last_step: int) -> None:
     """Remove the lines past a step, a half-written one among them."""
     if not path.exists():
         return
+    kept = _kept(path, last_step)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text("".join(kept), encoding="utf-8")
+    partial.replace(path)
+
+
+def _kept(path: Path, last_step: int) -> list[str]:
+    """Give the lines up to a step, as far as they are whole."""
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
         try:
@@ -82,9 +98,7 @@ def _cut(path: Path, last_step: int) -> None:
         if step > last_step:
             break
         kept.append(line)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("".join(kept), encoding="utf-8")
-    partial.replace(path)
+    return kept
 
 
 def _board(folder: Path, last_step: int) -> Any:  # noqa: ANN401  tensorboard is optional

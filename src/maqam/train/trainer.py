@@ -9,7 +9,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -57,7 +57,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         self._batches = batches
         self._settings = settings
         self._seed = seed
-        self._write: Callable[[dict[str, Any]], None] | None = None
+        self._write: Callable[[Mapping[str, Any]], None] | None = None
         self._first_step = 0
         self._micro_batch = 0
         self._clock = time.perf_counter()
@@ -72,7 +72,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
 
     def follow(
         self,
-        write: Callable[[dict[str, Any]], None] | None,
+        write: Callable[[Mapping[str, Any]], None] | None,
         checkpoint: tuple[Path, int] | None = None,
     ) -> None:
         """Take the steps of the plan that are left.
@@ -88,6 +88,11 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
             return
         path, self._first_step = checkpoint
         self.train(resume_from_checkpoint=str(path))
+
+    @property
+    def batches(self) -> PlanBatches:
+        """The micro-batches that are followed."""
+        return self._batches
 
     def get_train_dataloader(self) -> DataLoader[dict[str, MicroBatch]]:
         """Give the micro-batches that are left, in the plan's order."""

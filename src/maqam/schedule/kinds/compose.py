@@ -115,11 +115,13 @@ class Mix:
 
 
 def check_dealt_by_quota(*parts: Schedule) -> None:
-    """Refuse parts that are dealt by draw, which only a whole plan can be.
+    """Refuse parts that are dealt by draw or decide themselves, which only a whole plan can.
 
     Raises:
-        ValueError: If one is.
+        ValueError: If one is or does.
     """
+    decides = any(hasattr(part, "flow_after") for part in parts)
+    check(not decides, "a schedule that decides while the run trains cannot be part of another")
     is_drawn = any(getattr(part, "deal", "quota") == "draw" for part in parts)
     check(not is_drawn, "a mixture inside another is dealt by quota: its deal cannot be draw")
 
