@@ -105,9 +105,24 @@ def _decks(
         first_keys = np.concatenate([first_keys, keys(seed, copy_epochs, pool.uids[copies])])
         dealt = np.concatenate([dealt, cells.of_utterance[copies]])
         epochs = np.concatenate([epochs, copy_epochs])
-    order = np.lexsort((first_keys, epochs, dealt))
+    order = _dealing_order(dealt, epochs, first_keys)
     starts = np.searchsorted(dealt[order], np.arange(cells.num_cells))
     return positions[order], starts
+
+
+def _dealing_order(cells: np.ndarray, epochs: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Sort by cell, epoch and key; in one number where they fit, several times faster."""
+    num_epochs = int(epochs.max(initial=0)) + 1
+    groups = cells.astype(np.int64) * num_epochs + epochs
+    num_bits = int(groups.max(initial=0)).bit_length()
+    shift = np.uint64(num_bits)
+    packed = groups.astype(np.uint64) << (np.uint64(64) - shift) if num_bits else np.uint64(0)
+    packed = packed | (found >> shift)
+    order = np.argsort(packed)
+    in_order = packed[order]
+    if (in_order[1:] == in_order[:-1]).any():  # equal in what is left of the keys
+        return np.lexsort((found, groups))
+    return order
 
 
 def _smallest_keys(

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -94,16 +95,16 @@ class Pool:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of ids, rows and columns: 32 hex digits."""
-        digest = hashlib.blake2b(digest_size=16)
-        digest.update(np.ascontiguousarray(self.uids).data)
-        digest.update(np.ascontiguousarray(self.rows).data)
-        for axis in sorted(self.columns):
-            digest.update("\x1f".join([axis, *self.names[axis]]).encode())
-            digest.update(np.ascontiguousarray(self.columns[axis]).data)
-        for name in sorted(self.values):
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(self.values[name]).data)
-        return digest.hexdigest()
+        parts = [("ids", self.uids), ("rows", self.rows)]
+        parts += [
+            ("\x1f".join([axis, *self.names[axis]]), self.columns[axis])
+            for axis in sorted(self.columns)
+        ]
+        parts += [(name, self.values[name]) for name in sorted(self.values)]
+        with ThreadPoolExecutor() as workers:  # hashing needs no lock of Python's
+            hashes = workers.map(_hash, (array for _, array in parts))
+            whole = [f"{name}\x1f{found}" for (name, _), found in zip(parts, hashes, strict=True)]
+        return hashlib.blake2b("\n".join(whole).encode(), digest_size=16).hexdigest()
 
     def axis(self, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
         """Give the codes of an axis, (num_utterances,), and the name of each code.
@@ -205,6 +206,10 @@ class Pool:
             costs=costs.astype(np.float64),
             of_utterance=of_utterance,
         )
+
+
+def _hash(values: np.ndarray) -> str:
+    return hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16).hexdigest()
 
 
 def _unknown(role: str, name: str, known: Mapping[str, object]) -> ScheduleError:
