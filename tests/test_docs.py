@@ -27,6 +27,22 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
             assert (document.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("name", ["library.md", "schedules.md"])
+def test_the_python_of_a_document_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    found: dict[str, Any] = {}
+    exec("\n".join(blocks), found)
+    if name == "library.md":
+        assert found["same"]
+        assert len(list(found["loader"])) == found["plan"].num_steps
+        assert found["left"] == 6
+        assert found["shares"].sum() == pytest.approx(1.0)
+
+
 def keys(value: Any, prefix: str = "") -> Iterator[str]:
     """Give the keys of a settings value, tables opened except for schedules and counts."""
     if isinstance(value, BaseModel):

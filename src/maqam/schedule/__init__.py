@@ -1,7 +1,8 @@
 """Schedules and plans, NumPy only: usable by any trainer, without torch."""
 
 from maqam.schedule.compiler import compile
-from maqam.schedule.deal import Deal
+from maqam.schedule.dealing.settings import Deal
+from maqam.schedule.flow import Flow
 from maqam.schedule.kinds.base import Schedule
 from maqam.schedule.kinds.compose import Mix, Then
 from maqam.schedule.kinds.curricula import Curriculum, Tpc
@@ -10,6 +11,7 @@ from maqam.schedule.kinds.mixtures import Ads, Alpha, Mixture, Stratified, Unifo
 from maqam.schedule.plan import Followed, Plan, Shares, load_plan
 from maqam.schedule.pool import Pool
 from maqam.schedule.ranks import micro_batches
+from maqam.schedule.sampler import PlanBatchSampler
 from maqam.schedule.schedules import schedule_as_table, schedule_from_table
 from maqam.schedule.switch import Switch
 
@@ -19,10 +21,12 @@ __all__ = [
     "Curriculum",
     "Custom",
     "Deal",
+    "Flow",
     "Followed",
     "Mix",
     "Mixture",
     "Plan",
+    "PlanBatchSampler",
     "Pool",
     "Schedule",
     "Shares",

@@ -5,15 +5,15 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from maqam.errors import ScheduleError
-from maqam.schedule.deal import Deal
-from maqam.schedule.dealing import QuotaDealer, deal_by_draw
-from maqam.schedule.deck import draw
+from maqam.schedule.dealing.batchwise import QuotaDealer, deal_by_draw
+from maqam.schedule.dealing.deck import draw
+from maqam.schedule.dealing.rowwise import CostDealer, DealtRows
+from maqam.schedule.dealing.settings import Deal
 from maqam.schedule.flow import Flow
 from maqam.schedule.kinds.base import Schedule, Stage
 from maqam.schedule.kinds.mixtures import Mixture
 from maqam.schedule.plan import Plan, Shares
 from maqam.schedule.pool import Cells, Pool
-from maqam.schedule.rowwise import CostDealer, DealtRows
 from maqam.schedule.schedules import schedule_as_table
 
 REPORTED_AXES = ("task", "label", "dialect", "cluster")

@@ -8,12 +8,12 @@ import numpy as np
 
 from maqam.errors import ScheduleError
 from maqam.schedule.compiler import Budget, assemble
-from maqam.schedule.deal import Deal
-from maqam.schedule.dealing import QuotaDealer
+from maqam.schedule.dealing.batchwise import QuotaDealer
+from maqam.schedule.dealing.rowwise import DealtRows, Decks
+from maqam.schedule.dealing.settings import Deal
 from maqam.schedule.kinds.adaptive import Adaptive, Decision
 from maqam.schedule.plan import Plan
 from maqam.schedule.pool import Pool
-from maqam.schedule.rowwise import DealtRows, Decks
 from maqam.schedule.schedules import schedule_as_table
 from maqam.seeding import derive
 

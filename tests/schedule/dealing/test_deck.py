@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maqam.schedule import Pool
-from maqam.schedule.deck import draw, keys
+from maqam.schedule.dealing.deck import draw, keys
 from tests.schedule.pools import make_pool, make_tasks
 
 
@@ -86,7 +86,7 @@ def test_a_long_deck_read_in_part_is_that_read_whole(monkeypatch):
     (whole,) = deal(pool, (), [(0, 4000)])
     (part,) = deal(pool, (), [(0, 40)])
     assert part.tolist() == whole[:40].tolist()
-    monkeypatch.setattr("maqam.schedule.deck._CHUNK", 64)
+    monkeypatch.setattr("maqam.schedule.dealing.deck._CHUNK", 64)
     (chunked,) = deal(pool, (), [(0, 40)])
     assert chunked.tolist() == part.tolist()
 
@@ -100,7 +100,7 @@ def test_a_cell_that_comes_short_of_small_keys_is_read_whole(monkeypatch):
     def all_high(seed, epochs, uids):
         return (real(seed, epochs, uids) >> np.uint64(1)) | high
 
-    monkeypatch.setattr("maqam.schedule.deck.keys", all_high)
+    monkeypatch.setattr("maqam.schedule.dealing.deck.keys", all_high)
     (drawn,) = deal(pool, (), [(0, 500)])
     assert drawn.tolist() == wanted.tolist()
 

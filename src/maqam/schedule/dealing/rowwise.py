@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maqam.schedule.deal import Deal
-from maqam.schedule.dealing import Limit, Shares
-from maqam.schedule.deck import keys
+from maqam.schedule.dealing.batchwise import Limit, Shares
+from maqam.schedule.dealing.deck import keys
+from maqam.schedule.dealing.settings import Deal
 from maqam.schedule.flow import Flow
 from maqam.schedule.pool import Cells, Pool
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maqam.schedule.deal import Deal
+from maqam.schedule.dealing.quota import Quota
+from maqam.schedule.dealing.settings import Deal
 from maqam.schedule.flow import Flow
 from maqam.schedule.pool import Cells
-from maqam.schedule.quota import Quota
 from maqam.seeding import generator
 
 

@@ -1,0 +1,136 @@
+"""A plan as a batch sampler for any training loop; needs no torch, as no sampler does."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from maqam.errors import ScheduleError
+from maqam.schedule.plan import Plan
+from maqam.schedule.ranks import micro_batches
+
+
+class PlanBatchSampler:
+    """Gives one process its part of every step of a plan, micro-batch after micro-batch.
+
+    Hand it to a `torch.utils.data.DataLoader` as `batch_sampler`. The union over processes and
+    micro-batches of a step is the plan's batch, however many there are of either. The loop that
+    drives it must not shard batches again: in Accelerate, `prepare` the model and optimiser
+    only; in Lightning, `Trainer(use_distributed_sampler=False)`.
+
+    Its state is the batches given out. Worker processes read ahead of training, so with them
+    either use torchdata's `StatefulDataLoader`, or start from the step the trainer is at.
+
+    Args:
+        plan: The rows of every step.
+        rank: This process.
+        world_size: Processes.
+        num_micro_batches: Forward passes of a step on each process.
+        lengths: (num_manifest_rows,) length of each row in any unit; rows of like length then
+            share a micro-batch. In the order of the plan when None.
+
+    Raises:
+        ValueError: If there is no such process.
+        ScheduleError: If a step has fewer utterances than there are parts.
+
+    Examples:
+        >>> from maqam.schedule import Pool, Uniform, compile
+        >>> pool = Pool.from_columns({"task": ["asr"] * 8})
+        >>> plan = compile(Uniform(), pool, steps=2, batch_size=4, seed=0)
+        >>> halves = [list(PlanBatchSampler(plan, rank=rank, world_size=2)) for rank in range(2)]
+        >>> sorted(halves[0][0] + halves[1][0]) == plan.batch(0).tolist()
+        True
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+        num_micro_batches: int = 1,
+        lengths: np.ndarray | None = None,
+    ) -> None:
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank {rank} of {world_size} processes")
+        smallest = int(plan.batch_sizes.min())
+        if num_micro_batches < 1 or smallest < num_micro_batches * world_size:
+            raise ScheduleError(
+                f"a step of {smallest} utterances cannot be split into {num_micro_batches} "
+                f"micro-batches on {world_size} processes",
+                where=f"step {int(plan.batch_sizes.argmin()) + 1}",
+                hint="take fewer micro-batches, or a larger batch",
+            )
+        self._plan, self._lengths = plan, lengths
+        self._rank, self._world_size = rank, world_size
+        self._num_micro_batches = num_micro_batches
+        self._next = 0
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Give the manifest rows of every micro-batch that is left."""
+        while self._next < self._end:
+            step, part = divmod(self._next, self._num_micro_batches)
+            self._next += 1
+            yield self._parts(step)[part]
+        self._next = 0
+
+    def __len__(self) -> int:
+        """Give the micro-batches that are left."""
+        return self._end - self._next
+
+    @property
+    def _end(self) -> int:
+        return self._plan.num_steps * self._num_micro_batches
+
+    def start_at(self, step: int) -> None:
+        """Go to a step, the optimiser steps taken before it.
+
+        Raises:
+            ValueError: If the plan has no such step.
+        """
+        if not 0 <= step <= self._plan.num_steps:
+            raise ValueError(f"step {step} of a plan of {self._plan.num_steps}")
+        self._next = step * self._num_micro_batches
+
+    def set_epoch(self, epoch: int) -> None:
+        """Do nothing: a plan is one epoch, repeats are in it; loops call it for others."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what was given out, whatever the number of processes."""
+        step, part = divmod(self._next, self._num_micro_batches)
+        return {
+            "plan": self._plan.fingerprint,
+            "step": step,
+            "micro_batch": part,
+            "num_micro_batches": self._num_micro_batches,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where a state was taken.
+
+        Raises:
+            ScheduleError: If it is one of another plan, or in the middle of a step that is now
+                split otherwise.
+        """
+        if state["plan"] != self._plan.fingerprint:
+            raise ScheduleError(
+                f"the state is one of plan {state['plan'][:12]}, this is "
+                f"{self._plan.fingerprint[:12]}",
+                where="batch sampler",
+                hint="load the plan that the run was begun with",
+            )
+        part = int(state["micro_batch"])
+        if part and state["num_micro_batches"] != self._num_micro_batches:
+            raise ScheduleError(
+                f"the state is in the middle of a step of {state['num_micro_batches']} "
+                f"micro-batches, these are {self._num_micro_batches}",
+                where="batch sampler",
+                hint="change the number of micro-batches at the end of a step",
+            )
+        self._next = int(state["step"]) * self._num_micro_batches + part
+
+    def _parts(self, step: int) -> list[list[int]]:
+        rows = self._plan.batch(step)
+        lengths = np.zeros(len(rows)) if self._lengths is None else self._lengths[rows]
+        split = micro_batches(lengths, self._num_micro_batches, self._world_size)
+        return [rows[part].tolist() for part in split[self._rank]]
