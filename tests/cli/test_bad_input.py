@@ -206,7 +206,7 @@ def store_of(world: World) -> Path:
 
 
 def test_a_half_written_store_is_gone_on_with(own: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    encode, calls = extract._encode, []
+    encode, calls = extract.encode_rows, []
 
     def interrupted(*given: object) -> object:
         calls.append(1)
@@ -216,7 +216,7 @@ def test_a_half_written_store_is_gone_on_with(own: World, monkeypatch: pytest.Mo
 
     words = (own.recipe, "features.batch_seconds=3")
     with monkeypatch.context() as patched:
-        patched.setattr(extract, "_encode", interrupted)
+        patched.setattr(extract, "encode_rows", interrupted)
         assert maqam("features", *words).code == 130
     assert not (store_of(own) / "store.json").exists()
     assert maqam("features", *words).code == 0

@@ -92,3 +92,24 @@ def test_a_run_ends_with_a_plan_that_ends_early(world: World, tmp_path: Path) ->
     records = [json.loads(line) for line in (run / "train.jsonl").read_text().splitlines()]
     assert len(records) == plan.num_steps
     assert records[-1]["lr"] < records[0]["lr"]  # the decay came to its end
+
+
+@pytest.mark.parametrize("kernel", ["facility_location", "k_dpp"])
+def test_a_pick_uses_the_embeddings_of_the_feature_store(
+    world: World, tmp_path: Path, kernel: str
+) -> None:
+    words = (f"output={tmp_path}", "train.num_steps=4", "train.batch_size=8")
+    picked = maqam("plan", world.recipe, *words, "name=picked", f"deal.pick={{kernel: {kernel}}}")
+    assert picked.code == 0, picked.err
+    plain = maqam("plan", world.recipe, *words, "name=plain")
+    assert plain.code == 0, plain.err
+    one, other = (load_plan(tmp_path / name / "plan") for name in ("picked", "plain"))
+    assert one.deal["pick"] == {"kernel": kernel, "candidates": 4}
+    assert one.fingerprint != other.fingerprint
+
+
+def test_a_pick_without_features_is_refused(world: World, tmp_path: Path) -> None:
+    words = (f"output={tmp_path}", "train.phase=align", "deal.pick={}")
+    result = maqam("plan", world.recipe, *words)
+    assert result.code == 1
+    assert "a pick needs embeddings" in result.err

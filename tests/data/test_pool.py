@@ -17,9 +17,11 @@ def test_the_pool_is_the_one_made_from_the_plain_columns(manifest):
     rows = manifest.select(split="train")
     columns = {
         name: np.array([value or "-" for value in manifest.column(name)[rows]], dtype=str)
-        for name in ("task", "label", "dialect")
+        for name in ("task", "label", "dialect", "speaker", "source")
     }
-    plain = Pool.from_columns(columns, ids=list(manifest.column("id")[rows]), rows=rows)
+    seconds = {"seconds": manifest.column("seconds")[rows]}
+    ids = list(manifest.column("id")[rows])
+    plain = Pool.from_columns(columns, ids=ids, rows=rows, values=seconds)
     pool = pool_from_manifest(manifest, rows)
     assert pool.fingerprint == plain.fingerprint
     assert dict(pool.names) == dict(plain.names)
@@ -36,6 +38,13 @@ def test_clusters_are_an_axis_of_their_own(manifest):
     pool = pool_from_manifest(manifest, np.array([3, 1, 2]), clusters=np.array([7, 0, 7]))
     assert pool.names["cluster"] == ("0", "7")
     assert pool.columns["cluster"].tolist() == [1, 0, 1]
+
+
+def test_a_column_of_the_manifests_own_is_an_axis_or_a_measure(tmp_path):
+    rows = [make_row(index) | {"mic": "ab"[index % 2], "snr": index / 2} for index in range(6)]
+    pool = pool_from_manifest(read_manifest(write_manifest(rows, tmp_path)), np.arange(6))
+    assert pool.names["mic"] == ("a", "b")
+    assert pool.values["snr"].tolist() == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
 
 
 def test_rows_in_another_order_give_the_same_codes(manifest):

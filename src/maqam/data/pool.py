@@ -20,6 +20,7 @@ def pool_from_manifest(
     *,
     clusters: np.ndarray | None = None,
     values: Mapping[str, np.ndarray] | None = None,
+    embeddings: np.ndarray | None = None,
 ) -> Pool:
     """Make the pool of some rows of a manifest.
 
@@ -28,6 +29,7 @@ def pool_from_manifest(
         rows: (num_rows,) their row indexes; a plan holds these numbers.
         clusters: (num_rows,) cluster of each; absent when the schedule needs none.
         values: Measures that the manifest does not hold, such as tokens, (num_rows,) each.
+        embeddings: (num_rows, dim) vectors that batches are picked by.
 
     Returns:
         A pool with the axes task, label, dialect, speaker and source, "-" where a row has none,
@@ -55,4 +57,4 @@ def pool_from_manifest(
     }
     ids = manifest.table.column("id").take(taken).to_pylist()
     pool = Pool.from_columns(columns, ids=ids, rows=rows, values={**measured, **(values or {})})
-    return replace(pool, names={**pool.names, **names})
+    return replace(pool, names={**pool.names, **names}, embeddings=embeddings)

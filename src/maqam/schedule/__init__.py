@@ -1,7 +1,7 @@
 """Schedules and plans, NumPy only: usable by any trainer, without torch."""
 
 from maqam.schedule.compiler import compile
-from maqam.schedule.dealing.settings import Deal
+from maqam.schedule.dealing.settings import Deal, Pick
 from maqam.schedule.flow import Flow
 from maqam.schedule.kinds.base import Schedule
 from maqam.schedule.kinds.compose import Mix, Then
@@ -25,6 +25,7 @@ __all__ = [
     "Followed",
     "Mix",
     "Mixture",
+    "Pick",
     "Plan",
     "PlanBatchSampler",
     "Pool",

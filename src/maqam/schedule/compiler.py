@@ -7,6 +7,7 @@ import numpy as np
 from maqam.errors import ScheduleError
 from maqam.schedule.dealing.batchwise import QuotaDealer, deal_by_draw
 from maqam.schedule.dealing.deck import draw
+from maqam.schedule.dealing.picking import pick
 from maqam.schedule.dealing.rowwise import CostDealer, DealtRows
 from maqam.schedule.dealing.settings import Deal
 from maqam.schedule.flow import Flow
@@ -146,7 +147,10 @@ def _deal(
         dealt = deal_by_draw(flow, cells, steps, batch_size, seed)
     else:
         dealt = QuotaDealer(cells, deal).deal(flow, range(steps), steps, batch_size)
-    positions = draw(pool, cells, seed, dealt.cells, dealt.counts)
+    if deal.pick is not None:
+        positions = pick(pool, cells, dealt, seed, deal.pick)
+    else:
+        positions = draw(pool, cells, seed, dealt.cells, dealt.counts)
     return DealtRows(positions, np.arange(dealt.num_steps + 1) * batch_size, dealt.notes)
 
 

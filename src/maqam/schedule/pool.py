@@ -24,6 +24,8 @@ class Pool:
         rows: (num_utterances,) int64 number of each utterance in its manifest.
         values: (num_utterances,) float64 measures of each utterance, such as seconds or tokens:
             what budgets are counted in and curricula order by.
+        embeddings: (num_utterances, dim) one vector of each utterance, where batches are picked
+            by them.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -31,9 +33,12 @@ class Pool:
     uids: np.ndarray
     rows: np.ndarray
     values: Mapping[str, np.ndarray] = field(default_factory=dict)
+    embeddings: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         measured = [*self.columns.values(), *self.values.values()]
+        if self.embeddings is not None:
+            measured.append(self.embeddings)
         lengths = {len(self.uids), len(self.rows), *map(len, measured)}
         if len(lengths) != 1:
             raise ValueError(
@@ -101,6 +106,8 @@ class Pool:
             for axis in sorted(self.columns)
         ]
         parts += [(name, self.values[name]) for name in sorted(self.values)]
+        if self.embeddings is not None:
+            parts.append(("embeddings", self.embeddings))
         with ThreadPoolExecutor() as workers:  # hashing needs no lock of Python's
             hashes = workers.map(_hash, (array for _, array in parts))
             whole = [f"{name}\x1f{found}" for (name, _), found in zip(parts, hashes, strict=True)]

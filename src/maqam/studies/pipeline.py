@@ -19,6 +19,7 @@ from maqam.evaluate.run import SCORES, Evaluation, evaluate_rows
 from maqam.features.clusters import RowClusters, load_or_cluster
 from maqam.features.extract import fill_store, store_inputs
 from maqam.features.quality import agreements
+from maqam.features.reduction import fit_projection
 from maqam.features.store import FeatureStore, fingerprint_of
 from maqam.models.adapters import load_adapter
 from maqam.models.backbone import Backbone
@@ -30,6 +31,7 @@ from maqam.schedule import Deal, Plan, Pool, compile, load_plan, schedule_as_tab
 from maqam.schedule.compiler import Budget
 from maqam.schedule.growing import GrowingPlan
 from maqam.schedule.kinds.adaptive import is_adaptive
+from maqam.seeding import generator
 from maqam.studies.files import read_json, write_text, writing
 from maqam.train.online.controller import AdaptivePlan
 from maqam.train.online.probes import choose_probes
@@ -98,7 +100,11 @@ def prepare(recipe: Recipe, bars: Bars) -> Prepared:
         store, rows, _store_folder(recipe, store), settings=recipe.features, seed=recipe.seed
     )
     pool = pool_from_manifest(
-        manifest, rows, clusters=clusters.labels_of(rows), values=_tokens(recipe, manifest, rows)
+        manifest,
+        rows,
+        clusters=clusters.labels_of(rows),
+        values=_tokens(recipe, manifest, rows),
+        embeddings=_embeddings(recipe, store, rows),
     )
     return Prepared(manifest, rows, store, clusters, pool)
 
@@ -265,6 +271,19 @@ def _tokens(recipe: Recipe, manifest: Manifest, rows: np.ndarray) -> dict[str, n
         return {}
     prepared = prepare_rows(load_backbone(recipe.model), manifest, rows)
     return {"tokens": prepared.num_tokens[prepared.positions(rows)]}
+
+
+def _embeddings(recipe: Recipe, store: FeatureStore, rows: np.ndarray) -> np.ndarray | None:
+    """Give the reduced embeddings of rows where batches are picked by them; 0 for text."""
+    if recipe.deal.pick is None:
+        return None
+    pooled = store.pooled(rows)
+    spoken = store.num_frames(rows) > 0
+    rng = generator(recipe.seed, "pick projection")
+    projection = fit_projection(pooled[spoken], recipe.features.num_dimensions, rng)
+    reduced = np.zeros((len(rows), projection.components.shape[1]), dtype=np.float32)
+    reduced[spoken] = projection.apply(pooled[spoken])
+    return reduced
 
 
 def _mentions(settings: object, measure: str) -> bool:

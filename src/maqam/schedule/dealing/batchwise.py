@@ -18,12 +18,14 @@ class Dealt:
     Attributes:
         cells: (num_events,) cell of every deal, step after step; a cell at most once a step.
         counts: (num_events,) utterances of every deal.
+        steps: (num_events,) step of every deal, counted from the first one dealt here.
         num_steps: Steps dealt, fewer than asked for where the pool ran out.
         notes: What the user should know.
     """
 
     cells: np.ndarray
     counts: np.ndarray
+    steps: np.ndarray
     num_steps: int
     notes: tuple[str, ...]
 
@@ -177,6 +179,7 @@ def _joined(dealt: list[tuple[np.ndarray, np.ndarray]], notes: list[str]) -> Dea
     return Dealt(
         cells=np.concatenate([none, *(cells for cells, _ in dealt)]),
         counts=np.concatenate([none, *(counts for _, counts in dealt)]),
+        steps=np.repeat(np.arange(len(dealt)), [len(cells) for cells, _ in dealt]),
         num_steps=len(dealt),
         notes=tuple(notes),
     )
