@@ -1,11 +1,11 @@
 """datasets: `interleave_datasets` over one source per task and label, equal probabilities.
 
 Both forms that its documentation names. Map-style interleaves everything at once until every source
-is exhausted (a number of rows cannot be asked for) and is saved as a data set. Iterable interleaves as
-it goes and has `state_dict`; its sources are generators, and batches are cut from its rows by hand,
-since sources from Arrow copy the state of all of them at every row: 16 batches a second here. Sources
-by cluster too would be 42,500 data sets. Rows of a source are shuffled by NumPy beforehand, which is
-faster than its own `shuffle` with an indices mapping.
+is exhausted (a number of rows cannot be asked for) and is saved as a data set. Iterable interleaves
+as it goes and has `state_dict`; its sources are generators, and batches are cut from its rows by
+hand, since sources from Arrow copy the state of all of them at every row: 16 batches a second here.
+Sources by cluster too would be 42,500 data sets. Rows of a source are shuffled by NumPy beforehand,
+which is faster than its own `shuffle` with an indices mapping.
 """
 
 import itertools

@@ -1,9 +1,9 @@
 """Lhotse: `CutSet.mux` of one lazy manifest per task and label, then `DynamicBucketingSampler`.
 
-Equal weights, sources repeated without end, 64 cuts a batch, buffer and number of buckets as they come,
-borders of the buckets given so that no cuts are read to find them. Cuts carry an id and a duration
-and nothing else. Durations here do not depend on task or label; in real corpora they do, and
-a bucket then holds few tasks. Lhotse 1.33 goes on by reading and drawing again up to the step.
+Equal weights, sources repeated without end, 64 cuts a batch, buffer and number of buckets as they
+come, borders of the buckets given so that no cuts are read to find them. Cuts carry an id and a
+duration and nothing else. Durations here do not depend on task or label; in real corpora they do,
+and a bucket then holds few tasks. Lhotse 1.33 goes on by reading and drawing again up to the step.
 """
 
 import itertools

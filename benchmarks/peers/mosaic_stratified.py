@@ -1,10 +1,10 @@
 """mosaicml-streaming: `StreamingDataset(batching_method="stratified")`, one stream per label.
 
-It refuses a stream that gets less than one row of a batch, so 64 rows hold at most 64 streams: the 85
-pairs of task and label are too many. Labels, equally, are its best for minority labels; the
-alternative, one stream per task, leaves labels to chance. Only ids are drawn: the shards
-exist in their `index.json` alone, of 512 rows each, and batches are taken as `__iter__` takes them,
-from `_get_work`, short of reading the samples, so that no time for it is in the figures.
+It refuses a stream that gets less than one row of a batch, so 64 rows hold at most 64 streams: the
+85 pairs of task and label are too many. Labels, equally, are its best for minority labels; the
+alternative, one stream per task, leaves labels to chance. Only ids are drawn: the shards exist in
+their `index.json` alone, of 512 rows each, and batches are taken as `__iter__` takes them, from
+`_get_work`, short of reading the samples, so that no time for it is in the figures.
 """
 
 import importlib

@@ -1,7 +1,7 @@
 """The rows: 5 tasks, 17 labels and 500 clusters, each by Zipf's law, independent of each other.
 
-Independent axes are the hardest case: where there are rows enough all 42,500 cells occur. A label is
-a minority label if its share of the rows is below half an equal share: eight of the 17.
+Independent axes are the hardest case: where there are rows enough all 42,500 cells occur. A label
+is a minority label if its share of the rows is below half an equal share: eight of the 17.
 """
 
 from pathlib import Path

@@ -47,35 +47,44 @@ def middle(values: list[Any]) -> Any:  # noqa: ANN401 - a number, or a truth tha
     return all(values) if isinstance(values[0], bool) else statistics.median(values)
 
 
+def measure_all(whats: list[str], peer: str, num_rows: int, options: argparse.Namespace) -> Record:
+    """Run measurements one after another, up to the first that gives no result."""
+    found: Record = {}
+    for what in whats:
+        if "why_not" not in found:
+            found |= measure(what, peer, num_rows, options)
+    return found
+
+
 def measure_peers(num_rows: int, options: argparse.Namespace) -> list[Record]:
     """Prepare, count the balance once, then time in rounds; a peer that failed once is left out."""
     records: dict[str, Record] = {}
     for peer in options.peer:
-        record: Record = {"peer": peer, "rows": num_rows, "rounds": options.rounds}
-        for what in ("prepare", "balance"):
-            if "why_not" not in record:
-                record |= measure(what, peer, num_rows, options)
-        records[peer] = record
-        print(f"{num_rows:,} rows, {peer}: {record.get('why_not', 'counted')}", file=sys.stderr)
+        found = measure_all(["prepare", "balance"], peer, num_rows, options)
+        records[peer] = {"peer": peer, "rows": num_rows, "rounds": options.rounds} | found
+        print(f"{num_rows:,} rows, {peer}: {found.get('why_not', 'counted')}", file=sys.stderr)
     taken: dict[str, list[Record]] = {peer: [] for peer in records}
     for _ in range(options.rounds):
-        for peer, record in records.items():
-            found: Record = {}
-            for what in ("speed", "resume-10", "resume-90"):
-                if "why_not" not in record | found:
-                    found |= measure(what, peer, num_rows, options)
+        for peer in [peer for peer in records if "why_not" not in records[peer]]:
+            found = measure_all(["speed", "resume-10", "resume-90"], peer, num_rows, options)
+            taken[peer].append(found)
             if "why_not" in found:
-                record["why_not"] = found["why_not"]
-            elif "why_not" not in record:
-                taken[peer].append(found)
-    for peer, rounds in taken.items():
-        if rounds and "why_not" not in records[peer]:
-            for name in rounds[0]:
-                values = [one[name] for one in rounds]
-                records[peer][name] = middle(values)
-                if name in ("first_seconds", "total_seconds"):
-                    records[peer][f"{name}_range"] = [min(values), max(values)]
-    return list(records.values())
+                records[peer]["why_not"] = found["why_not"]
+    return [
+        record if "why_not" in record else record | summary(taken[peer])
+        for peer, record in records.items()
+    ]
+
+
+def summary(rounds: list[Record]) -> Record:
+    """Give the median of every figure, and the range of seconds."""
+    found: Record = {}
+    for name in rounds[0]:
+        values = [one[name] for one in rounds]
+        found[name] = middle(values)
+        if name in ("first_seconds", "total_seconds"):
+            found[f"{name}_range"] = [min(values), max(values)]
+    return found
 
 
 def main() -> None:

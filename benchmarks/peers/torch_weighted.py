@@ -1,8 +1,8 @@
 """torch: `WeightedRandomSampler` in a `BatchSampler`, the weights chosen as well as can be.
 
-A row weighs 1 / (tasks x labels of its task x clusters of that label x rows of that cluster), so that
-tasks, labels and clusters are equal in expectation. Neither sampler has a state: to go on, the draws
-are made again and those already taken are skipped, which is what trainers do.
+A row weighs 1 / (tasks x labels of its task x clusters of that label x rows of that cluster), so
+that tasks, labels and clusters are equal in expectation. Neither sampler has a state: to go on, the
+draws are made again and those already taken are skipped, which is what trainers do.
 """
 
 import itertools
