@@ -9,7 +9,7 @@ import pytest
 from maqam.errors import ConfigError, RunError, ScheduleError
 from maqam.recipe import Recipe, load_recipe, validate
 from maqam.schedule import load_plan
-from maqam.studies import pipeline
+from maqam.studies import folders, pipeline, plans, preparation
 from maqam.studies.demo import demo_study
 from maqam.studies.progress import no_bars
 from maqam.studies.runner import Outcome, run_study
@@ -98,9 +98,9 @@ def test_a_study_does_not_mix_with_runs_of_another_recipe(study: Path) -> None:
 
 def test_a_plan_of_another_schedule_is_not_followed(study: Path) -> None:
     recipe = load_recipe(run_folder(study, "ads") / "recipe.yaml")
-    prepared = pipeline.prepare(recipe, no_bars)
+    prepared = preparation.prepare(recipe, no_bars)
     own = copied(recipe, name="another")
-    pipeline.write_plan(own, prepared, own.folder / "plan", overwrite=False)
+    plans.write_plan(own, prepared, own.folder / "plan", overwrite=False)
     for changed in ({"schedule": {"kind": "uniform"}}, {"seed": 1}):
         with pytest.raises(ScheduleError, match="dealt by another schedule, deal or seed"):
             pipeline.train(copied(own, **changed), prepared, no_bars)
@@ -108,9 +108,9 @@ def test_a_plan_of_another_schedule_is_not_followed(study: Path) -> None:
 
 def test_a_written_plan_is_not_written_over_unasked(study: Path) -> None:
     recipe = load_recipe(run_folder(study, "ads") / "recipe.yaml")
-    prepared = pipeline.prepare(recipe, no_bars)
+    prepared = preparation.prepare(recipe, no_bars)
     with pytest.raises(RunError, match="the folder holds a plan"):
-        pipeline.write_plan(recipe, prepared, recipe.folder / "plan", overwrite=False)
+        plans.write_plan(recipe, prepared, recipe.folder / "plan", overwrite=False)
 
 
 def test_an_unfinished_run_is_not_scored(study: Path, tmp_path: Path) -> None:
@@ -123,14 +123,14 @@ def test_an_unfinished_run_is_not_scored(study: Path, tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run here"):
-        pipeline.recipe_of(tmp_path)
+        folders.recipe_of(tmp_path)
 
 
 def test_a_split_without_rows_is_refused(study: Path) -> None:
     recipe = load_recipe(run_folder(study, "ads") / "recipe.yaml")
     data = {**recipe.data.model_dump(), "train_split": "training"}
     with pytest.raises(ScheduleError, match="no utterance of split 'training'"):
-        pipeline.prepare(copied(recipe, data=data), no_bars)
+        preparation.prepare(copied(recipe, data=data), no_bars)
 
 
 def test_a_normaliser_that_does_not_exist_is_refused_with_the_recipe() -> None:

@@ -37,12 +37,12 @@ def compile_plan(
     """Compile the schedule of a recipe to the rows of every step."""
     from maqam.cli import screen
     from maqam.recipe import load_recipe
-    from maqam.studies import pipeline
+    from maqam.studies import plans, preparation
 
     resolved = load_recipe(recipe, settings or [])
-    prepared = pipeline.prepare(resolved, screen.progress_bar)
+    prepared = preparation.prepare(resolved, screen.progress_bar)
     folder = output or resolved.folder / "plan"
-    plan = pipeline.write_plan(resolved, prepared, folder, overwrite=force)
+    plan = plans.write_plan(resolved, prepared, folder, overwrite=force)
     for note in plan.notes:
         screen.say(note)
     screen.stdout.print(str(folder), markup=False)
@@ -56,18 +56,71 @@ def show(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Tell what each stage of a plan holds, by task and label; draw it with -o."""
+    """Tell what a plan deals of each task and label: shares, epochs, repeats, part of the loss."""
     from maqam.cli import screen, tables
     from maqam.schedule import audit, load_plan
+    from maqam.studies.folders import plan_folder
 
-    source = folder / "plan" if (folder / "plan").is_dir() else folder
-    plan = load_plan(source)
+    plan = load_plan(plan_folder(folder))
     if picture is not None:
         from maqam.report.page import write_plan_page
 
         screen.say(str(write_plan_page(plan, picture, name=str(plan.schedule["kind"]))))
     summary = audit.stage_table(plan)
     if as_json:
-        screen.print_json({"fingerprint": plan.fingerprint, "notes": plan.notes, "rows": summary})
+        losses = {name: audit.loss_shares(plan, name) for name in ("token", "utterance", "task")}
+        clusters = audit.epochs_of(plan, "cluster")
+        about = {"fingerprint": plan.fingerprint, "notes": plan.notes, "loss_shares": losses}
+        screen.print_json({**about, "clusters": clusters, "rows": summary})
         return
     tables.print_plan(plan, summary)
+
+
+@app.command("diff")
+def diff(
+    first: Annotated[Path, typer.Argument(help="Folder of a plan, or of a run.")],
+    second: Annotated[Path, typer.Argument(help="Folder of another.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Tell where two plans differ: settings, steps, rows, shares of groups."""
+    from dataclasses import asdict
+
+    from maqam.cli import screen, tables
+    from maqam.schedule import load_plan
+    from maqam.schedule.difference import difference
+    from maqam.studies.folders import plan_folder
+
+    found = difference(load_plan(plan_folder(first)), load_plan(plan_folder(second)))
+    if as_json:
+        screen.print_json(asdict(found))
+        return
+    tables.print_difference(found)
+
+
+@app.command("verify")
+def verify(
+    folder: Annotated[Path, typer.Argument(help="Folder of a plan, or of a run.")],
+    recipe: Annotated[
+        Path | None, typer.Option(help="Recipe it was compiled from, where none lies beside it.")
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="Record of a training, train.jsonl; a run's own if absent.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Hold a plan against its data, its schedule and a training; exit code 1 if it fails."""
+    from dataclasses import asdict
+
+    from maqam.cli import screen
+    from maqam.studies import plans
+
+    checked, findings = plans.verify(folder, screen.progress_bar, recipe=recipe, log=log)
+    if as_json:
+        screen.print_json({"checked": checked, "findings": [asdict(one) for one in findings]})
+    else:
+        for one in findings:
+            screen.stdout.print(": ".join(filter(None, (one.problem, one.where))), markup=False)
+        if not findings:
+            screen.stdout.print(f"the plan holds: {', '.join(checked)}", markup=False)
+    if findings:
+        raise typer.Exit(1)

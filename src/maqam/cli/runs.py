@@ -16,11 +16,11 @@ def features(recipe: RecipeFile, settings: Settings = None, as_json: AsJson = Fa
     """Store the aligner outputs of a recipe's data and cluster their means."""
     from maqam.cli import screen
     from maqam.recipe import load_recipe
-    from maqam.studies import pipeline
+    from maqam.studies import preparation
 
     resolved = load_recipe(recipe, settings or [])
-    prepared = pipeline.prepare(resolved, screen.progress_bar)
-    summary = pipeline.describe_features(prepared)
+    prepared = preparation.prepare(resolved, screen.progress_bar)
+    summary = preparation.describe_features(prepared)
     if as_json:
         screen.print_json(summary)
     else:
@@ -35,10 +35,10 @@ def train(
     """Train one run: the plan is compiled (or found) and followed."""
     from maqam.cli import screen
     from maqam.recipe import load_recipe
-    from maqam.studies import pipeline
+    from maqam.studies import pipeline, preparation
 
     resolved = load_recipe(recipe, settings or [])
-    prepared = pipeline.prepare(resolved, screen.progress_bar)
+    prepared = preparation.prepare(resolved, screen.progress_bar)
     result = pipeline.train(resolved, prepared, screen.progress_bar, resume=resume)
     screen.print_table(
         "trainable parameters",

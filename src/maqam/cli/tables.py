@@ -98,18 +98,62 @@ def _synthetic(record: Mapping[str, Any]) -> str:
 
 def print_plan(plan: Any, rows: Sequence[Mapping[str, Any]]) -> None:  # noqa: ANN401
     """Print what each stage of a plan deals to each group, and the notes of the plan."""
+    from maqam.schedule.audit import epochs_of
+
     table = [
         (
             f"{row['axis']} {row['group']}",
             row["first_step"],
             row["num_dealt"],
+            f"{row['epochs']:.2f}",
+            row["num_repeats"],
+            row["num_never_seen"],
             f"{100 * row['share']:.1f}",
+            *([_percent(row["loss_share"])] if plan.target_tokens else []),
             *(f"{100 * share:.1f}" for share in row["stage_shares"]),
         )
         for row in rows
     ]
+    loss = ["of loss"] if plan.target_tokens else []
     stages = [f"from {step}: {name}" for step, name in plan.stages]
-    title = f"{plan.schedule['kind']}: {plan.num_steps} steps of {plan.batch_size}, shares in %"
-    screen.print_table(title, ("group", "first step", "dealt", "all", *stages), table)
+    counted = "" if plan.unit == "rows" else f" {plan.unit}"
+    title = f"{plan.schedule['kind']}: {plan.num_steps} steps of {plan.batch_size}{counted}"
+    header = ("group", "first step", "dealt", "epochs", "repeats", "never", "all", *loss, *stages)
+    screen.print_table(f"{title}, shares in %", header, table)
+    clusters = epochs_of(plan, "cluster")
+    if clusters:
+        screen.stdout.print(
+            f"{clusters['groups']} clusters are dealt {clusters['least_epochs']:.2f} to "
+            f"{clusters['most_epochs']:.2f} epochs (median {clusters['median_epochs']:.2f})",
+            markup=False,
+        )
     for note in plan.notes:
         screen.say(note)
+
+
+def print_difference(found: Any) -> None:  # noqa: ANN401
+    """Print where two plans differ."""
+    for name, (one, other) in found.settings.items():
+        screen.stdout.print(f"{name}: {one} | {other}", markup=False)
+    if found.first_step is None:
+        screen.stdout.print(f"the same rows in all {found.num_steps[0]} steps", markup=False)
+        return
+    common = min(found.num_steps)
+    screen.stdout.print(
+        f"{found.num_equal} of {common} steps hold the same rows, step {found.first_step + 1} is "
+        "the first that does not",
+        markup=False,
+    )
+    overlap = ", ".join(f"{100 * part:.1f} % ({name})" for name, part in found.overlap.items())
+    screen.stdout.print(f"rows in both of those in either: {overlap}", markup=False)
+    rows = [
+        (f"{one.axis} {one.name}", *map(_percent, one.shares), f"{one.most:+d}", one.at_step)
+        for one in found.groups
+        if one.axis in ("task", "label", "dialect")
+    ]
+    header = ("group", "first", "second", "most apart", "after step")
+    screen.print_table("shares in %, utterances dealt first minus second", header, rows)
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{100 * share:.1f}"

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from maqam.schedule.plan import Plan
-from maqam.schedule.pool import Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,41 +37,47 @@ class GroupAudit:
     first_step: int | None
 
 
-def audit(plan: Plan, pool: Pool, axis: str) -> list[GroupAudit]:
-    """Tell what a plan does to each group of an axis.
-
-    Args:
-        plan: The plan.
-        pool: The pool it was dealt from.
-        axis: Column of the pool.
-
-    Raises:
-        ScheduleError: If the pool is not the plan's.
-    """
-    plan.check_pool(pool)
-    order = np.argsort(pool.rows)
-    positions = order[np.searchsorted(pool.rows[order], plan.rows)]
-    times = np.bincount(positions, minlength=pool.num_utterances)
-    codes, names = pool.columns[axis], pool.names[axis]
-    num_groups = len(names)
-    held = np.bincount(codes, minlength=num_groups)
-    dealt = np.bincount(codes, weights=times, minlength=num_groups).astype(np.int64)
-    seen = np.bincount(codes, weights=times > 0, minlength=num_groups).astype(np.int64)
+def audit(plan: Plan, axis: str) -> list[GroupAudit]:
+    """Tell what a plan does to each group of an axis that it has shares of."""
+    shares = plan.shares[axis]
+    dealt = shares.counts.sum(axis=0)
     first = first_steps(plan, axis)
     return [
         GroupAudit(
             axis=axis,
-            name=names[code],
-            num_utterances=int(held[code]),
-            num_dealt=int(dealt[code]),
-            share=float(dealt[code] / plan.rows.size),
-            epochs=float(dealt[code] / held[code]),
-            num_never_seen=int(held[code] - seen[code]),
-            num_repeats=int(dealt[code] - seen[code]),
-            first_step=first[names[code]],
+            name=name,
+            num_utterances=int(held),
+            num_dealt=int(count),
+            share=float(count / plan.rows.size),
+            epochs=float(count / held),
+            num_never_seen=int(held - seen),
+            num_repeats=int(count - seen),
+            first_step=first[name],
         )
-        for code in range(num_groups)
+        for name, held, seen, count in zip(
+            shares.names, shares.held, shares.seen, dealt, strict=True
+        )
     ]
+
+
+def epochs_of(plan: Plan, axis: str) -> dict[str, float]:
+    """Give how often the groups of an axis of many are dealt, in epochs.
+
+    Returns:
+        Number of groups, their least, median and most epochs, and repeats; empty where the plan
+        has no shares of the axis.
+    """
+    if axis not in plan.shares:
+        return {}
+    epochs = np.array([group.epochs for group in audit(plan, axis)])
+    repeats = sum(group.num_repeats for group in audit(plan, axis))
+    return {
+        "groups": len(epochs),
+        "least_epochs": float(epochs.min()),
+        "median_epochs": float(np.median(epochs)),
+        "most_epochs": float(epochs.max()),
+        "repeats": repeats,
+    }
 
 
 def first_steps(plan: Plan, axis: str) -> dict[str, int | None]:
@@ -92,20 +97,29 @@ def groups_per_batch(plan: Plan, axis: str) -> tuple[float, int]:
     return float(different.mean()), int(different.min())
 
 
-def loss_shares(plan: Plan, tokens: dict[str, float]) -> dict[str, float]:
-    """Give the share of target tokens of each task, which token-normalised loss follows.
+def loss_shares(plan: Plan, normalize: str = "token") -> dict[str, float]:
+    """Give the expected share of each task in the loss.
 
     Args:
-        plan: The plan.
-        tokens: Mean target tokens of an utterance of each task.
+        plan: The plan; by token, one that knows the mean target tokens of its tasks.
+        normalize: "token", by target tokens; "utterance", by utterances; "task", alike for the
+            tasks of a batch.
+
+    Returns:
+        Shares by task that sum to 1; none by token where the target tokens are unknown.
 
     Examples:
         With 30 tokens a transcript and 2 a label, equal samples are no equal shares of the loss.
     """
     shares = plan.shares["task"]
-    sums = shares.counts.sum(axis=0) * np.array([tokens.get(name, 0.0) for name in shares.names])
-    total = sums.sum() or 1.0
-    return {name: float(part / total) for name, part in zip(shares.names, sums, strict=True)}
+    counts = shares.counts.astype(np.float64)
+    if normalize == "token":
+        if not plan.target_tokens:
+            return {}
+        counts = counts * [plan.target_tokens.get(name, 0.0) for name in shares.names]
+    weights = (counts > 0).astype(np.float64) if normalize == "task" else counts
+    by_step = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
+    return dict(zip(shares.names, by_step.mean(axis=0).tolist(), strict=True))
 
 
 def stage_table(plan: Plan, axes: Sequence[str] = ("task", "label")) -> list[dict[str, Any]]:
@@ -116,25 +130,30 @@ def stage_table(plan: Plan, axes: Sequence[str] = ("task", "label")) -> list[dic
         axes: Axes to list; those the plan has no shares of are left out.
 
     Returns:
-        Rows with axis, group, first_step, num_dealt, share of the whole plan and the share of
-        each stage, in [0, 1].
+        Rows with axis, group, first_step, num_dealt, epochs, num_repeats, num_never_seen, share of
+        the whole plan, loss_share by target tokens (tasks, where known), and the share of each
+        stage, in [0, 1].
     """
     borders = [*(step for step, _ in plan.stages), plan.num_steps]
+    losses = loss_shares(plan) if "task" in plan.shares else {}
     rows = []
     for axis in axes:
         if axis not in plan.shares:
             continue
         counts = plan.shares[axis].counts
-        first = first_steps(plan, axis)
-        for code, name in enumerate(plan.shares[axis].names):
+        for code, group in enumerate(audit(plan, axis)):
             own = counts[:, code]
             rows.append(
                 {
                     "axis": axis,
-                    "group": name,
-                    "first_step": first[name],
-                    "num_dealt": int(own.sum()),
-                    "share": float(own.sum() / plan.rows.size),
+                    "group": group.name,
+                    "first_step": group.first_step,
+                    "num_dealt": group.num_dealt,
+                    "epochs": group.epochs,
+                    "num_repeats": group.num_repeats,
+                    "num_never_seen": group.num_never_seen,
+                    "share": group.share,
+                    "loss_share": losses.get(group.name) if axis == "task" else None,
                     "stage_shares": [
                         _share(own, plan.batch_sizes, start, end)
                         for start, end in itertools.pairwise(borders)

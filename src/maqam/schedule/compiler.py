@@ -97,6 +97,7 @@ def assemble(
         stages: Stretches under one rule; those the schedule has by itself when None.
     """
     num_steps = len(dealt.offsets) - 1
+    different = np.unique(dealt.positions)
     own = schedule.stages(pool) if stages is None else stages
     found = [(_first_step(one.start, budget.steps), one) for one in own]
     kept = [(first, stage) for first, stage in found if first < num_steps]
@@ -111,7 +112,12 @@ def assemble(
         stages=tuple((first, stage.name) for first, stage in kept),
         switches={first: one.switch for first, one in kept if one.switch is not None},
         shares={
-            axis: Shares(names, _counts(codes, len(names), dealt))
+            axis: Shares(
+                names,
+                _counts(codes, len(names), dealt),
+                held=np.bincount(codes, minlength=len(names)),
+                seen=np.bincount(codes[different], minlength=len(names)),
+            )
             for axis, (codes, names) in _reported(pool, axes).items()
         },
         notes=dealt.notes,

@@ -8,7 +8,7 @@ import io
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -72,10 +72,14 @@ class Shares:
     Attributes:
         names: Name of each group.
         counts: (num_steps, num_groups) integers.
+        held: (num_groups,) utterances that the pool holds of each group.
+        seen: (num_groups,) different utterances that the plan deals of each group.
     """
 
     names: tuple[str, ...]
     counts: np.ndarray
+    held: np.ndarray
+    seen: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class Plan:
         switches: Steps at which one schedule hands over to another, and how the trainer eases it.
         shares: What each step holds, by axis.
         notes: What the user should know, such as shares handed over by a dry group.
+        target_tokens: Mean target tokens of an utterance of each task; empty where unknown.
     """
 
     rows: np.ndarray
@@ -107,6 +112,7 @@ class Plan:
     switches: Mapping[int, Switch]
     shares: Mapping[str, Shares]
     notes: tuple[str, ...]
+    target_tokens: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def unit(self) -> str:
@@ -159,8 +165,12 @@ class Plan:
         _write(target / "rows.npy", _npy(self.rows))
         _write(target / "offsets.npy", _npy(self.offsets))
         stream = io.BytesIO()
-        counts: dict[str, Any] = {axis: one.counts for axis, one in self.shares.items()}
-        np.savez_compressed(stream, **counts)
+        arrays: dict[str, Any] = {
+            f"{part}/{axis}": getattr(one, part)
+            for axis, one in self.shares.items()
+            for part in ("counts", "held", "seen")
+        }
+        np.savez_compressed(stream, **arrays)
         _write(target / "shares.npz", stream.getvalue())
         record = {
             "format_version": FORMAT_VERSION,
@@ -175,6 +185,7 @@ class Plan:
             "switches": [{"step": step, **asdict(one)} for step, one in self.switches.items()],
             "axes": {axis: one.names for axis, one in self.shares.items()},
             "notes": self.notes,
+            "target_tokens": dict(self.target_tokens),
         }
         text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
         _write(target / "plan.json", text.encode())
@@ -190,9 +201,12 @@ def load_plan(folder: Path | str) -> Plan:
     try:
         record = json.loads((source / "plan.json").read_text(encoding="utf-8"))
         rows = np.load(source / "rows.npy", mmap_mode="r", allow_pickle=False)
-        with np.load(source / "shares.npz", allow_pickle=False) as counts:
+        with np.load(source / "shares.npz", allow_pickle=False) as arrays:
             shares = {
-                axis: Shares(tuple(names), counts[axis]) for axis, names in record["axes"].items()
+                axis: Shares(
+                    tuple(names), *(arrays[f"{part}/{axis}"] for part in ("counts", "held", "seen"))
+                )
+                for axis, names in record["axes"].items()
             }
         plan = Plan(
             rows=rows,
@@ -206,6 +220,7 @@ def load_plan(folder: Path | str) -> Plan:
             switches={int(one.pop("step")): Switch(**one) for one in record["switches"]},
             shares=shares,
             notes=tuple(record["notes"]),
+            target_tokens=record["target_tokens"],
         )
     except FileNotFoundError as error:
         raise ScheduleError(

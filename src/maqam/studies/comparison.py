@@ -9,7 +9,7 @@ from maqam.evaluate.run import read_hypotheses
 from maqam.score.compare import FORMAT_VERSION, compare_methods
 from maqam.score.scoring import Columns
 from maqam.studies.files import read_json, write_json
-from maqam.studies.pipeline import recipe_of
+from maqam.studies.folders import recipe_of
 
 
 def compare_study(folder: Path, split: str = "test") -> dict[str, Any]:

@@ -44,6 +44,29 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """Read a file of one JSON table a line.
+
+    Raises:
+        RunError: If there is none, or a line is not whole.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise RunError(f"not readable: {error}", where=str(path)) from error
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(json.loads(line))
+        except ValueError as error:
+            raise RunError(
+                f"line {number} is not whole: {error}",
+                where=str(path),
+                hint="resume the run: it mends its record",
+            ) from error
+    return records
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON table.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from maqam.report.page import write_report
-from maqam.studies import pipeline
+from maqam.studies import pipeline, preparation
 from maqam.studies.comparison import compare_study
 from maqam.studies.files import write_json
 from maqam.studies.grid import Study
@@ -39,7 +39,7 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
     """
     folder = Path(study.output)
     recipes = study.recipes()
-    prepared = pipeline.prepare(recipes[0][1], bars)
+    prepared = preparation.prepare(recipes[0][1], bars)
     write_json(
         folder / "study.json",
         {
@@ -59,7 +59,7 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
         left = _minutes_left(elapsed, len(recipes) - index)
         say(f"[{index + 1}/{len(recipes)}] {recipe.name}{left}")
         began = time.monotonic()
-        own = pipeline.prepare(recipe, bars)
+        own = preparation.prepare(recipe, bars)
         pipeline.train(recipe, own, bars, resume=True)
         pipeline.evaluate(recipe.folder, bars, prepared=own)
         elapsed.append(time.monotonic() - began)
