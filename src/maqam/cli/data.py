@@ -107,3 +107,42 @@ def stats(manifest: ManifestPath, as_json: AsJson = False) -> None:
     header = ("split, task", "utterances", "hours", "median s", "longest s", "speakers", "labels")
     title = "SYNTHETIC speech" if opened.is_synthetic else ""
     screen.print_table(title, header, rows)
+
+
+@app.command("import")
+def import_from(
+    kind: Annotated[str, typer.Argument(help="ms-swift or llamafactory.")],
+    source: Annotated[Path, typer.Argument(help="Rows: JSON lines, a JSON list or Parquet.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the manifest.")],
+    task: Annotated[
+        str | None, typer.Option(help="Task of the rows that name none as task or channel.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of all rows.")] = "train",
+    media_dir: Annotated[
+        Path | None, typer.Option(help="Folder that relative audio paths start from.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a manifest of another trainer's rows; rejected ones are listed in rejects.jsonl."""
+    from maqam.cli import screen
+    from maqam.data.importers.rows import import_rows
+
+    report = import_rows(source, output, kind=kind, task=task, split=split, media_dir=media_dir)
+    if as_json:
+        screen.print_json(
+            {
+                "manifest": str(report.manifest),
+                "num_rows": report.num_rows,
+                "num_imported": report.num_imported,
+                "rejected": dict(report.reasons),
+                "num_tags_added": report.num_tags_added,
+            }
+        )
+        return
+    if report.num_rejected:
+        screen.say(f"{report.num_rejected} of {report.num_rows} rows rejected: {report.rejects}")
+        for reason, count in report.reasons.items():
+            screen.say(f"  {count} {reason}")
+    if report.num_tags_added:
+        screen.say(f"{report.num_tags_added} audio tags added that rows left out")
+    screen.stdout.print(str(report.manifest), markup=False)

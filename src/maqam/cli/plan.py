@@ -124,3 +124,65 @@ def verify(
             screen.stdout.print(f"the plan holds: {', '.join(checked)}", markup=False)
     if findings:
         raise typer.Exit(1)
+
+
+@app.command("export")
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder of a plan, or of a run.")],
+    to: Annotated[str, typer.Option(help="ms-swift, llamafactory, hf-datasets or jsonl.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the export.")],
+    model: Annotated[
+        str, typer.Option(help="Hub id or folder of the audio LLM that is trained.")
+    ] = "Qwen/Qwen2.5-Omni-7B",
+    world_size: Annotated[int, typer.Option(help="Processes that share a global batch.")] = 1,
+    micro_batch_size: Annotated[
+        int, typer.Option(help="Utterances of a forward pass on one process.")
+    ] = 1,
+    loss_weight: Annotated[
+        list[str] | None, typer.Option(help="Loss weight of a task, task=factor; repeatable.")
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option(help="LLaMA-Factory's name of the model's prompt.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="Recipe of the plan, where none lies beside it.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Replace an export that is there.")] = False,
+) -> None:
+    """Write a plan's rows in order for another trainer, with the command that keeps the order."""
+    from maqam.cli import screen
+    from maqam.data.exporters.export import ExportSettings, export_plan
+    from maqam.errors import ConfigError
+    from maqam.studies import plans
+
+    try:
+        settings = ExportSettings(
+            model=model,
+            world_size=world_size,
+            micro_batch_size=micro_batch_size,
+            loss_weights=_weights(loss_weight or []),
+            template=template,
+            overwrite=force,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error), where="maqam plan export") from error
+    plan, manifest = plans.open_plan(folder, screen.progress_bar, recipe=recipe)
+    with screen.progress_bar("write the steps") as progress:
+        made = export_plan(plan, manifest, output, target=to, settings=settings, progress=progress)
+    screen.stdout.print(str(made), markup=False)
+
+
+def _weights(given: list[str]) -> dict[str, float]:
+    """Read `task=factor` pairs."""
+    from maqam.errors import ConfigError
+
+    weights = {}
+    for one in given:
+        task, _, factor = one.partition("=")
+        try:
+            weights[task] = float(factor)
+        except ValueError as error:
+            raise ConfigError(
+                f"{one!r} is no weight", where="--loss-weight", hint="write task=factor, as did=4"
+            ) from error
+    return weights

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from maqam.data.manifest import Manifest
 from maqam.errors import RunError, ScheduleError
 from maqam.models.qwen_omni import load_backbone
 from maqam.recipe import Recipe, dump_yaml, load_recipe
@@ -15,7 +16,7 @@ from maqam.schedule.kinds.adaptive import is_adaptive
 from maqam.schedule.verification import Finding, verify_log, verify_plan
 from maqam.studies.files import read_records, write_text, writing
 from maqam.studies.folders import RECIPE_FILE, plan_folder, recipe_of_plan
-from maqam.studies.preparation import Bars, Prepared, prepare
+from maqam.studies.preparation import Bars, Prepared, open_manifest, prepare
 from maqam.train.online.controller import AdaptivePlan
 from maqam.train.online.probes import choose_probes
 from maqam.train.rows import prepare_rows
@@ -57,6 +58,23 @@ def save_plan(plan: Plan, recipe: Recipe, prepared: Prepared, folder: Path) -> P
         known.save(folder)
     write_text(folder / RECIPE_FILE, dump_yaml(recipe))
     return known
+
+
+def open_plan(folder: Path, bars: Bars, *, recipe: Path | None = None) -> tuple[Plan, Manifest]:
+    """Read a plan and the manifest whose rows it names.
+
+    Args:
+        folder: Folder of a plan, or of a run.
+        bars: Opens a progress bar for a stage.
+        recipe: Recipe it was compiled from; that beside the plan when None.
+
+    Raises:
+        RunError: If there is no recipe.
+    """
+    place = plan_folder(folder)
+    plan = load_plan(place)
+    made = load_recipe(recipe) if recipe is not None else recipe_of_plan(place)
+    return plan, open_manifest(made, bars)
 
 
 def verify(

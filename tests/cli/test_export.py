@@ -1,0 +1,81 @@
+"""`maqam plan export` and `maqam data import`: there and back."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from maqam.data.manifest import read_manifest
+from maqam.schedule import load_plan
+
+from .calls import maqam
+from .conftest import World
+
+
+@pytest.fixture(scope="module")
+def plan(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported")
+    words = (f"output={folder}", "name=own", "train.num_steps=4", "train.batch_size=8")
+    result = maqam("plan", world.recipe, *words, "schedule={kind: alpha, alpha: 0}")
+    assert result.code == 0, result.err
+    return folder / "own"
+
+
+@pytest.mark.parametrize("kind", ["ms-swift", "llamafactory"])
+def test_an_export_is_imported_again_as_the_rows_of_the_plan(
+    world: World, plan: Path, tmp_path: Path, kind: str
+) -> None:
+    out = tmp_path / "out"
+    words = ("--world-size", "2", "--micro-batch-size", "2")
+    result = maqam("plan", "export", plan, "--to", kind, "-o", out, *words)
+    assert result.code == 0, result.err
+    (rows,) = out.glob("schedule.[jp]*[lt]")
+    back = maqam("data", "import", kind, rows, "-o", tmp_path / "back", "--json")
+    assert back.code == 0, back.err
+    told = json.loads(back.out)
+    found, whole = load_plan(plan / "plan"), read_manifest(world.corpus)
+    assert told["num_rows"] == told["num_imported"] + sum(told["rejected"].values())
+    written = [json.loads(line) for line in rows.read_text().splitlines()]
+    ids = whole.column("id")
+    for step in range(4):
+        mine = {ids[row] for row in found.batch(step)}
+        assert {one["id"] for one in written[8 * step : 8 * step + 8]} == mine
+
+
+@pytest.mark.parametrize("kind", ["hf-datasets", "jsonl"])
+def test_every_target_writes_its_folder(plan: Path, tmp_path: Path, kind: str) -> None:
+    result = maqam("plan", "export", plan, "--to", kind, "-o", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert (tmp_path / "out" / "schedule.meta.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--to", "pigeon"), "no export target 'pigeon'"),
+        (("--to", "ms-swift", "--world-size", "3"), "3"),
+        (("--to", "ms-swift", "--world-size", "0"), "world_size must be at least 1"),
+        (("--to", "ms-swift", "--loss-weight", "did=lots"), "'did=lots' is no weight"),
+        (("--to", "ms-swift", "--loss-weight", "did=0"), "loss_weights must be above 0"),
+        (("--to", "llamafactory", "--loss-weight", "did=4"), "has no loss weight of a row"),
+    ],
+)
+def test_what_a_trainer_cannot_keep_is_refused_in_one_line(
+    plan: Path, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    result = maqam("plan", "export", plan, *words, "-o", tmp_path / "out")
+    assert result.code == 1
+    assert said in result.err
+    assert "Traceback" not in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_rejected_rows_are_counted_and_listed(tmp_path: Path) -> None:
+    source = tmp_path / "rows.jsonl"
+    source.write_text(
+        '{"query": "قل", "response": "نعم"}\n{"audios": ["x.wav"]}\n', encoding="utf-8"
+    )
+    result = maqam("data", "import", "ms-swift", source, "-o", tmp_path / "out", "--task", "tsum")
+    assert result.code == 0, result.err
+    assert "1 of 2 rows rejected" in result.err
+    assert len((tmp_path / "out" / "rejects.jsonl").read_text().splitlines()) == 1
