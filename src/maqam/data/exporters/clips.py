@@ -1,0 +1,72 @@
+"""The audio file of every row: the whole file where the row is all of it, else a clip cut from it.
+
+Other trainers read whole files. A row that is a segment gets a 16 kHz wav of its own, each
+distinct segment once, so that no trainer ever hears more than the row describes.
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from maqam.data.audio import SAMPLE_RATE, audio_seconds, read_audio
+
+AUDIO_FOLDER = "audio"
+_EDGE_SECONDS = 0.05  # what a manifest's seconds may be off by for a whole file
+
+
+@dataclass
+class Clips:
+    """Gives absolute paths to rows and cuts what is a segment.
+
+    Attributes:
+        source: Folder that relative paths of the manifest start from.
+        folder: Folder that the export will be in.
+        draft: Folder that it is written to before.
+        num_cut: Clips cut so far.
+        cut_seconds: Their length together.
+    """
+
+    source: Path
+    folder: Path
+    draft: Path
+    num_cut: int = 0
+    cut_seconds: float = 0.0
+    _files: dict[str, tuple[Path, float]] = field(default_factory=dict)
+    _cut: dict[tuple[str, float, float], str] = field(default_factory=dict)
+
+    def path(self, row: dict[str, Any]) -> str:
+        """Give the absolute path of a row's audio; the row must have one.
+
+        Raises:
+            AudioError: If the file is missing or damaged, or the segment lies outside it.
+        """
+        name, start, seconds = row["audios"][0], row["start"], row["seconds"]
+        if name not in self._files:
+            file = (self.source / name).resolve()
+            self._files[name] = (file, audio_seconds(file))
+        file, whole = self._files[name]
+        if start == 0 and abs(whole - seconds) <= _EDGE_SECONDS:
+            return str(file)
+        key = (str(file), start, seconds)
+        if key not in self._cut:
+            self._cut[key] = self._write(file, start, seconds)
+        return self._cut[key]
+
+    def _write(self, file: Path, start: float, seconds: float) -> str:
+        samples = read_audio(file, start=start, seconds=seconds)
+        name = hashlib.blake2b(f"{file}\x1f{start}\x1f{seconds}".encode(), digest_size=16)
+        place = Path(AUDIO_FOLDER) / f"{name.hexdigest()}.wav"
+        (self.draft / AUDIO_FOLDER).mkdir(exist_ok=True)
+        # 16 bits clip what lies outside [-1, 1], as resampling may
+        subtype = "PCM_16" if np.abs(samples).max() < 1 else "FLOAT"
+        stream = io.BytesIO()  # libsndfile says little when a disk is full
+        soundfile.write(stream, samples, SAMPLE_RATE, format="WAV", subtype=subtype)
+        (self.draft / place).write_bytes(stream.getvalue())
+        self.num_cut += 1
+        self.cut_seconds += len(samples) / SAMPLE_RATE
+        return str(self.folder / place)

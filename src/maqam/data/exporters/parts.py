@@ -1,0 +1,111 @@
+"""What the exporters share: their settings, and what a target may know and promises."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Sharding = Literal["stride", "block"]
+
+META_NAME = "schedule.meta.json"
+ROWS_STEM = "schedule"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """How the other trainer will run.
+
+    Attributes:
+        model: Hub id or folder of the audio LLM.
+        world_size: Processes that share a global batch.
+        micro_batch_size: Utterances of one forward pass on one process.
+        loss_weights: Factor by task name, above 0; 1 for tasks not named.
+        template: LLaMA-Factory's name of the model's prompt; absent, it is told from the model.
+        overwrite: Whether an export that is already in the folder may be replaced.
+    """
+
+    model: str = "Qwen/Qwen2.5-Omni-7B"
+    world_size: int = 1
+    micro_batch_size: int = 1
+    loss_weights: Mapping[str, float] = field(default_factory=dict)
+    template: str | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("world_size", "micro_batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        wrong = {
+            task: weight
+            for task, weight in self.loss_weights.items()
+            if not (weight > 0 and math.isfinite(weight))
+        }
+        if wrong:
+            raise ValueError(f"loss_weights must be above 0, got {wrong}")
+
+    def weight(self, task: str) -> float:
+        """Give the factor of a task.
+
+        Examples:
+            >>> settings = ExportSettings(loss_weights={"did": 4})
+            >>> settings.weight("did"), settings.weight("asr")
+            (4.0, 1.0)
+        """
+        return float(self.loss_weights.get(task, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a launch command is made from.
+
+    Attributes:
+        folder: Absolute folder that the export will be in.
+        rows_name: File of the rows in it.
+        settings: How the trainer will run.
+        accumulation: Micro-batches of a step on each process.
+        num_steps: Optimiser steps.
+        max_tokens: No row has more tokens than this, its audio counted.
+        seed: Seed of the plan.
+        is_weighted: Whether a row's loss weight differs from 1.
+    """
+
+    folder: Path
+    rows_name: str
+    settings: ExportSettings
+    accumulation: int
+    num_steps: int
+    max_tokens: int
+    seed: int
+    is_weighted: bool
+
+    @property
+    def output(self) -> Path:
+        """Folder for checkpoints, beside the export so that a new export leaves it alone."""
+        return self.folder.with_name(f"{self.folder.name}-output")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One trainer that a plan can be exported to.
+
+    Attributes:
+        title: Its name in sentences.
+        sharding: How it spreads a window of rows over processes: every world_size-th row
+            ("stride") or whole micro-batches ("block"); absent when the rows stay in the plan's
+            order and steps may differ in size.
+        is_parquet: Whether rows always go to Parquet, not JSON lines.
+        takes_weights: Whether a row may carry a loss weight.
+        text_rows: How many rows without audio it can read before the first that has audio, when
+            the columns have types; absent for any number.
+        extra_columns: Columns beside id, task, messages and audios.
+        files: Gives the launch files by name.
+    """
+
+    title: str
+    sharding: Sharding | None
+    is_parquet: bool
+    takes_weights: bool
+    text_rows: int | None
+    extra_columns: tuple[str, ...]
+    files: Callable[[Launch], Mapping[str, str]]
