@@ -3,6 +3,7 @@
 import numpy as np
 
 from maqam.schedule import Ads, Alpha, Mixture, Pool, Stratified, Then, Tpc, Uniform
+from maqam.schedule.pool import Cells
 
 EVERY_KIND = {
     "uniform": Uniform(),
@@ -44,3 +45,8 @@ def make_pool(num_utterances=200, order=None):
 def make_tasks(**sizes):
     """Give a pool that holds so many utterances of each task, and no other axis."""
     return Pool.from_columns({"task": np.repeat(list(sizes), list(sizes.values()))})
+
+
+def late(cells: Cells, progress: float) -> np.ndarray:
+    """Give rare groups more and more: what a custom schedule calls."""
+    return cells.sizes ** (1 - progress)

@@ -79,8 +79,11 @@ class QuotaDealer:
         quota, shares = self._quota, Shares(flow, self._cells)
         dealt: list[tuple[np.ndarray, np.ndarray]] = []
         for step in window:
-            if quota.num_left is not None and quota.num_left < batch_size:
-                self._end = f"the plan ends after {step} steps: the pool was dealt through"
+            if quota.room is not None and quota.room < batch_size:
+                self._end = (
+                    f"the plan ends after {step} steps: the pool was dealt through, but for "
+                    f"{quota.num_left} utterances that make no full batch"
+                )
                 break
             if shares.at(step / steps):
                 quota.set_mass(shares.mass)

@@ -114,9 +114,16 @@ class Quota:
         return nodes, counts
 
     @property
-    def num_left(self) -> int | None:
-        """Utterances that can still be dealt, None for no end."""
-        return None if self._left is None else int(self._left.sum())
+    def room(self) -> int | None:
+        """Utterances that a batch can hold, none of them twice; None where epochs have no end."""
+        if self._left is None:
+            return None
+        return int(np.minimum(self._sizes, self._left).sum())
+
+    @property
+    def num_left(self) -> int:
+        """Utterances, repeats counted, that are left to deal before the last epoch ends."""
+        return 0 if self._left is None else int(self._left.sum())
 
     @property
     def dry(self) -> np.ndarray:
@@ -156,6 +163,8 @@ class Quota:
             owed = np.where(given < room, credit - given, 0.0)
         else:  # wide lower levels, most of the work, seldom owe a whole utterance
             given, left, owed = np.zeros(credit.shape), counts.copy(), credit
+            if self._left is not None:
+                owed = np.where(level.room[nodes] > 0, credit, 0.0)
         _give_earliest(given, left, owed, share)
         for row in left.nonzero()[0]:
             _give_rest(given[row], int(left[row]), credit[row], share[row], level.room[nodes[row]])
