@@ -152,7 +152,7 @@ def _deal(
             )
         dealt = deal_by_draw(flow, cells, steps, batch_size, seed)
     else:
-        dealt = QuotaDealer(cells, deal).deal(flow, range(steps), steps, batch_size)
+        dealt = QuotaDealer(cells, seed, deal).deal(flow, range(steps), steps, batch_size)
     if deal.pick is not None:
         positions = pick(pool, cells, dealt, seed, deal.pick)
     else:

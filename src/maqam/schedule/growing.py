@@ -49,7 +49,7 @@ class GrowingPlan:
         flow = schedule.flow(pool, self._rows)
         self._axes = flow.axes
         cells = pool.cells(flow.axes)
-        self._dealer = QuotaDealer(cells, Deal())
+        self._dealer = QuotaDealer(cells, budget.seed, Deal())
         self.prior = schedule.prior(flow, cells)
         self._decks = Decks(pool, cells, budget.seed)
         self._positions: list[np.ndarray] = []

@@ -168,7 +168,7 @@ def test_decks_dealt_one_by_one_give_what_is_dealt_at_once(schedule: Schedule, s
     found = pool(size=57, seed=seed)
     flow = schedule.flow(found, 40 * 11)
     cells = found.cells(flow.axes)
-    dealt = QuotaDealer(cells, Deal()).deal(flow, range(40), 40, 11)
+    dealt = QuotaDealer(cells, seed, Deal()).deal(flow, range(40), 40, 11)
     decks = Decks(found, cells, seed)
     one_by_one = []
     for cell, count in zip(dealt.cells.tolist(), dealt.counts.tolist(), strict=True):

@@ -58,12 +58,13 @@ class QuotaDealer:
 
     Args:
         cells: The cells of the pool.
+        seed: The run's seed.
         deal: What a group does that was dealt through.
     """
 
-    def __init__(self, cells: Cells, deal: Deal) -> None:
+    def __init__(self, cells: Cells, seed: int, deal: Deal) -> None:
         self._cells = cells
-        self._quota = Quota(cells, deal.max_epochs if deal.exhaustion == "cap" else None)
+        self._quota = Quota(cells, seed, deal.max_epochs if deal.exhaustion == "cap" else None)
         self._limit = Limit(cells, deal)
         self._end = ""
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from maqam.schedule.dealing.deck import keys
 from maqam.schedule.pool import Cells
+from maqam.seeding import derive
 
 _EPSILON = 1e-9
 _WIDE, _FEW = 64, 3  # past this width the first few are found sooner by search than by sorting
@@ -24,6 +26,7 @@ class _Level:
 
     Attributes:
         first_child: (num_nodes,) index of each node's first child.
+        child_at: (num_nodes * widest,) child at each place of the flattened table.
         num_children: (num_nodes,) children of each.
         leaf_starts: (num_children_in_all,) first cell below each child.
         places: (num_children_in_all,) place of each child in the flattened table.
@@ -31,6 +34,7 @@ class _Level:
     """
 
     first_child: np.ndarray
+    child_at: np.ndarray
     num_children: np.ndarray
     leaf_starts: np.ndarray
     places: np.ndarray
@@ -51,6 +55,9 @@ class Quota:
 
     Args:
         cells: The leaves of the tree; its axes are the levels, from the root.
+        seed: Decides which child goes first where several are due alike. Each node has an order
+            of its own: in one order for all, nodes with equal shares would walk their children
+            in step, and a batch would hold few different ones.
         max_epochs: Passes over a cell after which it is dry and its siblings take over its
             share; None for no end.
 
@@ -58,8 +65,8 @@ class Quota:
         num_handed_over: Utterances that cells too small for their part of a batch did not give.
     """
 
-    def __init__(self, cells: Cells, max_epochs: int | None = None) -> None:
-        self._levels = _tree(cells)
+    def __init__(self, cells: Cells, seed: int = 0, max_epochs: int | None = None) -> None:
+        self._levels = _tree(cells, seed)
         self._credits = [np.zeros(level.room.shape) for level in self._levels]
         self._shares: list[np.ndarray] = []
         self._mass = np.zeros(cells.num_cells)
@@ -109,6 +116,8 @@ class Quota:
         with np.errstate(divide="ignore", invalid="ignore"):  # a share of 0 is never due
             for index in range(len(self._levels)):
                 nodes, counts = self._split(index, nodes, counts)
+        order = nodes.argsort()
+        nodes, counts = nodes[order], counts[order]
         if self._left is not None:
             self._take(nodes, counts)
         return nodes, counts
@@ -174,7 +183,8 @@ class Quota:
         if has_whole:
             self._hand_over(credit)
         self._credits[index][nodes] = credit
-        return level.first_child[nodes[rows]] + offsets, gifts.astype(np.int64)
+        children = level.child_at[nodes[rows] * level.room.shape[1] + offsets]
+        return children, gifts.astype(np.int64)
 
     def _hand_over(self, credit: np.ndarray) -> None:
         """Write off, in place, what children too small for their part are owed."""
@@ -234,10 +244,11 @@ def _give_rest(
         left += 1
 
 
-def _tree(cells: Cells) -> list[_Level]:
+def _tree(cells: Cells, seed: int) -> list[_Level]:
     """Give the levels of the tree whose leaves are the cells, which are in lexicographic order."""
     levels = []
     starts_above = np.array([0])
+    lots_above = np.array([derive(seed, "quota")], dtype=np.uint64)
     changes = np.zeros(cells.num_cells, dtype=bool)
     changes[:1] = True
     for axis in cells.axes:
@@ -249,9 +260,14 @@ def _tree(cells: Cells) -> list[_Level]:
         num_children = np.diff(np.append(first, len(starts)))
         widest = int(num_children.max())
         rows = np.repeat(np.arange(len(first)), num_children)
-        places = rows * widest + np.arange(len(starts)) - first[rows]
+        lots = keys(seed, codes[starts] + 1, lots_above[rows])
+        places = np.empty(len(starts), dtype=np.int64)
+        places[np.lexsort((lots, rows))] = rows * widest + np.arange(len(starts)) - first[rows]
+        child_at = np.zeros(len(first) * widest, dtype=np.int64)
+        child_at[places] = np.arange(len(starts))
         room = np.zeros(len(first) * widest, dtype=np.int64)
         room[places] = np.add.reduceat(cells.sizes, starts)
-        levels.append(_Level(first, num_children, starts, places, room.reshape(-1, widest)))
-        starts_above = starts
+        table = room.reshape(-1, widest)
+        levels.append(_Level(first, child_at, num_children, starts, places, table))
+        starts_above, lots_above = starts, lots
     return levels

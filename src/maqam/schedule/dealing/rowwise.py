@@ -14,6 +14,7 @@ from maqam.schedule.dealing.deck import keys
 from maqam.schedule.dealing.settings import Deal
 from maqam.schedule.flow import Flow
 from maqam.schedule.pool import Cells, Pool
+from maqam.seeding import generator
 
 
 class Decks:
@@ -113,10 +114,12 @@ class CostQuota:
 
     Args:
         cells: The leaves of the tree.
+        seed: Decides which child goes first where several are owed alike, in each node anew.
     """
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: Cells, seed: int = 0) -> None:
         self._root = _grow(cells, 0, 0, cells.num_cells)
+        _shuffle(self._root, generator(seed, "cost quota"))
 
     def set_mass(self, mass: np.ndarray) -> None:
         """Take new shares, (num_cells,) summing to 1."""
@@ -152,6 +155,13 @@ class CostQuota:
         while path[-1].below:
             path.append(path[-1].below[path[-1].child_of(cell)])
         return path
+
+
+def _shuffle(node: _Node, rng: np.random.Generator) -> None:
+    """Give the children of every node a little credit, so that nodes do not go in step."""
+    node.credit += 1e-6 * rng.permutation(len(node.credit))
+    for child in node.below:
+        _shuffle(child, rng)
 
 
 def _set_mass(node: _Node, mass: np.ndarray) -> None:
@@ -204,7 +214,7 @@ class CostDealer:
 
     def __init__(self, pool: Pool, cells: Cells, seed: int, deal: Deal) -> None:
         self._decks = Decks(pool, cells, seed)
-        self._quota = CostQuota(cells)
+        self._quota = CostQuota(cells, seed)
         self._limit = Limit(cells, deal)
         self._cells = cells
         self._costs = pool.costs(deal.unit)
