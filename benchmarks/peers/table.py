@@ -1,4 +1,4 @@
-"""Tables of what `run` found, as Markdown; in brackets a peer's cost as a multiple of Maqam's."""
+"""Tables of what `run` found, as Markdown; in brackets how many times that of `maqam ads`."""
 
 from typing import Any
 
@@ -23,9 +23,15 @@ def with_ratio(value: float, ours: float | None) -> str:
     return f"{significant(value)} ({significant(value / ours)})"
 
 
+def beginning(record: Record) -> str:
+    """Write rows and method, and that a figure is no median where it is none."""
+    once = ", one round" if record["rounds"] == 1 else ""
+    return f"| {record['rows']:,} | {record['peer']}{once} |"
+
+
 def cost_row(record: Record, ours: Record) -> str:
     """Give one row of the table of costs."""
-    start = f"| {record['rows']:,} | {record['peer']} |"
+    start = beginning(record)
     if "why_not" in record:
         return f"{start} {record['why_not']} | | | | | | |"
     columns = (
@@ -43,7 +49,7 @@ def cost_row(record: Record, ours: Record) -> str:
 
 def balance_row(record: Record) -> str:
     """Give one row of the table of balance."""
-    start = f"| {record['rows']:,} | {record['peer']} |"
+    start = beginning(record)
     if "clusters_mean" not in record:
         return f"{start} {record['why_not']} | | | | | |"
     return (
