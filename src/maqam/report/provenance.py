@@ -12,6 +12,7 @@ from maqam.report.palette import method_inks
 from maqam.report.parts import Cell, Table, row
 from maqam.report.records import Run, Study
 from maqam.report.tables import baseline_note
+from maqam.schedule.schedules import schedule_defaults
 
 _NO_VALUE = Cell("n/a", mark="missing")
 _UNSET = "–"
@@ -41,20 +42,24 @@ def method_table(study: Study) -> Table:
 
 
 def describe_schedule(table: Mapping[str, Any]) -> str:
-    """Write a schedule's settings in one line.
+    """Write the settings of a schedule that are not its defaults, in one line.
 
     Examples:
-        >>> describe_schedule({"kind": "then", "first": {"kind": "tpc", "mode": "hard",
-        ...     "shares": None}, "second": {"kind": "ads"}, "at": 0.5})
-        'then(first = tpc(mode = hard), second = ads, at = 0.5)'
+        >>> ads = {"kind": "ads", "axes": ["task", "label", "cluster"], "power": 0.5}
+        >>> describe_schedule({"kind": "then", "first": {"kind": "tpc"}, "second": ads, "at": 0.4})
+        'then(first = tpc, second = ads(power = 0.5), at = 0.4)'
     """
-    settings = [
-        f"{name} = {describe_schedule(value) if isinstance(value, Mapping) else value}"
-        for name, value in table.items()
-        if name != "kind" and value is not None
-    ]
     kind = str(table.get("kind", ""))
+    defaults = schedule_defaults(kind)
+    settings = [
+        f"{name} = {describe_schedule(value) if name in _PARTS else value}"
+        for name, value in table.items()
+        if name != "kind" and value is not None and value != defaults.get(name, ...)
+    ]
     return f"{kind}({', '.join(settings)})" if settings else kind
+
+
+_PARTS = ("first", "second", "base")  # of a schedule that are schedules
 
 
 def recipe_table(study: Study) -> Table | None:

@@ -83,16 +83,37 @@ def schedule_as_table(schedule: Schedule) -> dict[str, Any]:
     """
     table: dict[str, Any] = {"kind": schedule.kind}
     for field in dataclasses.fields(cast(Any, schedule)):
-        value = getattr(schedule, field.name)
-        if isinstance(value, _CLASSES):
-            table[field.name] = schedule_as_table(cast(Schedule, value))
-        elif isinstance(value, tuple):
-            table[field.name] = [list(v) if isinstance(v, tuple) else v for v in value]
-        elif isinstance(value, Mapping):
-            table[field.name] = dict(value)
-        else:
-            table[field.name] = value
+        table[field.name] = _plain(getattr(schedule, field.name))
     return table
+
+
+def schedule_defaults(kind: str) -> dict[str, Any]:
+    """Give the settings that a kind has by itself, as in its table; none of a kind unknown.
+
+    Examples:
+        >>> schedule_defaults("ads")
+        {'axes': ['task', 'label', 'cluster'], 'power': 0.0}
+    """
+    found: dict[str, Any] = {}
+    if kind not in KINDS:
+        return found
+    for field in dataclasses.fields(KINDS[kind]):
+        if not field.init:
+            continue
+        if field.default is not dataclasses.MISSING:
+            found[field.name] = _plain(field.default)
+        elif field.default_factory is not dataclasses.MISSING:
+            found[field.name] = _plain(field.default_factory())
+    return found
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  any value of a schedule's field
+    """Give a value of a schedule's field as a recipe holds it."""
+    if isinstance(value, _CLASSES):
+        return schedule_as_table(cast(Schedule, value))
+    if isinstance(value, tuple):
+        return [list(one) if isinstance(one, tuple) else one for one in value]
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _near(name: str, known: Mapping[str, object]) -> str:
