@@ -135,6 +135,14 @@ def test_llama_factory_cuts_no_row(manifest, tmp_path):
     assert factory_settings(folder)["cutoff_len"] > longest
 
 
+@pytest.mark.parametrize("target", ["ms-swift", "llamafactory", "hf-datasets"])
+def test_checkpoints_of_two_plans_do_not_meet(manifest, tmp_path, target):
+    one = exported(PLAN, manifest, tmp_path / "out", target=target)
+    name = f"{one}-output-{PLAN.fingerprint[:8]}"
+    launched = "".join(path.read_text() for path in one.glob("train.*"))
+    assert name in launched
+
+
 def test_an_unknown_prompt_template_is_refused(manifest, tmp_path):
     with pytest.raises(ConfigError, match="prompt template of 'my/model' is not known"):
         exported(PLAN, manifest, tmp_path / "out", target="llamafactory", model="my/model")

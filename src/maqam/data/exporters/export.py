@@ -288,6 +288,7 @@ def _write_launch(export: _Export, clips: Clips, target: str) -> None:
         num_steps=export.plan.num_steps,
         max_tokens=64 * math.ceil((export.max_tokens + _TEMPLATE_TOKENS) / 64),
         seed=export.plan.seed,
+        fingerprint=export.plan.fingerprint,
         is_weighted=export.is_weighted,
     )
     for name, text in export.target.files(launch).items():
