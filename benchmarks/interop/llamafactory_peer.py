@@ -3,22 +3,40 @@
 torchrun --nproc_per_node W llamafactory_peer.py EXPORT OUTPUT [key=value ...]
 """
 
+import importlib.machinery
 import json
 import os
 import re
 import sys
+import types
 from pathlib import Path
 
-import soundfile
 import torch
 import torch.distributed as dist
-import torchaudio
 import yaml
-from llamafactory.data import get_dataset, get_template_and_fix_tokenizer
-from llamafactory.hparams import get_train_args
-from llamafactory.model import load_tokenizer
-from llamafactory.train.sft.trainer import CustomSeq2SeqTrainer
-from transformers import (
+from scipy.io import wavfile
+
+
+def load_wav(path: str) -> tuple[torch.Tensor, int]:
+    """Read 16-bit mono wav as torchaudio.load does, which needs CUDA's libraries and FFmpeg."""
+    rate, samples = wavfile.read(path)
+    return torch.from_numpy(samples / 32768).float()[None], rate
+
+
+torchaudio = types.ModuleType("torchaudio")
+torchaudio.__spec__ = importlib.machinery.ModuleSpec("torchaudio", None)
+torchaudio.load = load_wav
+sys.modules["torchaudio"] = torchaudio
+if not torch.version.cuda:  # PyPI's torchvision finds its compiled operators beside CUDA only
+    operators = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+from llamafactory.data import get_dataset, get_template_and_fix_tokenizer  # noqa: E402
+from llamafactory.hparams import get_train_args  # noqa: E402
+from llamafactory.model import load_tokenizer  # noqa: E402
+from llamafactory.train.sft.trainer import CustomSeq2SeqTrainer  # noqa: E402
+from transformers import (  # noqa: E402
     AutoTokenizer,
     Qwen2_5OmniProcessor,
     Qwen2VLImageProcessor,
@@ -51,12 +69,6 @@ def make_model_folder(folder: Path) -> None:
     (folder / "config.json").write_bytes((POCKET / "config.json").read_bytes())
 
 
-def load_wav(path: str) -> tuple[torch.Tensor, int]:
-    """Stand in for torchaudio.load, which needs FFmpeg."""
-    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    return torch.from_numpy(samples.T.copy()), rate
-
-
 def main() -> None:
     folder, output, *changes = sys.argv[1:]
     dist.init_process_group("gloo")
@@ -65,7 +77,6 @@ def main() -> None:
     if rank == 0:
         make_model_folder(model)
     dist.barrier()
-    torchaudio.load = load_wav
     settings = yaml.safe_load((Path(folder) / "train.yaml").read_text(encoding="utf-8"))
     settings |= {"model_name_or_path": str(model), "output_dir": f"{output}/run"}
     settings |= {"bf16": False, "use_cpu": True}
