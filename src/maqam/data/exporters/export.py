@@ -247,11 +247,12 @@ def _for_micro_batches(
 
 def _characters(manifest: Manifest) -> np.ndarray:
     """Count the characters of every row's messages, (num_utterances,) float64."""
-    messages = manifest.table.column("messages").combine_chunks()
-    texts = pc.struct_field(pc.list_flatten(messages), "content")
-    owners = pc.list_parent_indices(messages).to_numpy()
-    counts = pc.utf8_length(texts).to_numpy()
-    return np.bincount(owners, weights=counts, minlength=manifest.num_utterances)
+    counts = [np.zeros(0)]
+    for messages in manifest.table.column("messages").chunks:
+        lengths = pc.utf8_length(pc.struct_field(messages.flatten(), "content")).to_numpy()
+        owners = pc.list_parent_indices(messages).to_numpy()
+        counts.append(np.bincount(owners, weights=lengths, minlength=len(messages)))
+    return np.concatenate(counts)
 
 
 def _write_rows(export: _Export, clips: Clips, progress: Progress | None) -> None:
