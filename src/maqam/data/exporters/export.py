@@ -247,7 +247,7 @@ def _for_micro_batches(
 
 def _characters(manifest: Manifest) -> np.ndarray:
     """Count the characters of every row's messages, (num_utterances,) float64."""
-    counts = [np.zeros(0)]
+    counts: list[np.ndarray] = [np.zeros(0)]
     for messages in manifest.table.column("messages").chunks:
         lengths = pc.utf8_length(pc.struct_field(messages.flatten(), "content")).to_numpy()
         owners = pc.list_parent_indices(messages).to_numpy()
