@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,8 +14,11 @@ from ruamel.yaml import YAML
 from torch.utils.data import SequentialSampler
 from transformers import Trainer
 
+from maqam.data.audio import read_audio
 from maqam.errors import ConfigError
+from maqam.models.qwen_omni import pocket_path
 from tests.data.exporters.plans import exported, lines, plan_of
+from tests.data.exporters.processors import pocket_processor
 from tests.factories import make_manifest
 
 PLAN = plan_of([[0, 1, 2, 3], [4, 5, 6, 7]])
@@ -135,6 +139,14 @@ def test_llama_factory_cuts_no_row(manifest, tmp_path):
     assert factory_settings(folder)["cutoff_len"] > longest
 
 
+@pytest.mark.parametrize("target", ["ms-swift", "llamafactory", "hf-datasets"])
+def test_checkpoints_of_two_plans_do_not_meet(manifest, tmp_path, target):
+    one = exported(PLAN, manifest, tmp_path / "out", target=target)
+    name = f"{one}-output-{PLAN.fingerprint[:8]}"
+    launched = "".join(path.read_text() for path in one.glob("train.*"))
+    assert name in launched
+
+
 def test_an_unknown_prompt_template_is_refused(manifest, tmp_path):
     with pytest.raises(ConfigError, match="prompt template of 'my/model' is not known"):
         exported(PLAN, manifest, tmp_path / "out", target="llamafactory", model="my/model")
@@ -189,3 +201,42 @@ def test_the_script_adapts_the_language_model_only(script):
     towers = ["audio_tower.layers.0.self_attn.q_proj", "language_model.layers.0.mlp.up_proj"]
     found = [bool(re.fullmatch(script.LLM_PROJECTIONS, f"model.{name}")) for name in towers]
     assert found == [False, True]
+
+
+@pytest.fixture
+def on_pocket(script, monkeypatch, tmp_path):
+    """The script with the pocket in the place of a hub's model."""
+    processor = pocket_processor()
+    loader = types.SimpleNamespace(from_pretrained=lambda name: processor)
+    monkeypatch.setattr(script, "MODEL", str(pocket_path()))
+    monkeypatch.setattr(script, "OUTPUT", str(tmp_path / "run"))
+    monkeypatch.setattr(script, "AutoProcessor", loader)
+    monkeypatch.setattr(script, "load_audio", lambda path, sampling_rate: read_audio(path))
+    return script
+
+
+@pytest.mark.torch
+def test_the_script_supervises_the_answer_and_nothing_else(on_pocket):
+    collate = on_pocket.Collator(on_pocket.AutoProcessor.from_pretrained(""))
+    rows = list(on_pocket.load_rows())
+    labels = collate(rows)["labels"]
+    answers = [
+        collate.processor.tokenizer.decode(one[one != -100]).removesuffix("<|im_end|>\n")
+        for one in labels
+    ]
+    assert answers == [row["messages"][-1]["content"] for row in rows]
+
+
+@pytest.mark.torch
+def test_the_script_trains_on_the_rows_in_order(on_pocket, monkeypatch):
+    seen = []
+    collate = on_pocket.Collator.__call__
+
+    def spy(self, rows):
+        seen.extend(row["id"] for row in rows)
+        return collate(self, rows)
+
+    monkeypatch.setattr(on_pocket.Collator, "__call__", spy)
+    on_pocket.main()
+    assert seen == on_pocket.load_rows()["id"]
+    assert (Path(on_pocket.OUTPUT) / "adapter_model.safetensors").is_file()

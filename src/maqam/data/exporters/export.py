@@ -247,11 +247,12 @@ def _for_micro_batches(
 
 def _characters(manifest: Manifest) -> np.ndarray:
     """Count the characters of every row's messages, (num_utterances,) float64."""
-    messages = manifest.table.column("messages").combine_chunks()
-    texts = pc.struct_field(pc.list_flatten(messages), "content")
-    owners = pc.list_parent_indices(messages).to_numpy()
-    counts = pc.utf8_length(texts).to_numpy()
-    return np.bincount(owners, weights=counts, minlength=manifest.num_utterances)
+    counts: list[np.ndarray] = [np.zeros(0)]
+    for messages in manifest.table.column("messages").chunks:
+        lengths = pc.utf8_length(pc.struct_field(messages.flatten(), "content")).to_numpy()
+        owners = pc.list_parent_indices(messages).to_numpy()
+        counts.append(np.bincount(owners, weights=lengths, minlength=len(messages)))
+    return np.concatenate(counts)
 
 
 def _write_rows(export: _Export, clips: Clips, progress: Progress | None) -> None:
@@ -288,6 +289,7 @@ def _write_launch(export: _Export, clips: Clips, target: str) -> None:
         num_steps=export.plan.num_steps,
         max_tokens=64 * math.ceil((export.max_tokens + _TEMPLATE_TOKENS) / 64),
         seed=export.plan.seed,
+        fingerprint=export.plan.fingerprint,
         is_weighted=export.is_weighted,
     )
     for name, text in export.target.files(launch).items():

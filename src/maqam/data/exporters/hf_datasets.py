@@ -48,7 +48,7 @@ def arguments(**changes) -> TrainingArguments:
         remove_unused_columns=False,
         dataloader_drop_last=False,
         learning_rate=1e-4,
-        bf16=True,
+        bf16=torch.cuda.is_available(),
         logging_steps=10,
         seed=$seed,
         report_to="none",

@@ -67,6 +67,7 @@ class Launch:
         num_steps: Optimiser steps.
         max_tokens: No row has more tokens than this, its audio counted.
         seed: Seed of the plan.
+        fingerprint: Of the plan.
         is_weighted: Whether a row's loss weight differs from 1.
     """
 
@@ -77,12 +78,16 @@ class Launch:
     num_steps: int
     max_tokens: int
     seed: int
+    fingerprint: str
     is_weighted: bool
 
     @property
     def output(self) -> Path:
-        """Folder for checkpoints, beside the export so that a new export leaves it alone."""
-        return self.folder.with_name(f"{self.folder.name}-output")
+        """Folder for checkpoints, beside the export so that a new export leaves it alone.
+
+        It is the plan's own: LLaMA-Factory resumes from whatever checkpoint it finds there.
+        """
+        return self.folder.with_name(f"{self.folder.name}-output-{self.fingerprint[:8]}")
 
 
 @dataclass(frozen=True, slots=True)
