@@ -97,7 +97,9 @@ def assemble(
         stages: Stretches under one rule; those the schedule has by itself when None.
     """
     num_steps = len(dealt.offsets) - 1
-    different = np.unique(dealt.positions)
+    is_seen = np.zeros(pool.num_utterances, dtype=bool)
+    is_seen[dealt.positions] = True
+    different = np.flatnonzero(is_seen)
     own = schedule.stages(pool) if stages is None else stages
     found = [(_first_step(one.start, budget.steps), one) for one in own]
     kept = [(first, stage) for first, stage in found if first < num_steps]
@@ -161,7 +163,7 @@ def _deal(
 
 
 def _check_size(pool: Pool, batch_size: int, unit: str) -> None:
-    held = pool.costs(unit).sum()
+    held = pool.num_utterances if unit == "rows" else pool.costs(unit).sum()
     if batch_size > held:
         raise ScheduleError(
             f"a batch of {batch_size} {unit} from a pool of {held:.0f} would repeat utterances",
