@@ -49,7 +49,7 @@ def audit(plan: Plan, axis: str) -> list[GroupAudit]:
             num_utterances=int(held),
             num_dealt=int(count),
             share=float(count / plan.rows.size),
-            epochs=float(count / held),
+            epochs=float(count / max(int(held), 1)),
             num_never_seen=int(held - seen),
             num_repeats=int(count - seen),
             first_step=first[name],
