@@ -75,6 +75,35 @@ def test_a_profile_that_is_compared_anyway_is_not_scored_twice():
     assert profiles == ["none", "leaderboard-v2"]
 
 
+def test_kinds_of_errors_stand_beside_the_rate_and_add_up_to_it():
+    wer = find(score(ASR), "wer", profile="leaderboard-v3")
+    assert (wer["substitutions"], wer["deletions"], wer["insertions"]) == (1, 1, 0)
+    for row in score(ASR)["scores"]:
+        if row["metric"] in ("wer", "cer"):
+            kinds = row["substitutions"] + row["deletions"] + row["insertions"]
+            assert kinds / row["num_units"] == pytest.approx(row["value"])
+
+
+def test_utterances_with_more_errors_than_words_are_counted():
+    rows = make_columns("asr", [("نعم", "لا لا"), ("نعم", "لا"), ("", "لا لا"), ("نعم لا", "")])
+    rate = find(score(rows), "wer_over_one_rate", profile="leaderboard-v3")
+    assert (rate["value"], rate["num_units"], rate["num_utterances"]) == (1 / 3, 3, 4)
+
+
+def test_the_worst_dialect_and_its_gap_to_the_mean_are_scored_as_by_hand():
+    scores = score(ASR)
+    worst = find(scores, "wer_worst_dialect", profile="leaderboard-v3")
+    assert (worst["value"], worst["num_units"]) == (1.0, 6)
+    gap = find(scores, "wer_gap", profile="leaderboard-v3")
+    assert gap["value"] == pytest.approx(1 - (1 + 1 / 5) / 2)
+    assert {row["group"] for row in scores["scores"] if row["metric"] == "wer_gap"} == {"all"}
+
+
+def test_one_dialect_has_no_worst():
+    one = make_columns("asr", [("نعم", "لا")] * 2, dialects=["gulf", None])
+    assert not [row for row in score(one)["scores"] if row["metric"] == "wer_worst_dialect"]
+
+
 def test_dialects_are_scored_apart():
     scores = score(ASR)
     groups = {row["group"] for row in scores["scores"]}
@@ -151,6 +180,8 @@ def test_undefined_scores_are_nulls():
     for metric in ("wer", "cer"):
         row = find(scores, metric, profile="leaderboard-v3")
         assert (row["value"], row["low"], row["high"], row["num_units"]) == (None, None, None, 0)
+        assert row["insertions"] == {"wer": 2, "cer": 5}[metric]
+    assert find(scores, "wer_over_one_rate", profile="leaderboard-v3")["value"] is None
     json.dumps(scores, allow_nan=False)
 
 

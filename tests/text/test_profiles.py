@@ -1,4 +1,5 @@
 import re
+import string
 import unicodedata
 
 import pytest
@@ -21,7 +22,7 @@ arabic_text = st.text(
     st.one_of(
         st.sampled_from("ابتةهىيءآأؤإئوپڤـ \t\n"),
         st.characters(min_codepoint=0x0600, max_codepoint=0x06FF),
-        st.sampled_from(DELETED_BY_LEADERBOARD + "«»…aBcİ09"),
+        st.sampled_from(DELETED_BY_LEADERBOARD + "«»…٪aBcİ09"),
     ),
     max_size=30,
 )
@@ -190,3 +191,53 @@ def test_an_unknown_profile_is_named_and_the_known_ones_listed():
     with pytest.raises(ConfigError, match="no normalizer profile 'leaderboard'") as caught:
         steps_of("leaderboard")
     assert all(profile in caught.value.hint for profile in PROFILES)
+
+
+def published_mgb2(text: str) -> str:
+    """The rules of `cleaning` in Lhotse's mgb2.py, one expression each."""
+    arabic = "\u0060\u00f7\u00d7\u061b\u0640\u060c\u061f\u00a6\u201d\u2026\u201c\u2013"
+    for mark in set(arabic + string.punctuation):
+        text = text.replace(mark, " ")
+    for value, digit in enumerate(ARABIC_DIGITS):
+        text = text.replace(digit, str(value))
+    text = text.replace("\u066a", "%").replace(VEH, "\u0641")
+    text = re.sub("[\u064b-\u0652\u06d4\u0670\u0674\u06d5-\u06ed]+", "", text)
+    text = re.sub(r"[^\u0600-\u06ff\s\da-z]+", "", text.lower())
+    return " ".join(word for word in text.split() if len(word) > 1 or word.isnumeric())
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.one_of(arabic_text, st.text(max_size=30)))
+def test_mgb2_does_what_lhotse_does(text):
+    assert normalize(text, "mgb2") == published_mgb2(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("مرحبا، كيف؟", "مرحبا كيف"),
+        ("نعم،لا", "نعم لا"),
+        ("كتــاب", "كت اب"),
+        ("٣ أصدقاء", "3 أصدقاء"),
+        ("أنا و أنت", "أنا أنت"),
+        ("٥٠٪ Hello", "50 hello"),
+        (f"{VEH}يلم", "فيلم"),
+        (f"كتاب{SUPERSCRIPT_ALEF}{FATHA}", "كتاب"),
+        ("مدرسة على", "مدرسة على"),
+    ],
+)
+def test_mgb2_cleans_as_the_recipe_of_the_corpus(text, cleaned):
+    assert normalize(text, "mgb2") == cleaned
+
+
+def test_the_first_leaderboard_removes_no_punctuation_and_is_version_2_otherwise():
+    text = f"مرحبا، كيف؟ hello! (x) [y] ^{DELETED_BY_LEADERBOARD}"
+    assert normalize(text, "leaderboard-v1") == text
+    assert normalize("أسئلةٌ ٣!", "leaderboard-v1") == "اسيلة 3!"
+
+
+@settings(max_examples=50, deadline=None)
+@given(text=arabic_text)
+def test_the_first_leaderboard_is_the_second_without_its_punctuation_rule(text):
+    bare = text.translate(str.maketrans("", "", DELETED_BY_LEADERBOARD))
+    assert normalize(bare, "leaderboard-v1") == normalize(text, "leaderboard-v2")

@@ -121,6 +121,8 @@ def _compare_task(
         if measure.profile not in (None, settings.profile):
             continue
         for group, members in groups.items():
+            if group != "all" and not measure.has_groups:
+                continue
             scores = {
                 method: _Seeds(
                     np.stack(

@@ -1,14 +1,15 @@
 """Every score of a run from its hypotheses alone: no model is needed to score or rescore."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from maqam.score import classification
 from maqam.score.bootstrap import Interval, Statistic, block_sums, interval
-from maqam.score.error_rate import edits_by_utterance
+from maqam.score.dialects import dialect_gap, sums_by_dialect, worst_dialect
+from maqam.score.error_rate import Edits, edits_by_utterance
 from maqam.score.failures import is_blank, is_loop
 from maqam.score.rouge import chrf, rouge
 from maqam.score.settings import ScoreSettings
@@ -33,6 +34,8 @@ class Measure:
         num_units: (num_utterances,) words, characters or utterances behind it.
         higher_is_better: Direction; None where neither is better.
         profile: Normalizer profile, where one applies.
+        counts: (num_utterances,) counts that a row of the score shows beside its value, by name.
+        has_groups: Whether it is given for single dialects too.
     """
 
     name: str
@@ -41,6 +44,8 @@ class Measure:
     num_units: np.ndarray
     higher_is_better: bool | None
     profile: str | None = None
+    counts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    has_groups: bool = True
 
 
 def ratio(sums: np.ndarray) -> np.ndarray:
@@ -66,6 +71,7 @@ def measures(columns: Columns, task: str, settings: ScoreSettings) -> list[Measu
         profiles = dict.fromkeys((settings.profile, *COMPARED_PROFILES))
         for profile in profiles:
             found += _error_rates(references, hypotheses, profile)
+        found += _word_error_measures(columns, settings.profile)
     else:
         found += _summary_measures(references, hypotheses, settings.profile)
     found.append(_mean("loop_rate", is_loop(hypotheses), higher_is_better=False))
@@ -125,7 +131,7 @@ def _by_group(
 ) -> list[dict[str, Any]]:
     dialects = np.array([value or "" for value in columns["dialect"]])
     groups = {"all": np.arange(len(dialects))}
-    if TASKS[task].name != "did":
+    if TASKS[task].name != "did" and measure.has_groups:
         for dialect in sorted(set(dialects) - {""}):
             groups[f"dialect={dialect}"] = np.flatnonzero(dialects == dialect)
     blocks = np.array(blocks_of(columns))
@@ -151,6 +157,7 @@ def _by_group(
                 "num_units": int(measure.num_units[members].sum()),
                 "higher_is_better": measure.higher_is_better,
                 "profile": measure.profile,
+                **{name: int(counts[members].sum()) for name, counts in measure.counts.items()},
             }
         )
     return rows
@@ -169,8 +176,27 @@ def _error_rates(
         )
         sums = np.stack([edits.errors, edits.num_units], axis=1)
         found.append(
-            Measure(name, sums, ratio, edits.num_units, higher_is_better=False, profile=profile)
+            Measure(name, sums, ratio, edits.num_units, False, profile, counts=_kinds(edits))
         )
+    return found
+
+
+def _kinds(edits: Edits) -> dict[str, np.ndarray]:
+    names = ("substitutions", "deletions", "insertions")
+    return {name: getattr(edits, name) for name in names}
+
+
+def _word_error_measures(columns: Columns, profile: str) -> list[Measure]:
+    edits = edits_by_utterance(columns["reference"], columns["hypothesis"], profile=profile)
+    over = np.stack([edits.errors > edits.num_units, np.ones(len(edits.errors))], axis=1)
+    over = over * (edits.num_units > 0)[:, None]
+    found = [Measure("wer_over_one_rate", over, ratio, over[:, 1], False, profile)]
+    pairs = np.stack([edits.errors, edits.num_units], axis=1)
+    sums = sums_by_dialect(pairs, columns["dialect"])
+    if sums.shape[1] > 1:
+        words = sums[..., 1].sum(axis=1)
+        for name, statistic in (("wer_worst_dialect", worst_dialect), ("wer_gap", dialect_gap)):
+            found.append(Measure(name, sums, statistic, words, False, profile, has_groups=False))
     return found
 
 

@@ -1,6 +1,7 @@
 """Steps of text normalisation, one small function each; profiles put them in order.
 
-Code points follow `eval.py` of the Open Universal Arabic ASR Leaderboard where a step is its.
+Code points follow `eval.py` of the Open Universal Arabic ASR Leaderboard where a step is its, and
+`cleaning` of Lhotse's `recipes/mgb2.py` where its name says mgb2.
 """
 
 import re
@@ -16,6 +17,13 @@ _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩", "0123456789")
 _STANDALONE_WAW = re.compile(r"(^|\s)و\s+")
 _SPACE = re.compile(r"\s+")
 _IWSLT_KEPT = re.compile(r"[^اأإآبتثجحخدذرزسشصضطظعغفقكلمنهويىئءؤة0-9 ]")
+MGB2_PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" + (
+    "\u060c\u061b\u061f\u0640\u00a6\u00d7\u00f7\u2013\u201c\u201d\u2026"
+)
+_MGB2_SPACES = str.maketrans(dict.fromkeys(MGB2_PUNCTUATION, " "))
+_MGB2_MARKS = re.compile("[\u064b-\u0652\u0670\u0674\u06d4-\u06ed]")
+_MGB2_DELETED = re.compile(r"[^\u0600-\u06ff\s\da-z]")
+_MGB2_LETTERS = str.maketrans({"\u06a4": "\u0641", "\u066a": "%"})
 _IWSLT_LETTERS = str.maketrans({"ة": "ه", "ى": "ي", "أ": "ا", "إ": "ا", "آ": "ا"})
 
 
@@ -89,3 +97,41 @@ def whisper_basic_without_diacritics(text: str) -> str:
         if category != "Mn":
             kept.append(" " if category[0] in "MSP" else character)
     return "".join(kept).lower()
+
+
+def mgb2_punctuation_to_spaces(text: str) -> str:
+    """Write ASCII punctuation, ، ؛ ؟ ÷ × ¦ “ ” … – and tatweel as spaces (Lhotse's mgb2.py).
+
+    Examples:
+        >>> mgb2_punctuation_to_spaces("نعم،لا")
+        'نعم لا'
+    """
+    return text.translate(_MGB2_SPACES)
+
+
+def unify_mgb2_letters(text: str) -> str:
+    """Write ڤ as ف and ٪ as % (Lhotse's mgb2.py); hamza, ى and ة stay."""
+    return text.translate(_MGB2_LETTERS)
+
+
+def delete_mgb2_marks(text: str) -> str:
+    """Delete U+064B to U+0652, U+0670, U+0674 and U+06D4 to U+06ED (Lhotse's mgb2.py)."""
+    return _MGB2_MARKS.sub("", text)
+
+
+def keep_mgb2_letters(text: str) -> str:
+    """Lower the case, then delete all but U+0600 to U+06FF, white space, digits, a to z.
+
+    Source: `remove_non_alphanumeric` of Lhotse's mgb2.py. A per-cent sign goes here too.
+    """
+    return _MGB2_DELETED.sub("", text.lower())
+
+
+def drop_single_letters(text: str) -> str:
+    """Drop words of one character that is no number, and collapse white space (Lhotse's mgb2.py).
+
+    Examples:
+        >>> drop_single_letters("أنا و أنت 3")
+        'أنا أنت 3'
+    """
+    return " ".join(word for word in text.split() if len(word) > 1 or word.isnumeric())

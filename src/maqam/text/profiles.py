@@ -13,17 +13,23 @@ from maqam.text import normalize as step
 Step = Callable[[str], str]
 
 DEFAULT_PROFILE = "leaderboard-v3"
-_LEADERBOARD_V2 = (
-    step.delete_punctuation,
-    step.delete_diacritics,
-    step.unify_letters,
-    step.western_digits,
-)
+# The expression for punctuation in v1 never matches, so v1 is v2 with punctuation left in.
+_LEADERBOARD_V1 = (step.delete_diacritics, step.unify_letters, step.western_digits)
+_LEADERBOARD_V2 = (step.delete_punctuation, *_LEADERBOARD_V1)
 
 PROFILES: Mapping[str, tuple[Step, ...]] = MappingProxyType(
     {
         "leaderboard-v3": (*_LEADERBOARD_V2, step.join_waw, step.collapse_space),
         "leaderboard-v2": _LEADERBOARD_V2,
+        "leaderboard-v1": _LEADERBOARD_V1,
+        "mgb2": (
+            step.mgb2_punctuation_to_spaces,
+            step.western_digits,
+            step.unify_mgb2_letters,
+            step.delete_mgb2_marks,
+            step.keep_mgb2_letters,
+            step.drop_single_letters,
+        ),
         "iwslt22": (step.keep_iwslt_letters, step.unify_iwslt_letters),
         "whisper-basic-nodiac": (step.whisper_basic_without_diacritics, step.collapse_space),
         "none": (),
