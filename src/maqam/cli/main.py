@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from maqam.cli import data, demo, plan, pocket, report, runs, study
+from maqam.cli import catalog, data, demo, plan, pocket, report, runs, study
 from maqam.errors import MaqamError
 
 INTERRUPTED = 130
@@ -23,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("demo")(demo.demo)
+data.app.command("taxonomy")(catalog.taxonomy)
 app.add_typer(data.app, name="data")
 app.command("features")(runs.features)
 app.add_typer(plan.app, name="plan")

@@ -1,0 +1,59 @@
+"""`maqam data taxonomy` and `maqam data catalog`: what is known of labels and of corpora."""
+
+from typing import Annotated, Any
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def taxonomy(
+    name: Annotated[str, typer.Argument(help="dialect or emotion.")],
+    labels: Annotated[
+        list[str] | None, typer.Argument(help="Labels to map; all names are shown without one.")
+    ] = None,
+    scheme: Annotated[
+        str | None, typer.Option(help="Label set that the labels are of, such as adi17.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(help="Label set to name them in; the shared names without one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the shared names of dialects or emotions, or map labels of a corpus to them."""
+    from maqam.cli import screen
+    from maqam.data.cards.taxonomy import read_taxonomy
+    from maqam.tasks import TASKS
+
+    found = read_taxonomy(name)
+    schemes = [to] if to else list(found.schemes)
+    for asked in filter(None, (scheme, to)):
+        found.scheme(asked)
+    if not labels:
+        codes: list[tuple[str, str | None]] = [(code, code) for code in found.nodes]
+    else:
+        codes = list(zip(labels, found.codes(labels, scheme or "none given"), strict=True))
+    allowed = TASKS[found.task].labels
+    rows: list[dict[str, Any]] = [
+        {
+            "label": label,
+            "code": code,
+            "title": code and found.nodes[code].title,
+            "within": " > ".join(found.ancestors(code)[1:]) if code else None,
+            found.task: code and found.within(code, allowed),
+            "labels": {one: list(found.labels(code, one)) if code else [] for one in schemes},
+        }
+        for label, code in codes
+    ]
+    if as_json:
+        screen.print_json(rows)
+        return
+    header = ("label", "code", "name", "within", f"label of {found.task}", *schemes)
+    shown = []
+    for row in rows:
+        names = [" ".join(row["labels"][one]) for one in schemes]
+        parts = ("label", "code", "title", "within", found.task)
+        shown.append([*(row[part] for part in parts), *names])
+    if not labels:
+        header, shown = header[1:], [row[1:] for row in shown]
+    screen.print_table("", header, shown)

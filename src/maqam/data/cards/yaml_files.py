@@ -1,0 +1,50 @@
+"""Reading the YAML 1.2 of taxonomies and cards: plain values, or one error that names the file."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from maqam.errors import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parsed(text: str, model: type[Model], *, where: str) -> Model:
+    """Read YAML as a model; all that is wrong with it is one error.
+
+    Args:
+        text: YAML 1.2: `NO` is a word, `01` must be quoted to stay text.
+        model: What it must hold.
+        where: Name of the file, for the error.
+
+    Raises:
+        ConfigError: If it is not YAML, no table, or breaks the model.
+
+    Examples:
+        >>> class Point(BaseModel):
+        ...     x: int
+        >>> parsed("x: 1", Point, where="point.yaml")
+        Point(x=1)
+    """
+    try:
+        values = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise ConfigError(
+            f"not YAML: {' '.join(str(error).split())}", where=where, hint="write `key: value`"
+        ) from error
+    if not isinstance(values, Mapping):
+        raise ConfigError("it holds no table", where=where, hint="write `key: value`")
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = [f"{_key(fault['loc'])}: {fault['msg']}" for fault in error.errors()]
+        raise ConfigError(
+            "; ".join(faults), where=where, hint="docs/data.md says what a card holds"
+        ) from error
+
+
+def _key(parts: Sequence[Any]) -> str:
+    return ".".join(str(part) for part in parts) or "all"
