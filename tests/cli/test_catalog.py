@@ -32,3 +32,29 @@ def test_labels_that_a_set_lacks_are_all_listed() -> None:
 
 def test_labels_without_their_set_are_refused() -> None:
     assert_refused(maqam("data", "taxonomy", "dialect", "EGY"), "no scheme")
+
+
+def test_the_catalog_lists_every_corpus_with_licence_and_hours() -> None:
+    rows = {line.split()[0]: line for line in maqam("data", "catalog").out.splitlines() if line}
+    assert "CC BY-NC-ND 4.0" in rows["casablanca"]
+    assert "unknown" in rows["librispeech"]
+    assert "668" in rows["sada22"]
+    assert len(rows) == 18
+
+
+def test_the_catalog_as_json_holds_whole_cards() -> None:
+    cards = {card["name"]: card for card in json.loads(maqam("data", "catalog", "--json").out)}
+    assert cards["masc"]["hours"]["total"] == 1000
+    assert cards["librispeech"]["hours"]["total"] is None
+    assert json.loads(maqam("data", "catalog", "masc", "--json").out) == cards["masc"]
+
+
+def test_one_card_is_shown_with_its_licence_overlaps_and_parts() -> None:
+    result = maqam("data", "catalog", "masc")
+    assert "licence: CC BY 4.0 or CC BY-NC 4.0 (seen)" in result.out
+    assert "overlap with adi-17" in result.out
+    assert "part clean-train (train): subtitles subsets/clean_train.csv" in result.out
+
+
+def test_a_corpus_without_a_card_is_refused() -> None:
+    assert_refused(maqam("data", "catalog", "qasr"), "no card 'qasr'")

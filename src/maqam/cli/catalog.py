@@ -57,3 +57,65 @@ def taxonomy(
     if not labels:
         header, shown = header[1:], [row[1:] for row in shown]
     screen.print_table("", header, shown)
+
+
+def catalog(
+    name: Annotated[
+        str | None, typer.Argument(help="A corpus, or a card of your own; all without one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the corpora that have a card, with licence and hours, or show one card."""
+    from maqam.cli import screen
+    from maqam.data.cards.catalog import all_cards, read_card
+
+    if name is None:
+        cards = all_cards()
+        if as_json:
+            screen.print_json([card.model_dump(mode="json") for card in cards])
+            return
+        header = ("card", "tasks", "hours", "splits", "licence", "known", "access")
+        rows = [
+            (
+                card.name,
+                " ".join(card.tasks) or "-",
+                "unknown" if card.hours.total is None else f"{card.hours.total:g}",
+                " ".join(card.splits) or "-",
+                card.licence.name,
+                card.licence.basis,
+                card.obtain.access,
+            )
+            for card in cards
+        ]
+        screen.print_table("", header, rows)
+        return
+    card = read_card(name)
+    if as_json:
+        screen.print_json(card.model_dump(mode="json"))
+        return
+    for line in _card_lines(card):
+        screen.stdout.print(line, markup=False)
+
+
+def _card_lines(card: Any) -> list[str]:  # noqa: ANN401  imported inside the command
+    """Say in lines what a card holds."""
+    hours = "unknown" if card.hours.total is None else f"{card.hours.total:g}"
+    known = {
+        "title": f"{card.title} ({card.name}), language {card.language}",
+        "about": card.about,
+        "tasks": " ".join(card.tasks) or f"none: {card.no_task}",
+        "licence": f"{card.licence.name} ({card.licence.basis}); {card.licence.note}",
+        "hours": f"{hours}; {card.hours.note}",
+        "obtain": f"{card.obtain.access}: {card.obtain.where}",
+        "citation": card.citation,
+        "layout seen": card.layout_seen,
+    }
+    lines = [f"{key}: {text}" for key, text in known.items()]
+    if card.labels is not None:
+        lines.append(f"labels: {card.labels.taxonomy} by {card.labels.scheme or 'own map'}")
+    lines += [f"overlap with {found.corpus}: {found.text}" for found in card.overlaps]
+    lines += [f"note: {note}" for note in card.notes]
+    for part in card.parts:
+        files = getattr(part, "files", None) or part.folders
+        lines.append(f"part {part.name} ({part.split or 'no split'}): {part.kind} {files[0]}")
+    return lines

@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 data.app.command("taxonomy")(catalog.taxonomy)
+data.app.command("catalog")(catalog.catalog)
 app.add_typer(data.app, name="data")
 app.command("features")(runs.features)
 app.add_typer(plan.app, name="plan")
