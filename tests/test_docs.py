@@ -27,7 +27,7 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
             assert (document.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("name", ["data.md", "library.md", "schedules.md"])
+@pytest.mark.parametrize("name", ["data.md", "import.md", "library.md", "schedules.md"])
 def test_the_python_of_a_document_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,23 +111,51 @@ def stats(manifest: ManifestPath, as_json: AsJson = False) -> None:
 
 @app.command("import")
 def import_from(
-    kind: Annotated[str, typer.Argument(help="ms-swift or llamafactory.")],
-    source: Annotated[Path, typer.Argument(help="Rows: JSON lines, a JSON list or Parquet.")],
+    kind: Annotated[str, typer.Argument(help="Format of the source; docs/import.md lists them.")],
+    source: Annotated[Path, typer.Argument(help="File or folder, as the format has it.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the manifest.")],
-    task: Annotated[
-        str | None, typer.Option(help="Task of the rows that name none as task or channel.")
+    task: Annotated[str | None, typer.Option(help="Task of the rows that name none.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split of all rows; else each row's own, or train.")
     ] = None,
-    split: Annotated[str, typer.Option(help="Split of all rows.")] = "train",
     media_dir: Annotated[
         Path | None, typer.Option(help="Folder that relative audio paths start from.")
     ] = None,
+    corpus: Annotated[str | None, typer.Option(help="Name of the rows' source.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="text=sentence: our column, and the source's.")
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="EGY=egyptian: the source's label, and ours.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="Language of the prompts: ar or en.")] = "ar",
+    decode: Annotated[bool, typer.Option(help="Decode all audio, not only headers.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that look at audio; one for each core by default.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a manifest of another trainer's rows; rejected ones are listed in rejects.jsonl."""
-    from maqam.cli import screen
-    from maqam.data.importers.rows import import_rows
+    """Make a manifest of a corpus of another format; rejected rows are in rejects.jsonl.
 
-    report = import_rows(source, output, kind=kind, task=task, split=split, media_dir=media_dir)
+    An interrupted import is continued by the same command.
+    """
+    from maqam.cli import screen
+    from maqam.data.importers.run import import_corpus
+    from maqam.data.importers.settings import ImportSettings
+
+    settings = ImportSettings(
+        kind=kind,
+        task=task,
+        split=split,
+        media_dir=media_dir,
+        corpus=corpus,
+        columns=_pairs("--column", column),
+        labels=_pairs("--label", label),
+        language=language,
+        decode=decode,
+    )
+    with screen.progress_bar("import rows") as progress:
+        report = import_corpus(source, output, settings, num_workers=workers, progress=progress)
     if as_json:
         screen.print_json(
             {
@@ -146,3 +174,16 @@ def import_from(
     if report.num_tags_added:
         screen.say(f"{report.num_tags_added} audio tags added that rows left out")
     screen.stdout.print(str(report.manifest), markup=False)
+
+
+def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
+    """Read NAME=NAME words of an option."""
+    from maqam.errors import ConfigError
+
+    pairs = {}
+    for word in given or []:
+        name, equals, value = word.partition("=")
+        if not (name and equals and value):
+            raise ConfigError(f"{word!r} is no pair", where=option, hint="write it as NAME=NAME")
+        pairs[name] = value
+    return pairs

@@ -22,12 +22,15 @@ stdout = Console(highlight=False, soft_wrap=True)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 stdout.width = max(stdout.width, 160)  # a terminal wraps long lines: better than folded cells
 
-Report = Callable[[int, int], None]
+Report = Callable[[int, int | None], None]
 
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[Report]:
-    """Give the function that moves a bar to (done, total); nothing shows before its first call."""
+    """Give the function that moves a bar to (done, total); nothing shows before its first call.
+
+    A total of None is one that is not known.
+    """
     columns = (
         TextColumn("{task.description:<28}"),
         BarColumn(bar_width=30),
@@ -38,7 +41,7 @@ def progress_bar(description: str) -> Iterator[Report]:
     bars = Progress(*columns, console=stderr, refresh_per_second=4)
     bar = bars.add_task(description, total=None)
 
-    def report(done: int, total: int) -> None:
+    def report(done: int, total: int | None) -> None:
         bars.start()
         bars.update(bar, completed=done, total=total)
 

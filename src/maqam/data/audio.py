@@ -15,7 +15,7 @@ import soxr
 from maqam.errors import AudioError
 
 SAMPLE_RATE = 16_000  # Hz
-_EDGE_SECONDS = 0.05  # how far a segment's end may lie past the file's: rounding in manifests
+EDGE_SECONDS = 0.05  # how far a segment's end may lie past the file's: rounding in manifests
 _STREAMED = (0, 0xFFFFFFFF)  # RIFF sizes written by programs that did not know the length
 _ESTIMATED = "MP3"  # libsndfile may only estimate its length
 
@@ -75,6 +75,10 @@ def audio_seconds(path: Path | str) -> float:
         return float(soundfile.info(file).duration)
     except soundfile.LibsndfileError as error:
         raise _not_audio(file, error) from error
+    except (TypeError, ValueError) as error:  # of soundfile itself, for a name such as a.raw
+        raise AudioError(
+            f"not readable as audio: {error}", where=str(file), hint="convert it to WAV or FLAC"
+        ) from error
 
 
 def _decoded(file: Path, start: float, seconds: float | None) -> tuple[np.ndarray, int]:
@@ -91,7 +95,7 @@ def _decoded(file: Path, start: float, seconds: float | None) -> tuple[np.ndarra
             is_estimated = sound.format == _ESTIMATED
     except soundfile.LibsndfileError as error:
         raise _not_audio(file, error) from error
-    allowed = round(_EDGE_SECONDS * rate) if is_estimated else 0
+    allowed = round(EDGE_SECONDS * rate) if is_estimated else 0
     if len(samples) < wanted - allowed:
         raise AudioError(
             f"cut short: {len(samples)} of {wanted} samples could be read",
@@ -123,9 +127,11 @@ def _check_times(file: Path, start: float, seconds: float | None) -> None:
 
 
 def _check_file(file: Path) -> None:
-    if not file.is_file():
-        raise AudioError("the file is missing", where=str(file), hint="check the manifest's paths")
     try:
+        if not file.is_file():
+            raise AudioError(
+                "the file is missing", where=str(file), hint="check the manifest's paths"
+            )
         size = file.stat().st_size
         with file.open("rb") as stream:
             head = stream.read(12)
@@ -149,7 +155,7 @@ def _check_segment(file: Path, num_samples: int, rate: int, segment: tuple[int, 
     first, last = segment
     if num_samples == 0:
         raise AudioError("zero samples", where=str(file), hint="leave its rows out")
-    if first >= num_samples or last > num_samples + round(_EDGE_SECONDS * rate):
+    if first >= num_samples or last > num_samples + round(EDGE_SECONDS * rate):
         raise AudioError(
             f"the segment ends at {last / rate:.2f} s, the file at {num_samples / rate:.2f} s",
             where=str(file),

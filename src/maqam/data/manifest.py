@@ -34,6 +34,7 @@ __all__ = ["FILE_NAME", "SCHEMA", "SPLITS", "Manifest", "read_manifest", "write_
 
 MAPPED_ROWS = 200_000  # manifests from this size on are read through a mapped copy
 _VERSION = b"maqam_format_version"
+VERSION_METADATA = {_VERSION: str(FORMAT_VERSION).encode()}
 _ROW_GROUP_ROWS = 65_536
 
 
@@ -185,7 +186,7 @@ def write_manifest(rows: Sequence[Mapping[str, Any]] | pa.Table, folder: Path | 
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(
-            table.replace_schema_metadata({_VERSION: str(FORMAT_VERSION).encode()}),
+            table.replace_schema_metadata(VERSION_METADATA),
             temporary,
             compression="zstd",
             row_group_size=_ROW_GROUP_ROWS,

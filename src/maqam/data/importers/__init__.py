@@ -1,1 +1,1 @@
-"""Rows of other trainers as a manifest; `rows.import_rows` is the entry."""
+"""Corpora of other formats as a manifest; `run.import_corpus` is the entry."""

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maqam.data.importers.dialogue import (
+from maqam.data.importers.formats.dialogue import (
     Dialogue,
     Row,
-    UnfitRowError,
     exchanges,
     paths,
     turns,
 )
+from maqam.data.importers.utterance import UnfitRowError
 from maqam.errors import ManifestError
 
 INFO_NAME = "dataset_info.json"

@@ -1,6 +1,6 @@
 import pytest
 
-from maqam.data.importers.ms_swift import dialogue
+from maqam.data.importers.formats.ms_swift import dialogue
 
 ASKED = [{"role": "user", "content": "<audio>Q"}, {"role": "assistant", "content": "A"}]
 

@@ -2,9 +2,10 @@ import json
 
 import pytest
 
-from maqam.data.importers.dialogue import UnfitRowError
-from maqam.data.importers.llamafactory import find_rows, format_of, guessed_format
-from maqam.data.importers.rows import import_rows
+from maqam.data.importers.formats.llamafactory import find_rows, format_of, guessed_format
+from maqam.data.importers.run import import_corpus
+from maqam.data.importers.settings import ImportSettings
+from maqam.data.importers.utterance import UnfitRowError
 from maqam.data.manifest import read_manifest
 from maqam.errors import ManifestError
 from tests.factories import make_tone
@@ -61,7 +62,9 @@ def test_missing_tags_are_not_added_where_the_trainer_adds_none(tmp_path):
     row = {"messages": [{"role": "user", "content": "Q"}, ASKED[1]], "audios": ["a.wav"]}
     make_tone(tmp_path / "a.wav")
     (tmp_path / "rows.json").write_text(json.dumps([row, {"messages": ASKED, "audios": "a.wav"}]))
-    report = import_rows(tmp_path / "rows.json", tmp_path / "out", kind="llamafactory", task="asr")
+    report = import_corpus(
+        tmp_path / "rows.json", tmp_path / "out", ImportSettings(kind="llamafactory", task="asr")
+    )
     assert report.reasons == {"audio tags": 1}
 
 
@@ -80,7 +83,9 @@ def test_a_folder_is_read_as_its_dataset_info_says(tmp_path):
         mine={"file_name": "rows.json", "formatting": "sharegpt", "columns": columns},
         theirs={"hf_hub_url": "llamafactory/demo"},
     )
-    report = import_rows(tmp_path, tmp_path / "out", kind="llamafactory", task="asr")
+    report = import_corpus(
+        tmp_path, tmp_path / "out", ImportSettings(kind="llamafactory", task="asr")
+    )
     assert read_manifest(report.manifest).row(0)["messages"] == ASKED
 
 

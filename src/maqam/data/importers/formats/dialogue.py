@@ -4,22 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from maqam.data.importers.utterance import UnfitRowError, shown
 from maqam.data.schema import AUDIO_TAG
 
 Row = Mapping[str, Any]
-
-
-class UnfitRowError(Exception):
-    """One row that cannot be a manifest row.
-
-    Args:
-        kind: The rule it breaks, such as "no messages".
-        text: What was found.
-    """
-
-    def __init__(self, kind: str, text: str) -> None:
-        self.kind, self.text = kind, text
-        super().__init__(f"{kind}: {text}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +45,17 @@ def turns(
         [{'role': 'user', 'content': 'Q'}]
     """
     if not isinstance(found, list) or not found:
-        raise UnfitRowError("no messages", f"the messages are {_shown(found)}")
+        raise UnfitRowError("no messages", f"the messages are {shown(found)}")
     messages = []
     for message in found:
         if not isinstance(message, dict):
-            raise UnfitRowError("no messages", f"a message is {_shown(message)}")
+            raise UnfitRowError("no messages", f"a message is {shown(message)}")
         name = next((message[key] for key in role if message.get(key) is not None), None)
         text = next((message[key] for key in content if message.get(key) is not None), None)
         if not isinstance(name, str) or name not in roles:
-            raise UnfitRowError("unknown role", f"a message's role is {_shown(name)}")
+            raise UnfitRowError("unknown role", f"a message's role is {shown(name)}")
         if not isinstance(text, str):
-            raise UnfitRowError("no text", f"the {name}'s content is {_shown(text)}")
+            raise UnfitRowError("no text", f"the {name}'s content is {shown(text)}")
         messages.append({"role": roles[name], "content": text})
     return messages
 
@@ -92,15 +80,15 @@ def exchanges(
     """
     earlier = pairs or []
     if not isinstance(earlier, list):
-        raise UnfitRowError("no messages", f"the history is {_shown(earlier)}")
+        raise UnfitRowError("no messages", f"the history is {shown(earlier)}")
     messages = [("system", system)] if system else []
     for pair in [*earlier, [query, response]]:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise UnfitRowError("no messages", f"the history holds {_shown(pair)}")
+            raise UnfitRowError("no messages", f"the history holds {shown(pair)}")
         messages += [("user", pair[0]), ("assistant", pair[1])]
     for role, text in messages:
         if not isinstance(text, str):
-            raise UnfitRowError("no text", f"the {role}'s content is {_shown(text)}")
+            raise UnfitRowError("no text", f"the {role}'s content is {shown(text)}")
     return [{"role": role, "content": str(text)} for role, text in messages]
 
 
@@ -119,7 +107,7 @@ def paths(found: object) -> list[str]:
     values = found if isinstance(found, list) else [found]
     for value in values:
         if not isinstance(value, str) or not value:
-            raise UnfitRowError("no audio path", f"an audio is {_shown(value)}")
+            raise UnfitRowError("no audio path", f"an audio is {shown(value)}")
     return [str(value) for value in values]
 
 
@@ -138,8 +126,3 @@ def with_tags(messages: list[dict[str, str]], audios: list[str]) -> Dialogue:
     tagged = {**first, "content": AUDIO_TAG * missing + first["content"]}
     changed = [tagged if turn is first else turn for turn in messages]
     return Dialogue(changed, audios, num_added_tags=missing)
-
-
-def _shown(value: object, most: int = 60) -> str:
-    text = repr(value)
-    return text if len(text) <= most else f"{text[:most]}..."

@@ -6,7 +6,7 @@ The names of columns and roles are those that ms-swift 4.6.0 itself accepts
 
 from collections.abc import Sequence
 
-from maqam.data.importers.dialogue import Dialogue, Row, exchanges, paths, turns, with_tags
+from maqam.data.importers.formats.dialogue import Dialogue, Row, exchanges, paths, turns, with_tags
 
 _MESSAGES = ("messages", "conversations", "conversation")
 _QUERIES = ("query", "prompt", "input", "instruction", "question", "problem")

@@ -4,7 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from maqam.data.importers.rows import import_rows
+from maqam.data.importers.run import import_corpus
+from maqam.data.importers.settings import ImportSettings
 from maqam.data.manifest import read_manifest
 from maqam.errors import ConfigError, ManifestError
 from tests.data.exporters.plans import exported, lines, plan_of
@@ -32,7 +33,7 @@ def imported(folder):
         source = folder / "rows.jsonl"
         text = [row if isinstance(row, str) else json.dumps(row) for row in rows]
         source.write_text("".join(f"{line}\n" for line in text), encoding="utf-8")
-        return import_rows(source, folder / "out", kind="ms-swift", **settings)
+        return import_corpus(source, folder / "out", ImportSettings(kind="ms-swift", **settings))
 
     return run
 
@@ -50,7 +51,7 @@ def test_what_was_exported_comes_back(tmp_path, target):
     manifest = make_manifest(tmp_path / "corpus", 10)
     order = [3, 1, 2, 0, 4, 9, 8, 7, 6, 5]
     out = exported(plan_of([order]), manifest, tmp_path / "out", target=target, micro_batch_size=10)
-    report = import_rows(out / "schedule.jsonl", tmp_path / "back", kind=target)
+    report = import_corpus(out / "schedule.jsonl", tmp_path / "back", ImportSettings(kind=target))
     written = [row["id"] for row in lines(out)]
     wanted = {row["id"]: row for row in manifest.table.to_pylist()}
     found = [{name: row[name] for name in KEPT} for row in rows_of(report)]
@@ -60,7 +61,9 @@ def test_what_was_exported_comes_back(tmp_path, target):
 def test_audio_that_comes_back_is_the_same_file(tmp_path):
     manifest = make_manifest(tmp_path / "corpus", 4)
     out = exported(plan_of([[0, 1, 2, 3]]), manifest, tmp_path / "out")
-    report = import_rows(out / "schedule.jsonl", tmp_path / "back", kind="ms-swift")
+    report = import_corpus(
+        out / "schedule.jsonl", tmp_path / "back", ImportSettings(kind="ms-swift")
+    )
     back = read_manifest(report.manifest)
     assert [back.audio_path(row) for row in range(4)] == [
         manifest.audio_path(row).resolve() for row in range(4)
@@ -70,7 +73,9 @@ def test_audio_that_comes_back_is_the_same_file(tmp_path):
 def test_a_row_dealt_twice_comes_back_once(tmp_path):
     manifest = make_manifest(tmp_path / "corpus", 2)
     out = exported(plan_of([[0, 1], [1, 0]]), manifest, tmp_path / "out")
-    report = import_rows(out / "schedule.jsonl", tmp_path / "back", kind="ms-swift")
+    report = import_corpus(
+        out / "schedule.jsonl", tmp_path / "back", ImportSettings(kind="ms-swift")
+    )
     assert (report.num_imported, report.reasons) == (2, {"duplicate id": 2})
 
 
@@ -184,7 +189,7 @@ def test_lists_and_parquet_are_read(folder, name):
         (folder / name).write_text(json.dumps([talk(), talk()]))
     else:
         pq.write_table(pa.Table.from_pylist([talk(), talk()]), folder / name)
-    report = import_rows(folder / name, folder / "out", kind="ms-swift")
+    report = import_corpus(folder / name, folder / "out", ImportSettings(kind="ms-swift"))
     assert report.num_imported == 2
 
 
@@ -194,29 +199,35 @@ def test_lists_and_parquet_are_read(folder, name):
         ("rows.json", b"{", "not JSON"),
         ("rows.json", b"{}", "it holds no list of rows"),
         ("rows.parquet", b"PAR1", "not readable"),
-        ("rows.jsonl", b"\xff\xfe", "not readable"),
+        ("rows.jsonl", b"\xff\xfe", "none of 1 rows can be imported: 1 not UTF-8"),
     ],
 )
 def test_a_source_that_cannot_be_read_is_an_error(folder, name, content, words):
     (folder / name).write_bytes(content)
     with pytest.raises(ManifestError, match=words):
-        import_rows(folder / name, folder / "out", kind="ms-swift")
+        import_corpus(folder / name, folder / "out", ImportSettings(kind="ms-swift"))
 
 
 def test_a_source_that_is_missing_is_an_error(folder):
     with pytest.raises(ManifestError, match="there is no file here"):
-        import_rows(folder / "none.jsonl", folder / "out", kind="ms-swift")
+        import_corpus(folder / "none.jsonl", folder / "out", ImportSettings(kind="ms-swift"))
 
 
-@pytest.mark.parametrize("settings", [{"kind": "nemo"}, {"task": "asrr"}, {"split": "validation"}])
+@pytest.mark.parametrize("settings", [{"kind": "nemoo"}, {"task": "asrr"}, {"split": "validation"}])
 def test_settings_that_name_nothing_are_refused(folder, settings):
     ((name, value),) = settings.items()
     with pytest.raises(ConfigError, match=f"no {name} '{value}'"):
-        import_rows(folder / "rows.jsonl", folder / "out", **{"kind": "ms-swift", **settings})
+        import_corpus(
+            folder / "rows.jsonl",
+            folder / "out",
+            ImportSettings(**{"kind": "ms-swift", **settings}),
+        )
 
 
 def test_a_folder_that_cannot_be_written_is_named(folder):
     (folder / "rows.jsonl").write_text(json.dumps(talk()))
     (folder / "file").write_text("")
     with pytest.raises(ManifestError, match="cannot be written"):
-        import_rows(folder / "rows.jsonl", folder / "file" / "out", kind="ms-swift")
+        import_corpus(
+            folder / "rows.jsonl", folder / "file" / "out", ImportSettings(kind="ms-swift")
+        )

@@ -1,0 +1,232 @@
+"""An import on disk while it runs: parts that are whole, and how far the source was read.
+
+What was written last is known from `state.json` alone, which is replaced whole; an import that
+was killed at any moment goes on from there.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from maqam.data.manifest import FILE_NAME, VERSION_METADATA
+from maqam.data.schema import SCHEMA
+from maqam.errors import ManifestError
+
+REJECTS_NAME = "rejects.jsonl"
+WORK_NAME = ".import"
+
+_PART_ROWS = 16_384
+_PART_SECONDS = 20.0
+_GROUP_PARTS = 4
+
+
+class SeenIds:
+    """Ids met so far, 16 bytes each.
+
+    Examples:
+        >>> seen = SeenIds()
+        >>> seen.add(["a", "b", "a"]), seen.add(["b", "c"])
+        ([False, False, True], [True, False])
+    """
+
+    def __init__(self) -> None:
+        self._sorted: list[np.ndarray] = []
+
+    def add(self, ids: Sequence[str]) -> list[bool]:
+        """Note ids; tell for each whether it was met before."""
+        digests = [hashlib.blake2b(name.encode(), digest_size=16).digest() for name in ids]
+        keys = np.array(digests, dtype="S16")
+        is_old = np.zeros(len(keys), dtype=bool)
+        for known in self._sorted:
+            at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+            is_old |= known[at] == keys
+        _, earliest = np.unique(keys, return_index=True)
+        is_first = np.zeros(len(keys), dtype=bool)
+        is_first[earliest] = True
+        found: list[bool] = (is_old | ~is_first).tolist()
+        self._merge(keys[is_first & ~is_old])
+        return found
+
+    def _merge(self, keys: np.ndarray) -> None:
+        """Keep few sorted arrays: one is merged into the one before once it is as long."""
+        if len(keys):
+            self._sorted.append(np.sort(keys))
+        while len(self._sorted) > 1 and len(self._sorted[-1]) * 2 >= len(self._sorted[-2]):
+            last = self._sorted.pop()
+            self._sorted[-1] = np.sort(np.concatenate([self._sorted[-1], last]), kind="stable")
+
+
+class Store:
+    """Rows and rejects of an import that may be interrupted.
+
+    Args:
+        folder: Folder of the manifest.
+        fingerprint: Names source and settings; an interrupted import of another is not continued.
+
+    Raises:
+        ManifestError: If the folder has a manifest or an import of other settings, or cannot be
+            written.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self._folder, self._work = folder, folder / WORK_NAME
+        self._fingerprint = fingerprint
+        if (folder / FILE_NAME).exists():
+            raise ManifestError(
+                "there is a manifest already", where=str(folder), hint="choose another folder"
+            )
+        self.num_rows = self.num_imported = self.num_tags_added = 0
+        self.reasons: Counter[str] = Counter()
+        self.seen = SeenIds()
+        self._num_parts = 0
+        self._pending: list[pa.Table] = []
+        self._pending_rejects: list[str] = []
+        self._written_at = time.monotonic()
+        self._is_busy = False
+        self._work.mkdir(parents=True, exist_ok=True)
+        self._resume()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Keep what an interrupted import has, and no trace of one that could not begin."""
+        if kind is not None and issubclass(kind, KeyboardInterrupt) and not self._is_busy:
+            self.save()
+        if self._work.is_dir() and not (self._work / "state.json").is_file():
+            shutil.rmtree(self._work)
+            with suppress(OSError):  # it holds something else
+                self._folder.rmdir()
+
+    @property
+    def audio_folder(self) -> Path:
+        """Where audio goes that has no file of its own."""
+        return self._folder / "audio"
+
+    def _resume(self) -> None:
+        state_file = self._work / "state.json"
+        if not state_file.is_file():
+            self._rejects.write_bytes(b"")
+            return
+        state = json.loads(state_file.read_text(encoding="utf-8"))
+        if state["fingerprint"] != self._fingerprint:
+            raise ManifestError(
+                "an import of another source or other settings was interrupted here",
+                where=str(self._folder),
+                hint=f"choose another folder, or remove {self._work}",
+            )
+        self.num_rows, self.num_imported = state["num_rows"], state["num_imported"]
+        self.num_tags_added = state["num_tags_added"]
+        self.reasons = Counter(state["reasons"])
+        self._num_parts = state["num_parts"]
+        with self._rejects.open("r+b") as stream:
+            stream.truncate(state["rejects_bytes"])
+        for part in range(self._num_parts):
+            ids = pq.read_table(self._part(part), columns=["id"]).column("id").to_pylist()
+            self.seen.add(ids)
+
+    def add(
+        self, table: pa.Table, rejects: Sequence[Mapping[str, Any]], *, num_tags_added: int
+    ) -> None:
+        """Note what became of the next rows of the source.
+
+        Args:
+            table: Their rows of the manifest.
+            rejects: The others, each with its reason.
+            num_tags_added: Audio tags that were put in front.
+        """
+        self._is_busy = True
+        self.num_rows += table.num_rows + len(rejects)
+        self.num_imported += table.num_rows
+        self.num_tags_added += num_tags_added
+        self.reasons.update(reject["reason"] for reject in rejects)
+        self._pending.append(table)
+        self._pending_rejects += [_line(reject) for reject in rejects]
+        waiting = sum(part.num_rows for part in self._pending) + len(self._pending_rejects)
+        if waiting >= _PART_ROWS or time.monotonic() - self._written_at > _PART_SECONDS:
+            self.save()
+        self._is_busy = False
+
+    def save(self) -> None:
+        """Write what is pending, then how far the source was read."""
+        self._is_busy = True
+        rows = pa.concat_tables([SCHEMA.empty_table(), *self._pending])
+        if rows.num_rows:
+            draft = self._part(self._num_parts).with_suffix(".tmp")
+            pq.write_table(rows, draft, compression="zstd")
+            draft.replace(self._part(self._num_parts))
+            self._num_parts += 1
+        with self._rejects.open("ab") as stream:
+            stream.write("".join(self._pending_rejects).encode())
+            stream.flush()
+            size = stream.tell()
+        state = {
+            "fingerprint": self._fingerprint,
+            "num_rows": self.num_rows,
+            "num_imported": self.num_imported,
+            "num_tags_added": self.num_tags_added,
+            "reasons": dict(self.reasons),
+            "num_parts": self._num_parts,
+            "rejects_bytes": size,
+        }
+        draft = self._work / f"state.{os.getpid()}.tmp"
+        draft.write_text(json.dumps(state), encoding="utf-8")
+        draft.replace(self._work / "state.json")
+        self._pending, self._pending_rejects = [], []
+        self._written_at = time.monotonic()
+        self._is_busy = False
+
+    def finish(self) -> tuple[Path | None, Path]:
+        """Put the parts together and take the work away.
+
+        Returns:
+            The manifest, None where no row is sound, and the list of rejects.
+        """
+        self.save()
+        rejects = self._folder / REJECTS_NAME
+        manifest = self._folder / FILE_NAME if self.num_imported else None
+        shutil.copyfile(self._rejects, rejects)
+        if manifest is not None:
+            draft = self._work / FILE_NAME
+            schema = SCHEMA.with_metadata(VERSION_METADATA)
+            with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
+                for group in self._groups():
+                    writer.write_table(group.replace_schema_metadata(VERSION_METADATA))
+            draft.replace(manifest)
+        shutil.rmtree(self._work)
+        return manifest, rejects
+
+    def _groups(self) -> Iterator[pa.Table]:
+        for first in range(0, self._num_parts, _GROUP_PARTS):
+            last = min(first + _GROUP_PARTS, self._num_parts)
+            parts = [pq.read_table(self._part(part)) for part in range(first, last)]
+            yield pa.concat_tables(parts).combine_chunks()
+
+    def _part(self, index: int) -> Path:
+        return self._work / f"part-{index:06d}.parquet"
+
+    @property
+    def _rejects(self) -> Path:
+        return self._work / REJECTS_NAME
+
+
+def _line(reject: Mapping[str, Any]) -> str:
+    text = json.dumps(reject, ensure_ascii=False, default=str)
+    return text.encode("utf-8", "backslashreplace").decode() + "\n"
