@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from maqam.data.importers.formats import kaldi, nemo, trainers
+from maqam.data.importers.formats import classes, kaldi, nemo, tables, trainers
 from maqam.data.importers.rows import Row, faults, manifest_row
 from maqam.data.importers.settings import ImportSettings
 from maqam.data.importers.sounds import Answer, Batch, Job, measured
@@ -34,6 +34,9 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "llamafactory": trainers.llamafactory_rows,
         "nemo": nemo.nemo_rows,
         "kaldi": kaldi.kaldi_rows,
+        "common-voice": tables.common_voice_rows,
+        "table": tables.table_rows,
+        "classes": classes.class_rows,
     }
 )
 KINDS = tuple(READERS)
