@@ -1,4 +1,7 @@
 import json
+from pathlib import Path
+
+from tests.data.cards.corpora import make_corpus
 
 from .calls import assert_refused, maqam
 
@@ -58,3 +61,22 @@ def test_one_card_is_shown_with_its_licence_overlaps_and_parts() -> None:
 
 def test_a_corpus_without_a_card_is_refused() -> None:
     assert_refused(maqam("data", "catalog", "qasr"), "no card 'qasr'")
+
+
+def test_a_corpus_is_imported_by_its_card(tmp_path: Path) -> None:
+    source = make_corpus("masc", tmp_path / "corpus")
+    result = maqam("data", "import", "masc", source, "-o", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert result.out.strip().endswith("manifest.parquet")
+    assert "parts found: clean-train, noisy-train, clean-dev, noisy-test" in result.err
+    assert "not found: noisy-dev, clean-test" in result.err
+
+
+def test_levels_of_intensity_are_not_imported_as_emotions(tmp_path: Path) -> None:
+    source = make_corpus("baved", tmp_path / "corpus")
+    result = maqam("data", "import", "baved", source, "-o", tmp_path / "out", "--task", "ser")
+    assert_refused(result, "BAVED serves no task", "three levels of intensity")
+
+
+def test_a_format_that_is_neither_read_nor_has_a_card_is_refused(tmp_path: Path) -> None:
+    assert_refused(maqam("data", "import", "qasr", tmp_path, "-o", tmp_path / "out"), "'qasr'")

@@ -111,7 +111,9 @@ def stats(manifest: ManifestPath, as_json: AsJson = False) -> None:
 
 @app.command("import")
 def import_from(
-    kind: Annotated[str, typer.Argument(help="Format of the source; docs/import.md lists them.")],
+    kind: Annotated[
+        str, typer.Argument(help="Format (docs/import.md lists them) or card (maqam data catalog).")
+    ],
     source: Annotated[Path, typer.Argument(help="File or folder, as the format has it.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the manifest.")],
     task: Annotated[str | None, typer.Option(help="Task of the rows that name none.")] = None,
@@ -128,7 +130,9 @@ def import_from(
     label: Annotated[
         list[str] | None, typer.Option(help="EGY=egyptian: the source's label, and ours.")
     ] = None,
-    language: Annotated[str, typer.Option(help="Language of the prompts: ar or en.")] = "ar",
+    language: Annotated[
+        str | None, typer.Option(help="Language of the prompts, ar or en; the card's, or Arabic.")
+    ] = None,
     decode: Annotated[bool, typer.Option(help="Decode all audio, not only headers.")] = False,
     workers: Annotated[
         int | None, typer.Option(help="Processes that look at audio; one for each core by default.")
@@ -140,6 +144,8 @@ def import_from(
     An interrupted import is continued by the same command.
     """
     from maqam.cli import screen
+    from maqam.data.cards.catalog import is_card, read_card
+    from maqam.data.cards.reading import found_parts
     from maqam.data.importers.run import import_corpus
     from maqam.data.importers.settings import ImportSettings
 
@@ -154,6 +160,10 @@ def import_from(
         language=language,
         decode=decode,
     )
+    if is_card(kind):
+        there, absent = found_parts(read_card(kind), source)
+        if there and absent:
+            screen.say(f"parts found: {', '.join(there)}; not found: {', '.join(absent)}")
     with screen.progress_bar("import rows") as progress:
         report = import_corpus(source, output, settings, num_workers=workers, progress=progress)
     if as_json:

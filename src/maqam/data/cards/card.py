@@ -6,16 +6,35 @@ and `layout_seen` names where the layout was read.
 
 import re
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from maqam.data.cards.taxonomy import TAXONOMIES, read_taxonomy
 from maqam.data.schema import SPLITS
 from maqam.tasks import TASKS
 
 Basis = Literal["seen", "secondary", "memory", "unknown"]
-Patterns = tuple[str, ...]
+
+
+def _inside(pattern: str) -> str:
+    path = PurePosixPath(pattern)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"{pattern!r} leaves the folder of the corpus")
+    return pattern
+
+
+def _expression(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from error
+    return pattern
+
+
+Patterns = tuple[Annotated[str, AfterValidator(_inside)], ...]
+Expression = Annotated[str, AfterValidator(_expression)]
 
 
 class _Settings(BaseModel):
@@ -150,8 +169,8 @@ class TablePart(_Part):
     kind: Literal["table"]
     files: Patterns
     format: Literal["csv", "tsv", "jsonl"]
-    header: Patterns | None = None
-    archive: str | None = None
+    header: tuple[str, ...] | None = None
+    archive: Annotated[str, AfterValidator(_inside)] | None = None
 
 
 class ParquetPart(_Part):
@@ -183,7 +202,7 @@ class NamesPart(_Part):
 
     kind: Literal["names"]
     files: Patterns
-    pattern: str
+    pattern: Expression
 
 
 class LinesPart(_Part):
@@ -199,7 +218,7 @@ class LinesPart(_Part):
 
     kind: Literal["lines"]
     files: Patterns
-    pattern: str
+    pattern: Expression
 
 
 class KaldiPart(_Part):

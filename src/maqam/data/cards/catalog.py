@@ -42,7 +42,7 @@ def read_card(name: str) -> Card:
         file = resources.files(__package__) / "corpora" / f"{name}{SUFFIX}"
         return parsed(file.read_text(encoding="utf-8"), Card, where=f"{name}{SUFFIX}")
     own = Path(name)
-    if own.suffix != SUFFIX:
+    if not is_card(name):
         raise ConfigError(
             f"no card {name!r}", where="card", hint=f"use {', '.join(card_names())}, or a .yaml"
         )
@@ -53,6 +53,16 @@ def read_card(name: str) -> Card:
             f"the card cannot be read: {error}", where=name, hint="give a YAML file"
         ) from error
     return parsed(text, Card, where=name)
+
+
+def is_card(name: str) -> bool:
+    """Tell whether a name is that of a card, or of a file with one.
+
+    Examples:
+        >>> is_card("masc"), is_card("own.yaml"), is_card("nemo")
+        (True, True, False)
+    """
+    return name in card_names() or Path(name).suffix == SUFFIX
 
 
 def all_cards() -> Sequence[Card]:

@@ -84,7 +84,7 @@ def _messages(
     if found.messages is not None:
         return found.messages
     target = _target(found, task, settings)
-    prompt = task.prompts[settings.language]
+    prompt = task.prompts[settings.language or "ar"]
     if task.has_audio:
         question = f"{AUDIO_TAG}{prompt}" if found.sound else prompt
     elif found.text is None:

@@ -17,6 +17,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from maqam.data.cards.catalog import is_card
+from maqam.data.cards.reading import card_rows, card_settings
 from maqam.data.importers.formats import classes, kaldi, nemo, tables, trainers
 from maqam.data.importers.rows import Row, faults, manifest_row
 from maqam.data.importers.settings import ImportSettings
@@ -92,16 +94,19 @@ def import_corpus(
         progress: Called with the rows done; their total is not known before the end.
 
     Raises:
-        ConfigError: If the format is unknown.
+        ConfigError: If the format is unknown, or the corpus of a card cannot serve the task.
         ManifestError: If the source cannot be read, no row of it is sound, or the folder has a
             manifest or cannot be written.
     """
-    if settings.kind not in READERS:
-        hint = f"use {', '.join(READERS)}"
+    read = READERS.get(settings.kind)
+    if read is None and is_card(settings.kind):
+        read, settings = card_rows, card_settings(settings)
+    if read is None:
+        hint = f"use {', '.join(READERS)}, or a card of maqam data catalog"
         raise ConfigError(f"no kind {settings.kind!r}", where="kind", hint=hint)
     try:
         with Store(folder, _fingerprint(source, settings)) as store:
-            found = islice(READERS[settings.kind](source, settings), store.num_rows, None)
+            found = islice(read(source, settings), store.num_rows, None)
             batches = _batches(found, store)
             workers = num_workers or os.cpu_count() or 1
             for rows, answers in measured(batches, num_workers=workers, decode=settings.decode):

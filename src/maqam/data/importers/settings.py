@@ -30,14 +30,14 @@ class ImportSettings:
     """What an import is asked for.
 
     Attributes:
-        kind: Format of the source, one of `maqam.data.importers.run.KINDS`.
+        kind: Format of the source, one of `maqam.data.importers.run.KINDS`, or a corpus card.
         task: Task of the rows that name none.
         split: Split of all rows; when absent each row's own, else train.
         media_dir: Folder that relative audio paths start from; the format's own when absent.
         corpus: Name written as `source` of the rows that name none; the source's own when absent.
         columns: For tables: our name of a column to the source's.
         labels: The source's name of a label or dialect to ours.
-        language: Language of the prompts, "ar" or "en".
+        language: Language of the prompts, "ar" or "en"; the card's, or Arabic, when absent.
         decode: Whether to decode all audio now, and not only read its header.
 
     Raises:
@@ -51,7 +51,7 @@ class ImportSettings:
     corpus: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
-    language: str = "ar"
+    language: str | None = None
     decode: bool = False
 
     def __post_init__(self) -> None:
