@@ -19,7 +19,16 @@ import pyarrow as pa
 
 from maqam.data.cards.catalog import is_card
 from maqam.data.cards.reading import card_rows, card_settings
-from maqam.data.importers.formats import classes, kaldi, nemo, tables, trainers
+from maqam.data.importers.formats import (
+    classes,
+    huggingface,
+    kaldi,
+    lhotse,
+    nemo,
+    tables,
+    trainers,
+    webdataset,
+)
 from maqam.data.importers.rows import Row, faults, manifest_row
 from maqam.data.importers.settings import ImportSettings
 from maqam.data.importers.sounds import Answer, Batch, Job, measured
@@ -39,11 +48,15 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "common-voice": tables.common_voice_rows,
         "table": tables.table_rows,
         "classes": classes.class_rows,
+        "lhotse": lhotse.lhotse_rows,
+        "huggingface": huggingface.huggingface_rows,
+        "webdataset": webdataset.webdataset_rows,
     }
 )
 KINDS = tuple(READERS)
 
 _BATCH_ROWS = 1024
+_BATCH_BYTES = 32 << 20  # of audio held by the rows themselves
 _FOLDER_ROWS = 1000  # extracted files in one folder
 
 
@@ -143,9 +156,20 @@ def _fingerprint(source: Path, settings: ImportSettings) -> str:
 
 def _batches(found: Iterator[Found], store: Store) -> Iterator[Batch[Found]]:
     first = store.num_rows
-    while rows := list(islice(found, _BATCH_ROWS)):
+    while rows := list(_few(found)):
         yield Batch(rows, [_job(row, first + at, store) for at, row in enumerate(rows)])
         first += len(rows)
+
+
+def _few(found: Iterator[Found]) -> Iterator[Found]:
+    """Give the next rows, fewer where they hold audio themselves."""
+    num_bytes = 0
+    for row in islice(found, _BATCH_ROWS):
+        yield row
+        held = row.sound.held if isinstance(row, Utterance) and row.sound else None
+        num_bytes += len(held) if isinstance(held, bytes) else 0
+        if num_bytes >= _BATCH_BYTES:
+            return
 
 
 def _job(row: Found, number: int, store: Store) -> Job | None:

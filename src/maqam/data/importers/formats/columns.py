@@ -6,6 +6,7 @@ from pathlib import Path
 from maqam.data.importers.settings import ImportSettings
 from maqam.data.importers.utterance import (
     Place,
+    Slice,
     Sound,
     UnfitRowError,
     Utterance,
@@ -77,7 +78,9 @@ class Columns:
         name = self.name(ours, row)
         return None if name is None else row[name]
 
-    def sound(self, row: Mapping[str, object], path: str, held: bytes | None = None) -> Sound:
+    def sound(
+        self, row: Mapping[str, object], path: str, held: bytes | Slice | None = None
+    ) -> Sound:
         """Give the audio of a row; a length counts only with a start, or if its column was given.
 
         Raises:
