@@ -89,6 +89,13 @@ def test_a_curriculum_deals_the_easiest_first_and_all_in_the_end() -> None:
     assert longest[50:].max() > 650
 
 
+def test_a_curriculum_by_a_measure_that_some_rows_lack_is_refused() -> None:
+    seconds = np.array([1.0, np.nan, 2.0, np.inf])
+    found = Pool.from_columns({"task": ["asr"] * 4}, values={"seconds": seconds})
+    with pytest.raises(ScheduleError, match="2 utterances have no finite seconds: rows 1, 3"):
+        compile(Curriculum(), found, steps=1, batch_size=2, seed=0)
+
+
 def test_a_reversed_curriculum_begins_with_the_hardest() -> None:
     plan = compile(Curriculum(reverse=True), pool(), steps=100, batch_size=5, seed=0)
     assert pool().values["seconds"][plan.batch(0)].min() > 600
@@ -165,6 +172,15 @@ def rare_first(cells, progress, strength=1.0):
 def broken(cells, progress):
     return np.full(cells.num_cells, -1.0)
 
+def unsure(cells, progress):
+    return np.full(cells.num_cells, np.nan)
+
+def empty(cells, progress):
+    return np.zeros(cells.num_cells)
+
+def short(cells, progress):
+    return [1.0]
+
 def failing(cells, progress):
     raise KeyError("nothing here")
 """
@@ -195,7 +211,10 @@ def test_a_function_is_found_by_the_path_of_its_module(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("broken", "finite shares >= 0"),
+        ("broken", "own.py:broken, progress 0.000: 3 of 3 shares are negative"),
+        ("unsure", "3 of 3 shares are not finite"),
+        ("empty", "no cell of the pool has any share"),
+        ("short", "3 cells need 3 shares, got an array of shape"),
         ("failing", "fails at progress 0.000: KeyError: 'nothing here'"),
         ("absent", "cannot be imported: AttributeError"),
     ],

@@ -1,5 +1,6 @@
 """From a schedule to a plan: shares to whole numbers, whole numbers to utterances."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -55,9 +56,12 @@ def compile(
     deal = deal or Deal()
     _check_size(pool, batch_size, deal.unit)
     flow = schedule.flow(pool, float(steps) * batch_size)
-    cells = pool.cells(flow.axes, deal.unit)
     budget = Budget(steps, batch_size, seed, deal)
-    dealt = _deal(schedule, flow, pool, cells, budget)
+    with ThreadPoolExecutor(1) as beside:  # hashing a large pool needs no lock of Python's
+        hashed = beside.submit(lambda: pool.fingerprint)
+        cells = pool.cells(flow.axes, deal.unit)
+        dealt = _deal(schedule, flow, pool, cells, budget)
+        hashed.result()
     return assemble(schedule, pool, flow.axes, dealt, budget)
 
 

@@ -42,16 +42,8 @@ class Flow:
             ScheduleError: If a share is negative or not finite, or all are zero.
         """
         mass = np.asarray(self.rule(cells, progress), dtype=np.float64)
-        if mass.shape != (cells.num_cells,) or not np.isfinite(mass).all() or (mass < 0).any():
-            raise ScheduleError(
-                f"a flow must give {cells.num_cells} finite shares >= 0",
-                where=f"progress {progress:.3f}",
-            )
+        check_shares(mass, cells, f"progress {progress:.3f}")
         total = mass.sum()
-        if total <= 0:
-            raise ScheduleError(
-                "no cell of the pool has any share", where=f"progress {progress:.3f}"
-            )
         return mass / total
 
     def by(self, axis: str, *, power: float = 0.0, weights: Weights | None = None) -> "Flow":
@@ -109,6 +101,33 @@ class Flow:
             return self.mass(cells, progress) * factors[cells.codes[axis]]
 
         return Flow(_joined(self.axes, (axis,)), rule, self.key)
+
+
+def check_shares(shares: np.ndarray, cells: Cells, where: str) -> None:
+    """Refuse what is no measure over cells, in words that say why.
+
+    Args:
+        shares: One number a cell, of any positive sum.
+        cells: The cells.
+        where: What gave them.
+
+    Raises:
+        ScheduleError: If there are too many or few, one is negative or not finite, or all are 0.
+    """
+    size = cells.num_cells
+    if shares.shape != (size,):
+        problem = f"{size} cells need {size} shares, got an array of shape {shares.shape}"
+    elif not np.isfinite(shares).all():
+        problem = f"{int((~np.isfinite(shares)).sum())} of {size} shares are not finite"
+    elif (shares < 0).any():
+        problem = f"{int((shares < 0).sum())} of {size} shares are negative"
+    elif shares.sum() <= 0:
+        problem = "no cell of the pool has any share"
+    else:
+        return
+    raise ScheduleError(
+        problem, where=where, hint="give every cell a finite share of at least 0, not all 0"
+    )
 
 
 def examples() -> Flow:

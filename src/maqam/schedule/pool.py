@@ -171,6 +171,14 @@ class Pool:
             raise _unknown("measure", measure, self.values)
         if within and within not in self.columns:
             raise _unknown("column", within, self.columns)
+        unknown = np.flatnonzero(~np.isfinite(self.values[measure]))
+        if len(unknown):
+            raise ScheduleError(
+                f"{len(unknown)} utterances have no finite {measure}: rows "
+                f"{first_few(self.rows[unknown].tolist())}",
+                where="schedule",
+                hint="leave them out, or give them a value",
+            )
         groups = self.columns[within] if within else np.zeros(self.num_utterances, dtype=np.int64)
         order = np.lexsort((self.uids, self.values[measure], groups))
         sizes = np.bincount(groups)

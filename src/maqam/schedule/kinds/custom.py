@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from maqam.errors import ScheduleError
-from maqam.schedule.flow import Flow
+from maqam.schedule.flow import Flow, check_shares
 from maqam.schedule.kinds.base import Stage, check
 from maqam.schedule.pool import Cells, Pool
 
@@ -49,13 +49,15 @@ class Custom:
 
         def rule(cells: Cells, progress: float) -> np.ndarray:
             try:
-                return np.asarray(shares(cells, progress, **self.settings), dtype=np.float64)
+                found = np.asarray(shares(cells, progress, **self.settings), dtype=np.float64)
             except Exception as error:
                 raise ScheduleError(
                     f"{self.function} fails at progress {progress:.3f}: {_said(error)}",
                     where="schedule.function",
                     hint="it is called with the cells of the pool, the progress and the settings",
                 ) from error
+            check_shares(found, cells, f"{self.function}, progress {progress:.3f}")
+            return found
 
         return Flow(self.axes, rule, _clock)
 
