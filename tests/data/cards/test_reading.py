@@ -141,6 +141,24 @@ def test_adi_17_reads_segments_where_there_are_any(corpus: Path) -> None:
 
 
 @corpora("adi-17")
+def test_lists_with_folders_of_others_are_read_with_ones_own_folder_of_audio(corpus: Path) -> None:
+    write(corpus / "data/train/wav.scp", "abc /your_own_folder/train/abc.wav\n")
+    (corpus / "data/test/wav.scp").unlink()
+    (corpus / "wav/train").mkdir()
+    (corpus / "wav/abc.wav").rename(corpus / "wav/train/abc.wav")
+    rows, rejects = imported("adi-17", corpus, media_dir=corpus / "wav")
+    assert not rejects
+    assert [Path(row["audios"][0]).name for row in rows] == ["abc.wav", "-a_b.wav", "U7Z_v.wav"]
+
+
+@corpora("adi-17")
+def test_audio_that_is_not_there_is_a_reject_each(corpus: Path) -> None:
+    write(corpus / "data/train/wav.scp", "abc /your_own_folder/train/abc.wav\n")
+    _, rejects = imported("adi-17", corpus)
+    assert [reject["reason"] for reject in rejects] == ["unreadable audio"]
+
+
+@corpora("adi-17")
 def test_a_shell_command_in_wav_scp_is_rejected_and_not_run(corpus: Path, tmp_path: Path) -> None:
     write(corpus / "data/train/wav.scp", f"abc touch {tmp_path}/run |\n")
     _, rejects = imported("adi-17", corpus)
@@ -181,6 +199,14 @@ def test_eaed_names_utterances_by_their_path(corpus: Path) -> None:
         ("Other", "sad"),
     ]
     assert rejects[0]["reason"] == "no label of ser"
+
+
+@corpora("eaed")
+def test_labels_of_eaed_may_be_capitalised(corpus: Path) -> None:
+    folder = corpus / "Series2/Other"
+    (folder / "Other_sad_ 01.wav").rename(folder / "Other_Sad_ 01.wav")
+    rows, _ = imported("eaed", corpus)
+    assert [row["label"] for row in rows] == ["happy", "sad"]
 
 
 @corpora("ravdess")

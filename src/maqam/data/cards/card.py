@@ -98,11 +98,13 @@ class Labels(_Settings):
         taxonomy: "dialect" or "emotion".
         scheme: Its label set; null if `map` is all there is.
         map: Labels that the label set lacks, each with a code of the taxonomy or null.
+        ignore_case: Whether labels are looked up in lower case.
     """
 
     taxonomy: Literal["dialect", "emotion"]
     scheme: str | None = None
     map: Mapping[str, str | None] = {}
+    ignore_case: bool = False
 
     @model_validator(mode="after")
     def _are_known(self) -> "Labels":

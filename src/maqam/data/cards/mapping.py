@@ -29,6 +29,7 @@ class LabelMap:
         self._taxonomy: Taxonomy | None = None
         self._codes: dict[str, str | None] = {}
         self._card = card
+        self._ignores_case = card.labels is not None and card.labels.ignore_case
         if card.labels is not None:
             self._taxonomy = read_taxonomy(card.labels.taxonomy)
             scheme = card.labels.scheme
@@ -46,7 +47,9 @@ class LabelMap:
         """
         if self._taxonomy is None:
             return
-        missing = sorted(name for name in counts if name not in {*self._codes, *self._own})
+        missing = sorted(
+            name for name in counts if name not in self._own and self._key(name) not in self._codes
+        )
         if missing:
             listed = ", ".join(f"{name!r} ({counts[name]})" for name in missing)
             raise ManifestError(
@@ -73,7 +76,7 @@ class LabelMap:
         task, is_dialect = self._taxonomy.task, self._taxonomy.name == "dialect"
         if label in self._own:
             return {task: self._own[label]}, self._own[label] if is_dialect else None
-        code = self._codes[label]
+        code = self._codes[self._key(label)]
         found = None if code is None else self._taxonomy.within(code, TASKS[task].labels)
         if found is None and self._task == task:
             if code is None:
@@ -83,3 +86,6 @@ class LabelMap:
             )
         country = self._taxonomy.at_level(code, "country") if code and is_dialect else None
         return {task: found} if found else None, country or (code if is_dialect else None)
+
+    def _key(self, label: str) -> str:
+        return label.lower() if self._ignores_case else label

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from maqam.data.cards.card import (
     Card,
@@ -19,11 +19,11 @@ from maqam.data.cards.card import (
     filled,
 )
 from maqam.data.cards.catalog import read_card
-from maqam.data.cards.layouts.kaldi import WAVS, kaldi_part_rows
+from maqam.data.cards.layouts.kaldi import kaldi_folder, kaldi_part_rows
 from maqam.data.cards.layouts.mgb import xml_rows
 from maqam.data.cards.layouts.names import line_rows, named_rows
 from maqam.data.cards.layouts.parquet import parquet_rows
-from maqam.data.cards.layouts.raw import Raw, inside, matching, matching_folder
+from maqam.data.cards.layouts.raw import Raw, inside, matching
 from maqam.data.cards.layouts.subtitles import subtitle_rows
 from maqam.data.cards.layouts.tables import archive_rows, table_rows
 from maqam.data.cards.mapping import LabelMap
@@ -48,7 +48,7 @@ def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
 
     Args:
         source: Folder of the corpus.
-        settings: Card, task, and labels of the user's own.
+        settings: Card, task, labels of the user's own, and where audio is looked for.
 
     Raises:
         ConfigError: If there is no such card, or it cannot serve the task.
@@ -68,7 +68,8 @@ def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
     mapping = LabelMap(card, task, settings.labels)
     mapping.check(_labels(card, present, source))
     for part in present:
-        reader = _Reader(card.part_fields(part), source, mapping, part.split, task)
+        media = settings.media_dir
+        reader = _Reader(card.part_fields(part), media or source, media, mapping, part.split, task)
         for row in _raw_rows(part, source, reader.member, with_audio=TASKS[task].has_audio):
             yield row if isinstance(row, Unfit) else reader.utterance(row)
 
@@ -152,8 +153,7 @@ def part_patterns(part: Part) -> tuple[str, ...]:
 
 def _is_there(part: Part, source: Path) -> bool:
     if isinstance(part, KaldiPart):
-        folder = matching_folder(source, part.folders)
-        return folder is not None and (folder / WAVS).is_file()
+        return kaldi_folder(part, source) is not None
     return bool(matching(source, part.files))
 
 
@@ -203,6 +203,7 @@ class _Reader:
 
     fields: Fields
     root: Path
+    media: Path | None
     mapping: LabelMap
     split: str | None
     task: str
@@ -251,17 +252,34 @@ class _Reader:
         if row.held is not None:
             return Sound(row.held_name, start, seconds, row.held)
         path = row.values.get("audio") if not self.fields.audio else self._path(row)
-        return Sound(str(self.root / inside(str(path))), start, seconds) if path else None
+        if not path:
+            return None
+        name = inside(str(path))
+        file = None if self.media is None else self._located(name)
+        return Sound(str(file or self.root / name), start, seconds)
 
     def _path(self, row: Raw) -> str:
         """Give the first file that is there; if none is, the first one named."""
         named = [self._candidate(template, row) for template in self.fields.audio]
         known = [name for name in named if name is not None]
-        there = (name for name in known if len(known) == 1 or (self.root / name).is_file())
+        there = (name for name in known if len(known) == 1 or self._located(name))
         found = next(there, None) or next(iter(known), None)
         if found is None:
             raise UnfitRowError("no audio path", "it names no audio")
         return found
+
+    def _located(self, name: str) -> Path | None:
+        """Give the file of a name, if it is there.
+
+        Lists hold folders of whoever made them. So in a folder of the user's, a file is looked for
+        under the whole path, then under its end, the longest first.
+        """
+        if self.media is None:
+            file = self.root / name
+            return file if file.is_file() else None
+        parts = PurePosixPath(inside(name).lstrip("/")).parts
+        below = (self.media.joinpath(*parts[at:]) for at in range(len(parts)))
+        return next((file for file in below if file.is_file()), None)
 
     def _candidate(self, template: str, row: Raw) -> str | None:
         """Fill in a template; folders with `*` are looked for before values are put in."""

@@ -16,7 +16,8 @@ WAVS = "wav.scp"
 def kaldi_part_rows(part: KaldiPart, root: Path) -> Iterator[Raw | Unfit]:
     """Read a Kaldi folder: each segment is a row, or each recording where there are none.
 
-    Shell commands of wav.scp are never run: their rows are rejected.
+    Shell commands of wav.scp are never run: their rows are rejected. Where there is no wav.scp, a
+    recording's file is its name with .wav, as the lists of ADI-17 name theirs.
 
     Args:
         part: The part.
@@ -25,11 +26,11 @@ def kaldi_part_rows(part: KaldiPart, root: Path) -> Iterator[Raw | Unfit]:
     Raises:
         ManifestError: If a file cannot be opened.
     """
-    folder = matching_folder(root, part.folders)
-    if folder is None or not (folder / WAVS).is_file():
+    folder = kaldi_folder(part, root)
+    if folder is None:
         return
     files = {"wav": WAVS, "text": part.text, "label": part.labels}
-    has_segments = (folder / part.segments).is_file()
+    has_segments, has_wavs = ((folder / file).is_file() for file in (part.segments, WAVS))
     listed = folder / (part.segments if has_segments else WAVS)
     name = from_root(listed, root)
     with Lookup() as lookup:
@@ -42,10 +43,17 @@ def kaldi_part_rows(part: KaldiPart, root: Path) -> Iterator[Raw | Unfit]:
                     if isinstance(text, UnfitRowError):
                         raise text
                     values = _segment(text) if has_segments else _recording(text)
-                    _look_up(values, lookup, part)
+                    _look_up(values, lookup, part, has_wavs=has_wavs)
                     yield raw_row(name, line, values)
                 except UnfitRowError as error:
                     yield Unfit(Place(name, line), None, error.kind, error.text)
+
+
+def kaldi_folder(part: KaldiPart, root: Path) -> Path | None:
+    """Give the folder of a part, if it lists recordings or segments."""
+    folder = matching_folder(root, part.folders)
+    listed = (folder / file for file in (WAVS, part.segments)) if folder else ()
+    return folder if any(file.is_file() for file in listed) else None
 
 
 def _fill(lookup: Lookup, column: str, file: Path, root: Path) -> Iterator[Unfit]:
@@ -79,10 +87,10 @@ def _recording(text: str) -> dict[str, object]:
     return {"utterance": name, "recording": name, "start": None, "end": None}
 
 
-def _look_up(values: dict[str, object], lookup: Lookup, part: KaldiPart) -> None:
+def _look_up(values: dict[str, object], lookup: Lookup, part: KaldiPart, *, has_wavs: bool) -> None:
     """Add the file, the text and the label of an utterance to its columns."""
     utterance, recording = str(values["utterance"]), str(values["recording"])
-    wav = lookup.get("wav", recording)
+    wav = lookup.get("wav", recording) if has_wavs else f"{recording}.wav"
     if not wav:
         raise UnfitRowError("no audio", f"{WAVS} has no recording {shown(recording)}")
     if wav.endswith("|"):

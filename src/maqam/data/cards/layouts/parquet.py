@@ -34,7 +34,7 @@ def parquet_rows(part: ParquetPart, root: Path, *, with_audio: bool) -> Iterator
                 for values in batch.to_pylist():
                     line += 1
                     yield _row(name, line, values, part.audio_column)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:  # a name that is not UTF-8
             text = str(error).splitlines()[0]
             yield Unfit(Place(name, line + 1), None, "unreadable file", text)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from maqam.data.importers.utterance import Place, Slice, UnfitRowError, shown
@@ -36,6 +37,11 @@ def place_columns(file: str, line: int) -> dict[str, object]:
         >>> found["top"], found["folder"], found["parent"], found["stem"], found["line"]
         ('Session1', 'dialog', 'Session1/dialog', 'a', 3)
     """
+    return {**_path_columns(file), "line": line}
+
+
+@lru_cache(maxsize=64)  # the rows of a file come together
+def _path_columns(file: str) -> Mapping[str, object]:
     path = PurePosixPath(file)
     return {
         "path": file,
@@ -44,7 +50,6 @@ def place_columns(file: str, line: int) -> dict[str, object]:
         "folder": path.parent.name,
         "top": path.parts[0],
         "stem": path.stem,
-        "line": line,
     }
 
 
@@ -55,7 +60,7 @@ def raw_row(file: str, line: int, values: Mapping[str, object]) -> Raw:
         >>> raw_row("a.csv", 2, {"text": "نعم"}).values["text"]
         'نعم'
     """
-    return Raw(Place(file, line), {**place_columns(file, line), **values})
+    return Raw(Place(file, line), {**_path_columns(file), "line": line, **values})
 
 
 def matching(root: Path, patterns: Sequence[str]) -> list[Path]:
@@ -95,6 +100,6 @@ def inside(name: str) -> str:
         >>> inside("a/b.wav")
         'a/b.wav'
     """
-    if ".." in PurePosixPath(name).parts:
+    if ".." in name.split("/"):
         raise UnfitRowError("path outside the source", f"the path is {shown(name)}")
     return name

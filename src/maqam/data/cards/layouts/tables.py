@@ -1,7 +1,6 @@
 """Text tables: CSV, TSV without quotes, JSON lines; with audio in files or in one tar."""
 
 import csv
-import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -134,7 +133,7 @@ class _with_ends:  # noqa: N801  an iterator that lives on after it has raised
         return self
 
     def __next__(self) -> str:
-        return re.sub(r"\r?\n?$", "", next(self._lines)) + "\n"
+        return next(self._lines) + "\n"
 
 
 def _row(name: str, line: int, header: Sequence[str], cells: Sequence[str]) -> Raw | Unfit:
