@@ -68,6 +68,8 @@ def test_a_corpus_is_imported_by_its_card(tmp_path: Path) -> None:
     result = maqam("data", "import", "masc", source, "-o", tmp_path / "out")
     assert result.code == 0, result.err
     assert result.out.strip().endswith("manifest.parquet")
+    assert "MASC, licence CC BY 4.0 or CC BY-NC 4.0: two mirrors disagree" in result.err
+    assert "overlap with adi-17: 2 videos" in result.err
     assert "parts found: clean-train, noisy-train, clean-dev, noisy-test" in result.err
     assert "not found: noisy-dev, clean-test" in result.err
 

@@ -161,7 +161,11 @@ def import_from(
         decode=decode,
     )
     if is_card(kind):
-        there, absent = found_parts(read_card(kind), source)
+        card = read_card(kind)
+        screen.say(f"{card.title}, licence {card.licence.name}: {card.licence.note}")
+        for overlap in card.overlaps:
+            screen.say(f"overlap with {overlap.corpus}: {overlap.text}")
+        there, absent = found_parts(card, source)
         if there and absent:
             screen.say(f"parts found: {', '.join(there)}; not found: {', '.join(absent)}")
     with screen.progress_bar("import rows") as progress:
