@@ -95,6 +95,12 @@ def _decoded(file: Path, start: float, seconds: float | None) -> tuple[np.ndarra
             is_estimated = sound.format == _ESTIMATED
     except soundfile.LibsndfileError as error:
         raise _not_audio(file, error) from error
+    except MemoryError as error:
+        raise AudioError(
+            "it declares more samples than fit in memory",
+            where=str(file),
+            hint="copy the file again, or give segments of it",
+        ) from error
     allowed = round(EDGE_SECONDS * rate) if is_estimated else 0
     if len(samples) < wanted - allowed:
         raise AudioError(

@@ -67,25 +67,34 @@ def measure(job: Job, *, decode: bool = False) -> Measured | Unsound:
         Its file and times, or why it cannot be used; then no file is left.
     """
     sound, stem = job
-    file = Path(sound.path)
+    if sound.held is None:
+        return _looked_at(sound.path, sound, decode)
     try:
-        if sound.held is not None:
-            file = _written(sound, stem)
-        return _measured(file, sound, decode)
-    except AudioError as error:
-        found = Unsound("unreadable audio", str(error))
+        file = _written(sound, stem)
     except UnfitRowError as error:
-        found = Unsound(error.kind, error.text)
-    if sound.held is not None and file != Path(sound.path):
+        return Unsound(error.kind, error.text)
+    found = _looked_at(str(file), sound, decode)
+    if isinstance(found, Unsound):
         file.unlink(missing_ok=True)
     return found
 
 
-def _measured(file: Path, sound: Sound, decode: bool) -> Measured:
-    whole = _seconds(str(file)) if sound.held is None else audio_seconds(file)
+def _looked_at(file: str, sound: Sound, decode: bool) -> Measured | Unsound:
+    try:
+        return _measured(file, sound, decode)
+    except AudioError as error:
+        return Unsound("unreadable audio", str(error))
+    except UnfitRowError as error:
+        return Unsound(error.kind, error.text)
+
+
+def _measured(file: str, sound: Sound, decode: bool) -> Measured:
+    whole = _seconds(file) if sound.held is None else audio_seconds(file)
     start, seconds = sound.start, sound.seconds
     if not start >= 0 or (seconds is not None and not seconds > 0):
         raise UnfitRowError("impossible times", f"start is {start} and seconds is {seconds}")
+    if not whole:
+        raise UnfitRowError("unreadable audio", f"{file}: zero samples")
     end = whole if seconds is None else start + seconds
     if start >= whole or end > whole + EDGE_SECONDS:
         text = f"the segment is {start:.2f} to {end:.2f} s, the file ends at {whole:.2f} s"
@@ -94,7 +103,7 @@ def _measured(file: Path, sound: Sound, decode: bool) -> Measured:
         end = whole
     if decode:
         read_audio(file, start=start, seconds=end - start)
-    return Measured(str(file), start, end - start)
+    return Measured(file, start, end - start)
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -1,7 +1,9 @@
 """What a format gives for each row of a source: an utterance, or the reason why it is none."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class UnfitRowError(Exception):
@@ -119,6 +121,16 @@ class Unfit:
 
 
 Found = Utterance | Unfit
+
+
+def located(folder: Path, path: str) -> str:
+    """Give a path that starts at a folder unless it is absolute, without making objects of it.
+
+    Examples:
+        >>> located(Path("/corpus"), "./a.wav"), located(Path("/corpus"), "/b.wav")
+        ('/corpus/a.wav', '/b.wav')
+    """
+    return os.path.join(folder, path.removeprefix("./"))  # noqa: PTH118  one for each row
 
 
 def shown(value: object, most: int = 60) -> str:

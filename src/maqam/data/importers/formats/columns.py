@@ -10,6 +10,7 @@ from maqam.data.importers.utterance import (
     Sound,
     UnfitRowError,
     Utterance,
+    located,
     number,
     shown,
     words,
@@ -132,4 +133,4 @@ class Columns:
             return None
         if not isinstance(found, str):
             raise UnfitRowError("no audio path", f"audio is {shown(found)}")
-        return str(media / found)
+        return located(media, found)

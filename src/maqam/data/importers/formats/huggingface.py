@@ -25,6 +25,7 @@ from maqam.data.importers.utterance import (
     Unfit,
     UnfitRowError,
     first_line,
+    located,
     shown,
     words,
 )
@@ -177,7 +178,7 @@ class _Maker:
             return self._columns.sound(row, path if isinstance(path, str) else "audio", data)
         if not isinstance(path, str) or not path:
             raise UnfitRowError("no audio", f"its audio is {shown(found)}")
-        return self._columns.sound(row, str(self._media / path))
+        return self._columns.sound(row, located(self._media, path))
 
 
 def _audio_column(schema: pa.Schema) -> str | None:

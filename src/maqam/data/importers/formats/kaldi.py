@@ -17,6 +17,7 @@ from maqam.data.importers.utterance import (
     Unfit,
     UnfitRowError,
     Utterance,
+    located,
     number,
     shown,
 )
@@ -116,7 +117,7 @@ def _sound(text: str, media: Path, start: float = 0.0, seconds: float | None = N
         raise UnfitRowError("no audio path", "the line holds no path")
     if text == "-" or ".ark:" in text:
         raise UnfitRowError("no audio file", f"{shown(text)} is no file of its own")
-    return Sound(str(media / text), start, seconds)
+    return Sound(located(media, text), start, seconds)
 
 
 def _utterance(lookup: Lookup, place: Place, name: str, sound: Sound) -> Utterance:

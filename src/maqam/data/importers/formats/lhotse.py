@@ -18,6 +18,7 @@ from maqam.data.importers.utterance import (
     Unfit,
     UnfitRowError,
     Utterance,
+    located,
     number,
     shown,
     words,
@@ -150,7 +151,7 @@ def _sound(cut: Row, member: Member | None, media: Path) -> Sound:
         raise UnfitRowError("shell command", f"{shown(path)} would have to be run")
     if kind != "file" or not isinstance(path, str) or not path:
         raise UnfitRowError("no audio file", f"a source of type {shown(kind)} is {shown(path)}")
-    return Sound(str(media / path), start, seconds)
+    return Sound(located(media, path), start, seconds)
 
 
 def _check_recording(cut: Row, recording: Row, source: Row) -> None:

@@ -13,6 +13,7 @@ from maqam.data.importers.utterance import (
     Unfit,
     UnfitRowError,
     Utterance,
+    located,
     number,
     shown,
     words,
@@ -51,7 +52,7 @@ def _utterance(place: Place, row: Mapping[str, Any], media: Path) -> Utterance:
         raise UnfitRowError("no audio path", f"audio_filepath is {shown(path)}")
     path = path.removeprefix("{data_folder}").lstrip("/") if path.startswith("{data") else path
     start = number(row.get("offset"), "offset") or 0.0
-    sound = Sound(str(media / path), start, number(row.get("duration"), "duration"))
+    sound = Sound(located(media, path), start, number(row.get("duration"), "duration"))
     labels = {
         task: found
         for task, names in _LABELS.items()

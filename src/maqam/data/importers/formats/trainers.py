@@ -20,6 +20,7 @@ from maqam.data.importers.utterance import (
     Unfit,
     UnfitRowError,
     Utterance,
+    located,
     words,
 )
 from maqam.errors import ManifestError
@@ -75,7 +76,7 @@ def _rows(file: Path, settings: ImportSettings, read: Callable[[Row], Dialogue])
 def _utterance(
     place: Place, name: str | None, row: Row, dialogue: Dialogue, media: Path
 ) -> Utterance:
-    sound = Sound(str(media / dialogue.audios[0])) if dialogue.audios else None
+    sound = Sound(located(media, dialogue.audios[0])) if dialogue.audios else None
     named = row.get("task") or row.get("channel")
     if named is not None and not isinstance(named, str):
         raise UnfitRowError("unknown task", f"task is {named!r}")
