@@ -172,7 +172,7 @@ def test_common_voice_is_read_split_by_split(folder):
     for split in ("train", "dev", "test", "validated"):
         make_tone(folder / "clips" / f"{split}.mp3")
         write(folder / f"{split}.tsv", COMMON_VOICE, f"s\t{split}.mp3\t1\tقول {split}\t2")
-    found = imported(folder, "common-voice")
+    found = imported(folder, "common-voice", folder / "out")
     assert [(row["id"], row["split"]) for row in found.rows] == [
         ("train", "train"),
         ("dev", "dev"),
