@@ -45,9 +45,9 @@ def schedule_of(kind: str) -> Schedule:
 
 
 @st.composite
-def pools(draw) -> Pool:
+def pools(draw, least: int = 12, most: int = 120) -> Pool:
     """Draw a pool of 12 to 120 utterances with groups down to a single one."""
-    size = draw(st.integers(12, 120))
+    size = draw(st.integers(least, most))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     shares = rng.dirichlet(np.full(len(TASKS), 0.5))
     tasks = np.array(TASKS)[rng.choice(len(TASKS), size, p=shares)]
