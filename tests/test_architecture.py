@@ -34,6 +34,7 @@ WITHOUT_TORCH = (
     "maqam.data.pool",
     "maqam.score.compare",
     "maqam.recipe",
+    "maqam.studies.rescoring",
     "maqam.report.page",
     "maqam.train.settings",
     "maqam.features.settings",

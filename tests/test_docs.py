@@ -1,8 +1,10 @@
 """Documents and recipes that ship, held to the code."""
 
 import dataclasses
+import io
 import re
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,9 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
             assert (document.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("name", ["data.md", "import.md", "library.md", "schedules.md"])
+@pytest.mark.parametrize(
+    "name", ["data.md", "evaluation.md", "import.md", "library.md", "schedules.md"]
+)
 def test_the_python_of_a_document_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -35,7 +39,11 @@ def test_the_python_of_a_document_runs(
     text = (ROOT / "docs" / name).read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     found: dict[str, Any] = {}
-    exec("\n".join(blocks), found)
+    said = io.StringIO()
+    with redirect_stdout(said):
+        exec("\n".join(blocks), found)
+    if name == "evaluation.md":  # whose text blocks are what its examples print
+        assert said.getvalue() == "".join(re.findall(r"```text\n(.*?)```", text, flags=re.DOTALL))
     if name == "library.md":
         assert found["same"]
         assert len(list(found["loader"])) == found["plan"].num_steps

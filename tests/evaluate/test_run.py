@@ -5,14 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from maqam.errors import MaqamError, RunError
-from maqam.evaluate.run import (
-    HYPOTHESES,
-    SCHEMA,
-    SCORES,
-    Evaluation,
-    evaluate_rows,
-    read_hypotheses,
-)
+from maqam.evaluate.hypotheses import HYPOTHESES, SCHEMA, SCORES, read_hypotheses
+from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.score.scoring import score_hypotheses
 from maqam.score.settings import ScoreSettings
 from maqam.tasks import TASKS

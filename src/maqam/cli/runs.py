@@ -51,13 +51,28 @@ def train(
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     split: Annotated[str, typer.Option(help="Split of the manifest to decode.")] = "test",
+    rescore: Annotated[
+        bool, typer.Option("--rescore", help="Score the stored hypotheses; no model is loaded.")
+    ] = False,
+    profile: Annotated[
+        str | None, typer.Option(help="Normalizer profile to rescore by; else the recipe's.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Decode a split with a run's adapter and score it, per task and per dialect."""
     from maqam.cli import screen, tables
-    from maqam.studies import pipeline
 
-    scores = pipeline.evaluate(run, screen.progress_bar, split=split)
+    if profile is not None and not rescore:
+        raise typer.BadParameter("--profile goes with --rescore; a recipe sets score.profile")
+    if rescore:
+        from maqam.studies.rescoring import rescore_run
+
+        scores, file = rescore_run(run, split=split, profile=profile)
+        screen.say(str(file))
+    else:
+        from maqam.studies import pipeline
+
+        scores = pipeline.evaluate(run, screen.progress_bar, split=split)
     if as_json:
         screen.print_json(scores)
     else:

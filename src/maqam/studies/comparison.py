@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from maqam.errors import RunError
-from maqam.evaluate.run import read_hypotheses
+from maqam.evaluate.hypotheses import read_hypotheses
 from maqam.score.compare import FORMAT_VERSION, compare_methods
 from maqam.score.scoring import Columns
 from maqam.studies.files import read_json, write_json

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from maqam.errors import RunError
-from maqam.evaluate.run import SCORES, Evaluation, evaluate_rows
+from maqam.evaluate.hypotheses import SCORES
+from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.models.adapters import load_adapter
 from maqam.models.backbone import Backbone
 from maqam.models.hearing import online_states

@@ -1,0 +1,173 @@
+"""The files of an evaluation: what was decoded, and its scores; rescoring needs no model.
+
+The split and whether the speech is synthetic stand in the metadata of the Parquet file, so the
+hypotheses alone give back the whole of scores.json.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from maqam.errors import RunError
+from maqam.score.scoring import score_hypotheses
+from maqam.score.settings import ScoreSettings
+
+HYPOTHESES = "hypotheses.parquet"
+SCORES = "scores.json"
+
+SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("id", "task", "label", "dialect", "speaker", "source")),
+        *((name, pa.string()) for name in ("reference", "hypothesis", "predicted_label")),
+        ("label_scores", pa.list_(pa.float64())),
+        ("answered_label", pa.string()),
+        ("num_tokens", pa.int64()),
+        ("stopped", pa.bool_()),
+    ]
+)
+_ORIGIN = b"maqam_origin"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a table of hypotheses was decoded from.
+
+    Attributes:
+        split: Name of the split.
+        synthetic: Whether any of the speech is synthetic.
+    """
+
+    split: str
+    synthetic: bool
+
+
+def write_hypotheses(folder: Path, rows: list[dict[str, Any]], origin: Origin) -> pa.Table:
+    """Write hypotheses.parquet, whole or not at all.
+
+    Args:
+        folder: Where it goes.
+        rows: Values of the columns of `SCHEMA`.
+        origin: What they were decoded from.
+
+    Returns:
+        Its columns.
+
+    Raises:
+        RunError: If it cannot be written.
+    """
+    metadata = {_ORIGIN: json.dumps({"split": origin.split, "synthetic": origin.synthetic})}
+    table = pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata(metadata))
+    _write(folder / HYPOTHESES, lambda partial: pq.write_table(table, partial))
+    return table
+
+
+def read_hypotheses(folder: Path) -> dict[str, list[Any]]:
+    """Read the columns of hypotheses.parquet.
+
+    Raises:
+        RunError: If the run was not evaluated, or the file is damaged.
+    """
+    columns: dict[str, list[Any]] = _read(folder).to_pydict()
+    return columns
+
+
+def score(
+    table: pa.Table, origin: Origin, file: Path, *, settings: ScoreSettings, seed: int
+) -> dict[str, Any]:
+    """Score hypotheses and write the scores.
+
+    Args:
+        table: The hypotheses.
+        origin: What they were decoded from.
+        file: Where the scores go.
+        settings: Profile and resamples.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        What the file holds.
+
+    Raises:
+        RunError: If it cannot be written.
+    """
+    scores = score_hypotheses(
+        table.to_pydict(),
+        settings=settings,
+        seed=seed,
+        split=origin.split,
+        synthetic=origin.synthetic,
+    )
+    text = json.dumps(scores, ensure_ascii=False, indent=1)
+    _write(file, lambda partial: partial.write_text(text, encoding="utf-8"))
+    return scores
+
+
+def rescore(folder: Path, name: str, *, settings: ScoreSettings, seed: int) -> dict[str, Any]:
+    """Score the hypotheses of a folder again, without the model that gave them.
+
+    Args:
+        folder: Holds hypotheses.parquet, and gets the scores.
+        name: Name of the file of scores.
+        settings: Profile and resamples.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        What the file holds.
+
+    Raises:
+        RunError: If there are no hypotheses, or they do not say where they come from.
+    """
+    table = _read(folder)
+    text = (table.schema.metadata or {}).get(_ORIGIN)
+    if text is None:
+        raise RunError(
+            "the hypotheses do not name their split",
+            where=str(folder / HYPOTHESES),
+            hint="an earlier maqam wrote them: run maqam eval RUN again",
+        )
+    return score(table, Origin(**json.loads(text)), folder / name, settings=settings, seed=seed)
+
+
+def _read(folder: Path) -> pa.Table:
+    path = folder / HYPOTHESES
+    if not path.is_file():
+        raise RunError(
+            "there are no hypotheses", where=str(folder), hint="run maqam eval RUN first"
+        )
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise RunError(
+            f"not readable as hypotheses: {str(error).splitlines()[0]}",
+            where=str(path),
+            hint="run maqam eval RUN again",
+        ) from error
+    absent = sorted(set(SCHEMA.names) - set(table.column_names))
+    if absent:
+        raise RunError(
+            f"columns are missing: {', '.join(absent)}",
+            where=str(path),
+            hint="run maqam eval RUN again",
+        )
+    return table
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Have a file written under a temporary name, then rename it."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(partial)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise RunError(
+            f"cannot be written: {error.strerror or error}",
+            where=str(path),
+            hint="make room on the disk, then run maqam eval RUN again",
+        ) from error

@@ -1,0 +1,41 @@
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from maqam.errors import RunError
+from maqam.evaluate.hypotheses import HYPOTHESES, SCHEMA, SCORES, Origin, rescore, write_hypotheses
+from maqam.evaluate.run import Evaluation, evaluate_rows
+from maqam.score.settings import ScoreSettings
+
+SETTINGS = ScoreSettings(max_new_tokens=6, max_label_tokens=4, num_resamples=20)
+
+
+@pytest.fixture(scope="module")
+def evaluated(backbone, manifest, audio_states, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluated")
+    rows = np.arange(manifest.num_utterances)
+    evaluate_rows(backbone, manifest, rows, folder, Evaluation(SETTINGS, audio_states, seed=3))
+    return folder
+
+
+def test_rescoring_writes_the_same_bytes(evaluated, tmp_path):
+    shutil.copy(evaluated / HYPOTHESES, tmp_path)
+    rescore(tmp_path, SCORES, settings=SETTINGS, seed=3)
+    assert (tmp_path / SCORES).read_bytes() == (evaluated / SCORES).read_bytes()
+
+
+def test_rescoring_keeps_what_the_speech_is(tmp_path):
+    row = dict.fromkeys(SCHEMA.names)
+    row |= {"id": "a", "task": "asr", "reference": "كلام", "hypothesis": "كلام"}
+    write_hypotheses(tmp_path, [row], Origin("dev", synthetic=False))
+    scores = rescore(tmp_path, SCORES, settings=SETTINGS, seed=0)
+    assert (scores["split"], scores["synthetic"]) == ("dev", False)
+
+
+def test_hypotheses_that_do_not_name_their_split_are_not_rescored(evaluated, tmp_path):
+    table = pq.read_table(evaluated / HYPOTHESES).replace_schema_metadata(None)
+    pq.write_table(table, tmp_path / HYPOTHESES)
+    with pytest.raises(RunError, match="do not name their split"):
+        rescore(tmp_path, SCORES, settings=SETTINGS, seed=3)
