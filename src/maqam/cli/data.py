@@ -76,6 +76,38 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command("overlap")
+def overlap(
+    train: Annotated[Path, typer.Argument(help="Manifest of the training data.")],
+    test: Annotated[Path, typer.Argument(help="Manifest of the test set.")],
+    train_split: Annotated[str | None, typer.Option(help="One split of TRAIN; else all.")] = None,
+    test_split: Annotated[str | None, typer.Option(help="One split of TEST; else all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find audio, near-duplicates, sentences and speakers that a test set shares with training."""
+    from dataclasses import asdict
+
+    from maqam.cli import screen
+    from maqam.data.manifest import read_manifest
+    from maqam.data.overlap import find_overlap, side
+
+    sides = side(read_manifest(train), train_split), side(read_manifest(test), test_split)
+    with screen.progress_bar("compare audio") as progress:
+        report = find_overlap(*sides, progress=progress)
+    if as_json:
+        screen.print_json({**asdict(report), "verdict": report.verdict})
+    else:
+        rows = [(one.kind, one.num_train, one.num_test) for one in report.shared]
+        screen.print_table("", ("shared", "train utterances", "test utterances"), rows)
+        for one in report.shared:
+            for example in one.examples:
+                line = f"{one.kind}: {example.test} and {example.train}: {example.text}"
+                screen.stdout.print(line, markup=False)
+        screen.stdout.print(report.verdict, markup=False)
+    if report.num_leaking:
+        raise typer.Exit(1)
+
+
 @app.command("stats")
 def stats(manifest: ManifestPath, as_json: AsJson = False) -> None:
     """Count hours, utterances, speakers and labels of every task and split."""

@@ -27,7 +27,38 @@ def shared_values(manifest: Manifest) -> Iterator[tuple[int, str, str]]:
     ranks = np.array([order.get(name, len(SPLITS)) for name in names], dtype=np.int8)[splits]
     yield from _shared("speaker", *manifest.codes("speaker"), ranks)
     yield from _shared("audio", *_segments(manifest), ranks)
-    yield from _shared("target", *_sentences(manifest), ranks)
+    yield from _shared("target", *sentences(manifest), ranks)
+
+
+def sentences(manifest: Manifest) -> tuple[np.ndarray, list[str]]:
+    """Number the normalised targets of free-text tasks.
+
+    Args:
+        manifest: The utterances; values of their columns may be faulty.
+
+    Returns:
+        (num_rows,) number of each row's sentence, and the sentences; labels are the empty one.
+    """
+    codes, targets = manifest.codes("target")
+    tasks, names = manifest.codes("task")
+    is_free_task = [name in TASKS and not TASKS[name].labels for name in names]
+    is_free = np.array(is_free_task, dtype=bool)[tasks]
+    is_used = np.zeros(len(targets), dtype=bool)
+    is_used[codes[is_free]] = True
+    merged, texts = _numbered(
+        normalize(text) if used else "" for text, used in zip(targets, is_used, strict=True)
+    )
+    return np.where(is_free, merged[codes], 0), texts
+
+
+def shown(text: str) -> str:
+    """Shorten a text for a line of a report.
+
+    Examples:
+        >>> shown("a" * 5), len(shown("a" * 500))
+        ('aaaaa', 63)
+    """
+    return text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}..."
 
 
 def _shared(
@@ -47,8 +78,7 @@ def _shared(
     np.minimum.at(earliest, codes[is_known], ranks[is_known])
     for row in np.flatnonzero(is_known & (earliest[codes] < ranks)).tolist():
         text, split = texts[codes[row]], SPLITS[earliest[codes[row]]]
-        shown = text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}..."
-        yield row, f"shared {kind}", f"{kind} {shown!r} is in {split} too"
+        yield row, f"shared {kind}", f"{kind} {shown(text)!r} is in {split} too"
 
 
 def _segments(manifest: Manifest) -> tuple[np.ndarray, list[str]]:
@@ -58,20 +88,6 @@ def _segments(manifest: Manifest) -> tuple[np.ndarray, list[str]]:
         f"{paths[0]} at {start:.2f} s" if paths else ""
         for paths, start in zip(audios.to_pylist(), starts, strict=True)
     )
-
-
-def _sentences(manifest: Manifest) -> tuple[np.ndarray, list[str]]:
-    """Number the normalised targets of free-text tasks; others are empty."""
-    codes, targets = manifest.codes("target")
-    tasks, names = manifest.codes("task")
-    is_free_task = [name in TASKS and not TASKS[name].labels for name in names]
-    is_free = np.array(is_free_task, dtype=bool)[tasks]
-    is_used = np.zeros(len(targets), dtype=bool)
-    is_used[codes[is_free]] = True
-    merged, texts = _numbered(
-        normalize(text) if used else "" for text, used in zip(targets, is_used, strict=True)
-    )
-    return np.where(is_free, merged[codes], 0), texts
 
 
 def _numbered(values: Iterable[str]) -> tuple[np.ndarray, list[str]]:
