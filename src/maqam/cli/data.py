@@ -162,6 +162,9 @@ def import_from(
     label: Annotated[
         list[str] | None, typer.Option(help="EGY=egyptian: the source's label, and ours.")
     ] = None,
+    label_set: Annotated[
+        str | None, typer.Option(help="Label set that all labels belong to, such as adi17.")
+    ] = None,
     language: Annotated[
         str | None, typer.Option(help="Language of the prompts, ar or en; the card's, or Arabic.")
     ] = None,
@@ -177,6 +180,7 @@ def import_from(
     """
     from maqam.cli import screen
     from maqam.data.cards.catalog import is_card, read_card
+    from maqam.data.cards.mapping import labels_of_set
     from maqam.data.cards.reading import found_parts
     from maqam.data.importers.run import import_corpus
     from maqam.data.importers.settings import ImportSettings
@@ -188,7 +192,7 @@ def import_from(
         media_dir=media_dir,
         corpus=corpus,
         columns=_pairs("--column", column),
-        labels=_pairs("--label", label),
+        labels={**(labels_of_set(label_set) if label_set else {}), **_pairs("--label", label)},
         language=language,
         decode=decode,
     )

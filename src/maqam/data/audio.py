@@ -72,7 +72,8 @@ def audio_seconds(path: Path | str) -> float:
     file = Path(path)
     _check_file(file)
     try:
-        return float(soundfile.info(file).duration)
+        with soundfile.SoundFile(file) as sound:  # info() reads more
+            return sound.frames / int(sound.samplerate)
     except soundfile.LibsndfileError as error:
         raise _not_audio(file, error) from error
     except (TypeError, ValueError) as error:  # of soundfile itself, for a name such as a.raw

@@ -3,10 +3,41 @@
 from collections.abc import Mapping
 
 from maqam.data.cards.card import Card
-from maqam.data.cards.taxonomy import Taxonomy, read_taxonomy
+from maqam.data.cards.taxonomy import TAXONOMIES, Taxonomy, read_taxonomy
 from maqam.data.importers.utterance import UnfitRowError
-from maqam.errors import ManifestError
+from maqam.errors import ConfigError, ManifestError
 from maqam.tasks import TASKS
+
+
+def labels_of_set(scheme: str) -> dict[str, str]:
+    """Give what the labels of a label set are in our tasks, for any import.
+
+    Args:
+        scheme: The label set, such as "adi17".
+
+    Returns:
+        Our label by theirs; a label that no task has is left out.
+
+    Raises:
+        ConfigError: If there is no such label set.
+
+    Examples:
+        >>> labels_of_set("adi17")["KSA"], labels_of_set("ravdess")["05"]
+        ('gulf', 'angry')
+    """
+    taxonomies = [read_taxonomy(name) for name in TAXONOMIES]
+    known = [name for taxonomy in taxonomies for name in taxonomy.schemes]
+    if scheme not in known:
+        hint = f"use {', '.join(known)}"
+        raise ConfigError(f"no label set {scheme!r}", where="label set", hint=hint)
+    taxonomy = next(one for one in taxonomies if scheme in one.schemes)
+    allowed = TASKS[taxonomy.task].labels
+    found = {
+        label: taxonomy.within(code, allowed)
+        for label, code in taxonomy.scheme(scheme).items()
+        if code is not None
+    }
+    return {label: ours for label, ours in found.items() if ours is not None}
 
 
 class LabelMap:

@@ -114,12 +114,11 @@ def _check_text(row: Row) -> None:
     texts = [value for value in row.values() if isinstance(value, str)]
     texts += row["audios"]
     texts += [message["content"] for message in row["messages"]]
-    for text in texts:
-        if not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError as error:
-                raise UnfitRowError("not UTF-8", f"half a character in {shown(text)}") from error
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError as error:
+        text = f"half a character in {shown(error.object[max(error.start - 20, 0) :])}"
+        raise UnfitRowError("not UTF-8", text) from error
 
 
 def faults(rows: Sequence[Row]) -> tuple[pa.Table, dict[int, tuple[str, str]]]:

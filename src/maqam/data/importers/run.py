@@ -9,7 +9,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -31,7 +31,7 @@ from maqam.data.importers.formats import (
 )
 from maqam.data.importers.rows import Row, faults, manifest_row
 from maqam.data.importers.settings import ImportSettings
-from maqam.data.importers.sounds import Answer, Batch, Job, measured
+from maqam.data.importers.sounds import Answer, Batch, Job, Measured, measured
 from maqam.data.importers.store import Store
 from maqam.data.importers.utterance import Found, Unfit, UnfitRowError, Utterance
 from maqam.errors import ConfigError, ManifestError
@@ -196,7 +196,7 @@ def _store(
             reasons[index] = (one.kind, one.text)
             continue
         try:
-            made.append((index, manifest_row(one, answer, settings)))
+            made.append((index, manifest_row(one, _inside(one, answer, folder), settings)))
         except UnfitRowError as error:
             reasons[index] = (error.kind, error.text)
     table, broken = faults([row for _, row in made])
@@ -210,9 +210,9 @@ def _store(
     rejects = [_reject(found[index], *reasons[index]) for index in sorted(reasons)]
     kept = [at for at in range(len(made)) if at not in broken]
     tags = sum(_num_added_tags(found[made[at][0]]) for at in kept)
-    store.add(
-        _relative(table.take(pa.array(kept, pa.int64())), folder), rejects, num_tags_added=tags
-    )
+    if broken:
+        table = table.take(pa.array(kept, pa.int64()))
+    store.add(table, rejects, num_tags_added=tags)
 
 
 def _num_added_tags(found: Found) -> int:
@@ -231,17 +231,12 @@ def _remove_audio(
                 Path(path).unlink(missing_ok=True)
 
 
-def _relative(table: pa.Table, folder: Path) -> pa.Table:
-    """Name audio inside the folder from the folder on, so that it can be moved."""
-    prefix = f"{folder}{os.sep}"
-    paths = table.column("audios").to_pylist()
-    if not any(path.startswith(prefix) for row in paths for path in row):
-        return table
-    cut = [[path.removeprefix(prefix) for path in row] for row in paths]
-    index = table.column_names.index("audios")
-    return table.set_column(
-        index, table.schema.field("audios"), pa.array(cut, pa.list_(pa.string()))
-    )
+def _inside(found: Utterance, answer: Answer, folder: Path) -> Answer:
+    """Name audio that was written to the folder from there on, so that it can be moved."""
+    is_held = found.sound is not None and found.sound.held is not None
+    if not is_held or not isinstance(answer, Measured):
+        return answer
+    return replace(answer, path=answer.path.removeprefix(f"{folder}{os.sep}"))
 
 
 def _reject(found: Found, kind: str, text: str) -> dict[str, Any]:
