@@ -11,6 +11,7 @@ from maqam.errors import MaqamWarning, ModelError, RunError, ScheduleError
 from maqam.models.hearing import OnlineStates
 from maqam.models.qwen_omni import load_backbone
 from maqam.models.settings import ModelSettings
+from maqam.train.augment import Augmentation
 from maqam.train.hearing import LogMels
 from maqam.train.phases import Phase, run_phase
 from maqam.train.settings import Objective, TrainSettings
@@ -70,6 +71,17 @@ def test_aligning_trains_all_parts_and_leaves_a_plain_checkpoint(backbone, manif
     loaded = load_backbone(ModelSettings(path=str(result.output))).model.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in loaded.items())
     assert not any("ctc" in name for name in loaded)
+
+
+def test_processes_that_prepare_ahead_change_nothing_that_is_trained(manifest, tmp_path):
+    weights = []
+    for workers in (0, 2):
+        augment = Augmentation(warp=0.1, time_masks=1)
+        phase = make_phase(manifest, phase="align", llm="full", workers=workers, augment=augment)
+        backbone = make_backbone()
+        run_phase(backbone, phase, tmp_path / str(workers))
+        weights.append(backbone.model.state_dict())
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
 
 
 def test_aligning_with_lora_merges_it_into_the_checkpoint(backbone, manifest, run_folder):

@@ -14,6 +14,8 @@ from maqam.train.settings import Objective, TrainSettings
         ({"batch_size": 2, "micro_batches": 4}, "batch_size 2 is below micro_batches 4"),
         ({"warmup": 0.6, "decay": 0.6}, "sum to more than 1"),
         ({"phase": "tune", "llm": "full"}, 'phase "tune" trains adapters only'),
+        ({"workers": -1}, "workers must be at least 0"),
+        ({"phase": "tune", "workers": 2}, 'workers is for "align"'),
     ],
 )
 def test_a_setting_out_of_its_range_is_named(values, words):

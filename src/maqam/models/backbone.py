@@ -117,7 +117,7 @@ class Backbone:
         if not log_mels:
             return []
         lengths = torch.tensor([len(one) for one in log_mels])
-        frames = torch.from_numpy(np.concatenate(list(log_mels)).T.copy()).to(self.device)
+        frames = torch.from_numpy(np.concatenate(list(log_mels))).to(self.device).T.contiguous()
         states = self.model.model.audio_tower(frames, feature_lens=lengths.to(self.device))
         counts = [self.num_audio_tokens(int(length)) for length in lengths]
         return list(torch.split(states.last_hidden_state, counts))

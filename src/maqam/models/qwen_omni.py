@@ -1,5 +1,6 @@
 """Loading checkpoints of Qwen2.5-Omni's architecture, the 7B release and the pocket alike."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -26,12 +27,23 @@ def pocket_path() -> Path:
     return Path(str(resources.files("maqam.models") / "pocket_weights"))
 
 
-def load_backbone(settings: ModelSettings, *, device: str = "cpu") -> Backbone:
+def own_device() -> torch.device:
+    """Give the device this process computes on: its GPU where CUDA has one, else the processor.
+
+    Of several GPUs it is the one of LOCAL_RANK, which torchrun and Accelerate set.
+    `CUDA_VISIBLE_DEVICES=` (empty) keeps everything on the processor.
+    """
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cpu")
+
+
+def load_backbone(settings: ModelSettings, *, device: torch.device | None = None) -> Backbone:
     """Load an audio LLM with its tokenizer.
 
     Args:
         settings: Which checkpoint, and the number format it runs in.
-        device: Torch device name.
+        device: Where it computes; `own_device()` when absent.
 
     Raises:
         ModelError: If there is no such checkpoint, or it is of another architecture.
@@ -73,7 +85,9 @@ def load_backbone(settings: ModelSettings, *, device: str = "cpu") -> Backbone:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     limit = thinker_config.text_config.max_position_embeddings
-    return Backbone(model.to(device).eval(), DialogueEncoder(tokenizer, max_tokens=limit))
+    return Backbone(
+        model.to(device or own_device()).eval(), DialogueEncoder(tokenizer, max_tokens=limit)
+    )
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.models.backbone import Backbone
 from maqam.models.hearing import online_states
 from maqam.models.pocket import VOCABULARY_SIZE, new_pocket, save_pocket
+from maqam.models.qwen_omni import own_device
 from maqam.recipe import Recipe, dump_yaml, validate
 from maqam.schedule import compile
 from maqam.seeding import derive
@@ -65,6 +66,7 @@ def build(
     with bars("speak the corpus") as progress:
         manifest = read_manifest(make_corpus(work / "corpus", recipe.data.synth, progress=progress))
     backbone = new_pocket(_texts(manifest), derive(recipe.seed, "pocket weights"))
+    backbone.model.to(own_device())
     rows = manifest.select(split="train", task="asr")
     plan = compile(
         recipe.schedule,

@@ -117,6 +117,12 @@ def run_phase(
         KeyboardInterrupt: After Ctrl-C, with a checkpoint of the step it fell in.
     """
     check_plan(phase.plan, phase.manifest, phase.settings)
+    if phase.adaptive is not None and phase.settings.workers:
+        raise ScheduleError(
+            "an online schedule deals while it trains, so nothing can be prepared ahead",
+            where="train.workers",
+            hint="set train.workers=0",
+        )
     identity = _identity(backbone, phase)
     checkpoint = _beginning(run_folder, identity, resume=resume)
     with _random_state_kept(), _taken_off_on_failure(backbone):
@@ -172,9 +178,11 @@ def check_plan(plan: Followed, manifest: Manifest, settings: TrainSettings) -> N
 
 def _identity(backbone: Backbone, phase: Phase) -> dict[str, Any]:
     """Give what must not change while a run is resumed."""
+    settings = asdict(phase.settings)
+    del settings["workers"]  # who prepares a micro-batch does not change it
     return {
         "seed": phase.seed,
-        "train": asdict(phase.settings),
+        "train": settings,
         "objective": {**asdict(phase.objective), "weights": dict(phase.objective.weights)},
         "fingerprints": {
             "manifest": phase.manifest.fingerprint,

@@ -64,6 +64,8 @@ class TrainSettings:
         lora_alpha: Scale of the adapters: their output is multiplied by alpha / rank.
         lora_dropout: Dropout in front of the adapters; above 0, gradients depend on the
             micro-batches.
+        workers: Processes that prepare micro-batches ahead, in phase "align" only; 0 prepares
+            each when its time comes. A GPU waits for a single one; what is trained is the same.
         mixed_precision: Compute in bfloat16 where weights are kept in float32.
         augment: How log-mels are varied, in phase "align" only.
     """
@@ -85,6 +87,7 @@ class TrainSettings:
     lora_rank: int = 16
     lora_alpha: int = 32
     lora_dropout: float = 0.0
+    workers: int = 0
     mixed_precision: bool = False
     augment: Augmentation = field(default_factory=Augmentation)
 
@@ -92,7 +95,9 @@ class TrainSettings:
         self._check(_COUNTS, lambda value: value >= 1, "at least 1")
         self._check(("learning_rate", "max_grad_norm"), lambda value: value > 0, "above 0")
         self._check(("beta2", "lora_dropout"), lambda value: 0 <= value < 1, "in [0, 1)")
-        self._check(("weight_decay", "warmup", "decay"), lambda value: value >= 0, "at least 0")
+        self._check(
+            ("weight_decay", "warmup", "decay", "workers"), lambda value: value >= 0, "at least 0"
+        )
         if self.batch_size < self.micro_batches:
             raise ValueError(
                 f"batch_size {self.batch_size} is below micro_batches {self.micro_batches}"
@@ -101,6 +106,8 @@ class TrainSettings:
             raise ValueError(f"warmup {self.warmup} and decay {self.decay} sum to more than 1")
         if self.phase == "tune" and self.llm == "full":
             raise ValueError('phase "tune" trains adapters only: llm "full" is for phase "align"')
+        if self.phase == "tune" and self.workers:
+            raise ValueError('phase "tune" prepares too little to share: workers is for "align"')
         if self.phase == "tune" and self.augment.is_on:
             raise ValueError('phase "tune" trains no encoder: augment is for phase "align"')
 

@@ -101,6 +101,8 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
             batch_size=None,
             sampler=PlanSampler(self._batches, self._first_step),
             collate_fn=_as_it_is,  # type: ignore[arg-type]
+            num_workers=self._settings.workers,
+            multiprocessing_context="fork" if self._settings.workers else None,
         )
 
     def create_scheduler(

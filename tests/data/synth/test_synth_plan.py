@@ -31,6 +31,29 @@ def test_there_are_at_least_24_speakers_and_none_of_them_babbles():
     assert not set(VARIANTS) & set(BABBLE_VARIANTS)
 
 
+def test_a_train_split_with_more_speakers_leaves_those_of_dev_and_test_as_they_are():
+    usual = speakers_of(SynthSettings())
+    more = speakers_of(SynthSettings(num_speakers=(52, 5, 7)))
+    assert (more["dev"], more["test"]) == (usual["dev"], usual["test"])
+    assert more["train"][:20] == usual["train"]
+    names = [name for split in more.values() for name in split]
+    assert len(set(names)) == 64
+    assert not set(names) & set(BABBLE_VARIANTS)
+
+
+@pytest.mark.parametrize(
+    ("num_speakers", "words"),
+    [
+        ((53, 5, 7), "at most 64 in all"),
+        ((1, 20, 12), "dev and test at most 31"),
+        ((0, 5, 7), "1 or"),
+    ],
+)
+def test_more_speakers_than_there_are_voices_are_refused(num_speakers, words):
+    with pytest.raises(ValueError, match=words):
+        SynthSettings(num_speakers=num_speakers)
+
+
 def test_no_sentence_is_in_two_utterances(utterances):
     sentences = [sentence for one in utterances for sentence in one.text.split(" . ")]
     assert len(sentences) == len(set(sentences))

@@ -1,6 +1,7 @@
 """Runs whose schedule decides while they train, broken off and resumed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from maqam.data.manifest import Manifest
 from maqam.data.pool import pool_from_manifest
-from maqam.errors import RunError
+from maqam.errors import RunError, ScheduleError
 from maqam.schedule import Uniform, load_plan
 from maqam.schedule.compiler import Budget
 from maqam.schedule.growing import GrowingPlan
@@ -122,3 +123,12 @@ def test_a_damaged_record_of_decisions_is_refused(manifest: Manifest, tmp_path: 
     path.write_text(path.read_text()[:30], encoding="utf-8")
     with pytest.raises(RunError, match="the record of decisions is damaged"):
         run(schedule, manifest, tmp_path, resume=True)
+
+
+def test_processes_cannot_prepare_what_is_not_dealt_yet(manifest, tmp_path):
+    growing = adaptive(SCHEDULES["exp3"], manifest)
+    settings = replace(SETTINGS, phase="align", workers=2)
+    phase = Phase(manifest, growing.plan, settings, Objective("task"), seed=3, adaptive=growing)
+    with pytest.raises(ScheduleError, match="nothing can be prepared ahead"):
+        run_phase(make_backbone(), phase, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

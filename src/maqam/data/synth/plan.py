@@ -12,7 +12,7 @@ import numpy as np
 
 from maqam.data.synth.acoustics import NOISES
 from maqam.data.synth.grammar import Sentence, Story, make_sentence, make_story
-from maqam.data.synth.prosody import VARIANTS, deliver, script
+from maqam.data.synth.prosody import MORE_VARIANTS, VARIANTS, deliver, script
 from maqam.data.synth.render import Job
 from maqam.data.synth.settings import SPLITS, SynthSettings
 from maqam.errors import ConfigError
@@ -61,15 +61,21 @@ class Utterance:
 def speakers_of(settings: SynthSettings) -> Mapping[str, tuple[str, ...]]:
     """Give the voice variants of every split; no variant is in two.
 
+    A training split that asks for more than the embedded corpus has gets others beside them:
+    development and test keep their speakers.
+
     Examples:
         >>> {split: len(names) for split, names in speakers_of(SynthSettings()).items()}
         {'train': 20, 'dev': 5, 'test': 7}
     """
     order = generator(0, "synth speakers").permutation(len(VARIANTS))
-    bounds = np.cumsum((0, *settings.num_speakers))
+    names = [VARIANTS[int(at)] for at in order]
+    num_train, num_dev, num_test = settings.num_speakers
+    shared = min(num_train, len(VARIANTS) - num_dev - num_test)
     return {
-        split: tuple(VARIANTS[int(at)] for at in order[bounds[index] : bounds[index + 1]])
-        for index, split in enumerate(SPLITS)
+        "train": (*names[:shared], *MORE_VARIANTS[: num_train - shared]),
+        "dev": tuple(names[shared : shared + num_dev]),
+        "test": tuple(names[shared + num_dev : shared + num_dev + num_test]),
     }
 
 

@@ -62,6 +62,13 @@ VARIANTS = (
     *("pablo", "anika", "michel", "quincy", "Annie", "victor", "aunty", "benjamin", "steph"),
     *("m1", "Denis", "shelby"),
 )
+# more pseudo-speakers, of training splits with more of them than the embedded corpus has
+MORE_VARIANTS = (
+    *("Alex", "Diogo", "Gene", "Henrique", "Lee", "Mario", "Michael", "Mike", "Nguyen", "Reed"),
+    *("Storm", "antonio", "announcer", "f1", "f3", "gustave", "grandpa", "iven", "john", "m2"),
+    *("kaukovalta", "m4", "m6", "m7", "marcelo", "miguel", "norbert", "pedro", "robert"),
+    *("steph3", "zac", "edward2"),
+)
 BABBLE_VARIANTS = ("m5", "f5", "rob", "sandro", "max", "adam")
 
 
@@ -87,7 +94,7 @@ def deliver(
         True
     """
     cues = EMOTION_CUES[emotion]
-    index = VARIANTS.index(variant)
+    index = (VARIANTS + MORE_VARIANTS).index(variant)
     own_pitch = (index * 7) % 17 - 8
     own_rate = 0.94 + 0.02 * ((index * 5) % 7)
     pitch = 48 + own_pitch + cues.pitch + rng.normal(0, 3)

@@ -23,7 +23,8 @@ class SynthSettings:
         train: Utterances of each task in the training split, imbalanced as in real life.
         dev: The same for the development split, labels balanced.
         test: The same for the test split, labels balanced.
-        num_speakers: Pseudo-speakers of train, dev and test, disjoint; at most 32 in all.
+        num_speakers: Pseudo-speakers of train, dev and test, disjoint: at most 31 in dev and
+            test, and 64 in all.
         noise_share: Share of utterances with additive noise, in [0, 1].
         snr_db: Lowest and highest signal-to-noise ratio of a noisy utterance.
         reverberation_share: Share of utterances with reverberation, in [0, 1].
@@ -58,8 +59,13 @@ class SynthSettings:
         for name in ("noise_share", "reverberation_share", "emotional_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
-        if min(self.num_speakers) < 1 or sum(self.num_speakers) > 32:
-            raise ValueError(f"num_speakers must be 1 or more each, got {self.num_speakers}")
+        if min(self.num_speakers) < 1 or sum(self.num_speakers[1:]) > 31:
+            raise ValueError(
+                "num_speakers must be 1 or more each, of dev and test at most 31 together, got "
+                f"{self.num_speakers}"
+            )
+        if sum(self.num_speakers) > 64:
+            raise ValueError(f"num_speakers must be at most 64 in all, got {self.num_speakers}")
 
     def scaled(self, factor: float) -> "SynthSettings":
         """Give the same settings with every count times a factor, rounded."""
