@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from .calls import assert_refused, maqam
+from .conftest import World
 from .corpus import edit_rows, make_corpus
 
 
@@ -41,3 +42,15 @@ def only(rows: list[dict[str, object]], name: str) -> None:
 def test_a_split_that_is_not_there_is_named(corpus: Path) -> None:
     result = maqam("data", "overlap", corpus, corpus, "--test-split", "tset")
     assert_refused(result, "manifest.parquet", "'tset'")
+
+
+@pytest.mark.torch
+def test_a_report_of_a_run_prints_the_verdict(
+    world: World, runs: list[Path], tmp_path: Path
+) -> None:
+    words = (world.corpus, world.corpus, "--train-split", "train", "--test-split", "test")
+    found = maqam("data", "overlap", *words, "--json").out
+    file, page = tmp_path / "overlap.json", tmp_path / "report.html"
+    file.write_text(found, encoding="utf-8")
+    assert maqam("report", runs[0], "-o", page, "--overlap", file).code == 0
+    assert json.loads(found)["verdict"] in page.read_text(encoding="utf-8")

@@ -85,17 +85,15 @@ def overlap(
     as_json: AsJson = False,
 ) -> None:
     """Find audio, near-duplicates, sentences and speakers that a test set shares with training."""
-    from dataclasses import asdict
-
     from maqam.cli import screen
     from maqam.data.manifest import read_manifest
-    from maqam.data.overlap import find_overlap, side
+    from maqam.data.overlap import find_overlap, overlap_record, side
 
     sides = side(read_manifest(train), train_split), side(read_manifest(test), test_split)
     with screen.progress_bar("compare audio") as progress:
         report = find_overlap(*sides, progress=progress)
     if as_json:
-        screen.print_json({**asdict(report), "verdict": report.verdict})
+        screen.print_json(overlap_record(*sides, report))
     else:
         rows = [(one.kind, one.num_train, one.num_test) for one in report.shared]
         screen.print_table("", ("shared", "train utterances", "test utterances"), rows)

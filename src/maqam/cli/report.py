@@ -13,12 +13,15 @@ def report(
     output: Annotated[Path, typer.Option("-o", "--output", help="HTML file to write.")] = Path(
         "report.html"
     ),
+    overlap: Annotated[
+        Path | None, typer.Option(help="Output of maqam data overlap --json, to show its verdict.")
+    ] = None,
 ) -> None:
     """Write one self-contained HTML page about runs or a study."""
     from maqam.cli import screen
     from maqam.report.page import write_report
 
-    screen.stdout.print(str(write_report(runs, output)), markup=False)
+    screen.stdout.print(str(write_report(runs, output, overlap=overlap)), markup=False)
 
 
 def compare(

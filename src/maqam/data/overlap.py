@@ -8,8 +8,9 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from maqam.errors import ManifestError
 
 SAME, NEAR, SENTENCE, SPEAKER = "same audio", "near-duplicate audio", "sentence", "speaker"
 NUM_EXAMPLES = 5
+FORMAT_VERSION = 1
 
 Progress = Callable[[int, int], None]
 Pair = tuple[int, int]
@@ -35,10 +37,12 @@ class Side:
     Attributes:
         manifest: Where they are.
         rows: (num_rows,) row indexes, ascending.
+        split: The split they are; all rows when None.
     """
 
     manifest: Manifest
     rows: np.ndarray
+    split: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ def side(manifest: Manifest, split: str | None = None) -> Side:
             where=str(manifest.path),
             hint="maqam data stats shows the splits",
         )
-    return Side(manifest, rows)
+    return Side(manifest, rows, split)
 
 
 def find_overlap(
@@ -159,6 +163,30 @@ def find_overlap(
             for kind, (pairs, texts) in found.items()
         ),
     )
+
+
+def overlap_record(train: Side, test: Side, report: OverlapReport) -> dict[str, Any]:
+    """Give the report as plain values, with what was compared, for a file that outlives the data.
+
+    Args:
+        train: The training data.
+        test: The test set.
+        report: What they share.
+    """
+    sides = {
+        name: {
+            "manifest": str(one.manifest.path),
+            "split": one.split,
+            "fingerprint": one.manifest.fingerprint,
+        }
+        for name, one in (("train", train), ("test", test))
+    }
+    return {
+        "format_version": FORMAT_VERSION,
+        "verdict": report.verdict,
+        **sides,
+        **asdict(report),
+    }
 
 
 def _shared(

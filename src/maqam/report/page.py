@@ -13,6 +13,7 @@ from markupsafe import Markup
 from maqam.errors import RunError
 from maqam.report import figures, provenance, tables
 from maqam.report.curves import binned_shares, edges
+from maqam.report.overlap import overlap_sentence
 from maqam.report.palette import TASK_HEX, method_inks, task_inks, task_slot
 from maqam.report.records import Study, read_any
 from maqam.report.results import Board, examples, make_board, verdict
@@ -29,21 +30,24 @@ SYNTHETIC = (
 )
 
 
-def write_report(paths: Sequence[Path], output: Path) -> Path:
+def write_report(paths: Sequence[Path], output: Path, *, overlap: Path | None = None) -> Path:
     """Write one self-contained page about runs or a study.
 
     Args:
         paths: One study folder, or run folders.
         output: HTML file to write; written over if it exists.
+        overlap: What `maqam data overlap --json` printed, whose verdict the page shows.
 
     Returns:
         The file that was written.
 
     Raises:
-        RunError: If a folder holds no run, a file is half written, or the page cannot be written.
+        RunError: If a folder holds no run, a file is half written or of other data than the runs,
+            or the page cannot be written.
     """
     study = read_any([Path(path) for path in paths])
-    return _write(Path(output), _rendered("report.html", report_context(study)))
+    context = {**report_context(study), "overlap": overlap_sentence(study, overlap)}
+    return _write(Path(output), _rendered("report.html", context))
 
 
 def write_plan_page(plan: Plan, output: Path, *, name: str = "plan") -> Path:

@@ -218,7 +218,7 @@ def read_run(folder: Path) -> Run:
     Raises:
         RunError: If the folder holds no run, or one of its files is broken or of a newer format.
     """
-    facts = _table(folder / "run.json", _RETRAIN)
+    facts = read_table(folder / "run.json", _RETRAIN)
     name = str(facts.get("name", folder.name))
     seeded = _SEEDED.fullmatch(name)
     is_finished = facts.get("state") == "finished"
@@ -244,7 +244,7 @@ def read_study(folder: Path) -> Study:
     Raises:
         RunError: If the folder holds no study, no run of it exists, or a file is broken.
     """
-    facts = _table(folder / "study.json", "run the study again: maqam study")
+    facts = read_table(folder / "study.json", "run the study again: maqam study")
     methods, seeds = _built(
         lambda: (tuple(map(str, facts["methods"])), tuple(map(int, facts["seeds"]))),
         folder / "study.json",
@@ -328,7 +328,7 @@ def _read_steps(path: Path, *, is_finished: bool) -> Steps:
 
 def _read_evaluation(folder: Path) -> Evaluation:
     path = folder / "scores.json"
-    content = _table(path, _RESCORE)
+    content = read_table(path, _RESCORE)
 
     def build() -> Evaluation:
         return Evaluation(
@@ -346,7 +346,7 @@ def _read_evaluation(folder: Path) -> Evaluation:
 
 
 def _read_comparison(path: Path) -> tuple[Compared, ...]:
-    content = _table(path, "compare the runs again: maqam compare")
+    content = read_table(path, "compare the runs again: maqam compare")
     return _built(
         lambda: tuple(_picked(Compared, row) for row in content["rows"]),
         path,
@@ -368,8 +368,12 @@ def _built(build: Callable[[], Value], path: Path, hint: str) -> Value:
         ) from error
 
 
-def _table(path: Path, hint: str) -> dict[str, Any]:
-    """Read a JSON table of a format we know."""
+def read_table(path: Path, hint: str) -> dict[str, Any]:
+    """Read a JSON table of a format we know; `hint` says what to do where it is broken.
+
+    Raises:
+        RunError: If there is none, or it is broken or of another format.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
