@@ -1,6 +1,6 @@
-"""Rows a second and peak memory of an import of NeMo rows, by number of rows and processes.
+"""Rows a second, CPU time and peak memory of an import of NeMo rows, by rows and processes.
 
-Each import runs in a process of its own; memory is the sum of the peaks of that process and of
+Each import runs in a process of its own; memory is the peak of that process, and of the largest of
 its workers. The peer reads the same manifest with `json` and the same headers with `soundfile`,
 in a plain loop that keeps nothing: what any import must do, without checks and without a manifest.
 
@@ -66,10 +66,16 @@ def measure(source: Path, workers: int) -> dict[str, float]:
             report = import_corpus(source, Path(out) / "out", settings, num_workers=workers)
             num_rows = report.num_imported
     seconds = time.perf_counter() - begin
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # of the largest
-    kilobytes = own + child * (workers if workers > 1 else 0)
-    return {"rows": num_rows, "seconds": seconds, "megabytes": kilobytes / 1024}
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    child = resource.getrusage(resource.RUSAGE_CHILDREN)  # its ru_maxrss is of the largest
+    return {
+        "rows": num_rows,
+        "seconds": seconds,
+        "main": own.ru_utime + own.ru_stime,
+        "workers": child.ru_utime + child.ru_stime,
+        "megabytes": own.ru_maxrss / 1024,
+        "worker_megabytes": child.ru_maxrss / 1024,
+    }
 
 
 def run(source: Path, workers: int) -> dict[str, float]:
@@ -89,7 +95,7 @@ def main() -> None:
     if given.measure:
         print(json.dumps(measure(Path(given.measure[0]), int(given.measure[1]))))
         return
-    print("rows | processes | rows/s | peak MB")
+    print("rows | processes | rows/s | CPU us a row, main + workers | peak MB, main + each worker")
     with tempfile.TemporaryDirectory() as folder:
         write_clips(Path(folder), given.files)
         for num_rows in given.rows:
@@ -99,7 +105,10 @@ def main() -> None:
                 assert found["rows"] == num_rows
                 who = f"{workers}" if workers else "peer"
                 rate = num_rows / found["seconds"]
-                print(f"{num_rows} | {who} | {rate:.0f} | {found['megabytes']:.0f}", flush=True)
+                main_us, workers_us = (1e6 * found[name] / num_rows for name in ("main", "workers"))
+                memory = f"{found['megabytes']:.0f} + {found['worker_megabytes']:.0f}"
+                cpu = f"{main_us:.0f} + {workers_us:.0f}"
+                print(f"{num_rows} | {who} | {rate:.0f} | {cpu} | {memory}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
 import json
+import os
+import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from maqam.data.importers.settings import ImportSettings
 from maqam.data.importers.sounds import Batch, Measured, Unsound, measure, measured
 from maqam.data.importers.utterance import Slice, Sound
 from maqam.data.manifest import read_manifest
+from maqam.errors import ManifestError
 from tests.factories import make_tone
 
 
@@ -30,6 +34,24 @@ def test_processes_give_what_one_gives_in_the_same_order(tmp_path):
     assert one.reasons == three.reasons
     assert one.rejects.read_text() == three.rejects.read_text()
     assert read_manifest(one.manifest).fingerprint == read_manifest(three.manifest).fingerprint
+
+
+def test_a_process_that_ends_is_an_error_and_the_import_goes_on_later(tmp_path):
+    make_tone(tmp_path / "a.wav", seconds=0.1)
+    source = tmp_path / "nemo.jsonl"
+    source.write_text('{"audio_filepath": "a.wav", "text": "x"}\n' * 9000)
+    settings = ImportSettings(kind="nemo", task="asr")
+
+    def kill_workers(done, total):
+        for task in Path("/proc/self/task").iterdir():
+            for child in (task / "children").read_text().split():
+                if b"importers.sounds" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    os.kill(int(child), signal.SIGKILL)
+
+    with pytest.raises(ManifestError, match="a process that reads audio ended with -9") as caught:
+        import_corpus(source, tmp_path / "out", settings, num_workers=2, progress=kill_workers)
+    assert "it continues" in caught.value.hint
+    assert import_corpus(source, tmp_path / "out", settings, num_workers=2).num_imported == 9000
 
 
 def test_processes_are_not_started_for_one_batch():

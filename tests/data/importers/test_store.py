@@ -106,6 +106,16 @@ def test_an_import_of_something_else_is_not_continued(tmp_path, what):
         import_corpus(source, tmp_path / "out", other)
 
 
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_an_interrupted_import_that_is_damaged_says_so(tmp_path, content):
+    source = write_rows(tmp_path, 2000)
+    with pytest.raises(KeyboardInterrupt):
+        import_corpus(source, tmp_path / "out", NEMO, num_workers=1, progress=stop_at(1))
+    (tmp_path / "out" / ".import" / "state.json").write_text(content)
+    with pytest.raises(ManifestError, match="interrupted here is damaged"):
+        import_corpus(source, tmp_path / "out", NEMO)
+
+
 def test_the_folder_holds_nothing_else_at_the_end(tmp_path):
     import_corpus(write_rows(tmp_path, 20), tmp_path / "out", NEMO)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())

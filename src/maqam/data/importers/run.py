@@ -55,6 +55,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
 )
 KINDS = tuple(READERS)
 
+_VERSION = 1  # of what an interrupted import leaves
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 32 << 20  # of audio held by the rows themselves
 _FOLDER_ROWS = 1000  # extracted files in one folder
@@ -147,7 +148,7 @@ def import_corpus(
 
 def _fingerprint(source: Path, settings: ImportSettings) -> str:
     """Name a source as it is now, and the settings."""
-    known = asdict(settings) | {"source": str(source.absolute())}
+    known = asdict(settings) | {"source": str(source.absolute()), "version": _VERSION}
     if source.is_file():
         known |= {"bytes": source.stat().st_size, "changed": source.stat().st_mtime_ns}
     text = json.dumps(known, sort_keys=True, default=str)

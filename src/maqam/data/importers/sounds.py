@@ -23,7 +23,19 @@ from maqam.data.importers.utterance import Slice, Sound, UnfitRowError
 from maqam.errors import AudioError, ManifestError
 
 LARGEST_HELD = 1 << 30  # bytes of one clip inside an archive or a table
-_SUFFIXES = {b"RIFF": ".wav", b"RF64": ".wav", b"fLaC": ".flac", b"OggS": ".ogg", b"ID3": ".mp3"}
+_SUFFIXES = {
+    b"RIFF": ".wav",
+    b"RF64": ".wav",
+    b"fLaC": ".flac",
+    b"OggS": ".ogg",
+    b"ID3": ".mp3",
+    b"\xff\xfb": ".mp3",
+    b"\xff\xf3": ".mp3",
+    b"\xff\xf2": ".mp3",
+    b"FORM": ".aiff",
+    b"NIST": ".sph",
+    b".snd": ".au",
+}
 _REMEMBERED = 4096  # files whose length a process keeps: segments of one file come together
 
 Job = tuple[Sound, str]  # a sound, and the name without suffix of its file where it is held

@@ -125,7 +125,17 @@ class Store:
         if not state_file.is_file():
             self._rejects.write_bytes(b"")
             return
-        state = json.loads(state_file.read_text(encoding="utf-8"))
+        try:
+            self._read(json.loads(state_file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
+            raise ManifestError(
+                f"the import that was interrupted here is damaged: {error}",
+                where=str(self._folder),
+                hint=f"remove {self._work} and begin again",
+            ) from error
+
+    def _read(self, state: Mapping[str, Any]) -> None:
+        """Go back to what `save` wrote."""
         if state["fingerprint"] != self._fingerprint:
             raise ManifestError(
                 "an import of another source or other settings was interrupted here",

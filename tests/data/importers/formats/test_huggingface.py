@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -131,3 +132,10 @@ def test_a_folder_without_files_is_an_error(tmp_path):
 def test_a_path_that_leads_nowhere_is_no_name_of_the_hub(tmp_path, name):
     with pytest.raises(ManifestError, match="there is no such file or folder"):
         imported(Path(name), "huggingface", tmp_path / "out")
+
+
+def test_a_pipe_that_is_named_like_a_source_is_not_waited_for(tmp_path):
+    (tmp_path / "in").mkdir()
+    os.mkfifo(tmp_path / "in" / "a.parquet")
+    with pytest.raises(ManifestError, match=r"there (is|are) no"):
+        imported(tmp_path / "in", "huggingface", tmp_path / "out")

@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -167,3 +168,10 @@ def test_what_is_no_tar_is_said(tmp_path):
     assert imported(tmp_path / "a.tar", "webdataset").reasons == ["unreadable archive"]
     with pytest.raises(ManifestError, match="there is no tar here"):
         imported(tmp_path / "none.tar", "webdataset", Path(tmp_path / "o"))
+
+
+def test_a_pipe_that_is_named_like_a_source_is_not_waited_for(tmp_path):
+    (tmp_path / "in").mkdir()
+    os.mkfifo(tmp_path / "in" / "a.tar")
+    with pytest.raises(ManifestError, match=r"there (is|are) no"):
+        imported(tmp_path / "in", "webdataset", tmp_path / "out")

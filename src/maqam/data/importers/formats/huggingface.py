@@ -61,7 +61,8 @@ def huggingface_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
         return
     files = [source]
     if source.is_dir():
-        files = sorted([*source.rglob("*.parquet"), *source.rglob("*.arrow")])
+        named = sorted([*source.rglob("*.parquet"), *source.rglob("*.arrow")])
+        files = [file for file in named if file.is_file()]  # a pipe would be waited for
     if not files:
         raise ManifestError(
             "there are no Parquet or Arrow files here",

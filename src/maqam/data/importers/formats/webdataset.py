@@ -38,7 +38,8 @@ def webdataset_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
     """
     files = [source]
     if source.is_dir():
-        files = sorted(file for file in source.rglob("*") if file.name.endswith(_SUFFIXES))
+        named = sorted(file for file in source.rglob("*") if file.name.endswith(_SUFFIXES))
+        files = [file for file in named if file.is_file()]  # a pipe would be waited for
     if not files or not files[0].is_file():
         raise ManifestError("there is no tar here", where=str(source), hint="give a .tar or .tgz")
     columns = Columns(settings)
