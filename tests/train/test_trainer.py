@@ -1,6 +1,7 @@
 import math
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from maqam.errors import RunError
 from maqam.models.freezing import train_only
 from maqam.models.hearing import OnlineStates
+from maqam.schedule.plan import rows_checksum
 from maqam.train.batches import PlanBatches
 from maqam.train.hearing import LogMels
 from maqam.train.objective import Learner
@@ -97,6 +99,24 @@ def test_a_record_holds_the_losses_and_counts_of_every_task(manifest, tmp_path):
     assert first["utterances"] == 8
     for task, total in sums.items():
         assert first["loss_by_task"][task] == pytest.approx(total / tokens[task], rel=1e-4)
+
+
+def test_a_record_tells_which_rows_went_through_the_model(manifest, tmp_path):
+    trainer = make_trainer(manifest, tmp_path, num_micro_batches=2, num_steps=3)
+    plan, records = trainer._batches.plan, []
+    read = trainer._batches._micro_batch
+
+    def misled(number, step, part):
+        """Swap a row for another of the pool in the second step alone."""
+        found = read(number, step, part)
+        return replace(found, rows=(found.rows + 1) % 24 if number == 1 else found.rows)
+
+    trainer._batches._micro_batch = misled
+    trainer.follow(records.append)
+    agrees = [
+        one["rows_checksum"] == rows_checksum(plan.batch(step)) for step, one in enumerate(records)
+    ]
+    assert agrees == [True, False, True]
 
 
 def test_the_learning_rate_follows_the_settings(manifest, tmp_path):

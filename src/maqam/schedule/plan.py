@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from maqam.errors import ScheduleError
+from maqam.schedule.dealing.deck import keys
 from maqam.schedule.pool import Pool
 from maqam.schedule.switch import Switch
 
@@ -189,6 +190,23 @@ class Plan:
         }
         text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
         _write(target / "plan.json", text.encode())
+
+
+def rows_checksum(rows: np.ndarray) -> int:
+    """Give a number that tells the rows of a step from others, in any order and from any parts.
+
+    Sums of parts add up to that of the whole, so processes add what each trained on. It is below
+    2^53 for a million rows, exact as a float64.
+
+    Args:
+        rows: (num_rows,) manifest rows, repeats counted.
+
+    Examples:
+        >>> rows_checksum(np.array([3, 1])) == rows_checksum(np.array([1])) + rows_checksum([3])
+        True
+    """
+    found = keys(0, 0, np.asarray(rows, dtype=np.uint64)) >> np.uint64(32)
+    return int(found.sum())
 
 
 def load_plan(folder: Path | str) -> Plan:

@@ -9,7 +9,7 @@ import numpy as np
 from maqam.errors import ScheduleError, first_few
 from maqam.schedule.compiler import compile
 from maqam.schedule.dealing.settings import Deal, Pick
-from maqam.schedule.plan import Plan
+from maqam.schedule.plan import Plan, rows_checksum
 from maqam.schedule.pool import Pool
 from maqam.schedule.schedules import schedule_from_table
 
@@ -53,10 +53,11 @@ def verify_log(plan: Plan, records: Iterable[Mapping[str, Any]]) -> list[Finding
 
     Args:
         plan: The plan.
-        records: What each step did: `step`, from 1, and `utterances_by_task`.
+        records: What each step did: `step`, from 1, `utterances_by_task`, and `rows_checksum` of
+            the rows that went through the model, where it was kept.
     """
     shares = plan.shares["task"]
-    unlike, beyond, seen = [], [], []
+    unlike, beyond, seen, other = [], [], [], []
     for record in records:
         step = int(record["step"])
         seen.append(step)
@@ -66,6 +67,9 @@ def verify_log(plan: Plan, records: Iterable[Mapping[str, Any]]) -> list[Finding
         dealt = dict(zip(shares.names, shares.counts[step - 1].tolist(), strict=True))
         if {task: n for task, n in dealt.items() if n} != dict(record["utterances_by_task"]):
             unlike.append(step)
+        found = record.get("rows_checksum")
+        if found is not None and found != rows_checksum(plan.batch(step - 1)):
+            other.append(step)
     findings = []
     expected = list(range(1, len(seen) + 1))
     if seen != expected:
@@ -78,6 +82,10 @@ def verify_log(plan: Plan, records: Iterable[Mapping[str, Any]]) -> list[Finding
     if unlike:
         findings.append(
             Finding(f"{len(unlike)} steps held other tasks than planned", _steps(unlike))
+        )
+    if other:
+        findings.append(
+            Finding(f"{len(other)} steps trained on other rows than planned", _steps(other))
         )
     return findings
 

@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from maqam.errors import RunError, first_few
+from maqam.schedule.plan import rows_checksum
 from maqam.seeding import derive
 from maqam.train.batches import PlanBatches, PlanSampler
 from maqam.train.checkpoints import new_checkpoint
@@ -171,6 +172,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         tally.index_add_(0, torch.from_numpy(codes).to(tally.device), by_utterance.to(tally.dtype))
         tally[-2] += ctc
         tally[-1] += int(micro_batch.batch.lengths.sum())
+        tally[-3] += rows_checksum(micro_batch.rows)
         return loss * int(self.args.world_size)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -204,6 +206,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
             "utterances": len(positions),
             "target_tokens": int(tokens.sum()),
             "input_tokens": int(sums[-1]),
+            "rows_checksum": int(sums[-3]),
             "loss_by_task": {name: sums[code] / int(tokens[code]) for code, name in present},
             "utterances_by_task": {name: int(utterances[code]) for code, name in present},
             "target_tokens_by_task": {name: int(tokens[code]) for code, name in present},
@@ -213,9 +216,9 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         return record
 
     def _new_tally(self) -> Tensor:
-        """Give zeros for the loss of each task, the CTC loss and the input tokens of a step."""
+        """Give zeros for the loss of each task, and a step's rows, CTC loss and input tokens."""
         num_tasks = len(self._batches.prepared.task_names)
-        return torch.zeros(num_tasks + 2, dtype=torch.float64, device=self.args.device)
+        return torch.zeros(num_tasks + 3, dtype=torch.float64, device=self.args.device)
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:  # noqa: ANN401
         """Stop on gradients that are not finite numbers before the optimiser takes them."""
