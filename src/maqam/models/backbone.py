@@ -173,7 +173,7 @@ class Backbone:
                 inputs_embeds=inputs,
                 attention_mask=mask,
                 position_ids=positions,
-                past_key_values=cache,
+                cache=cache,
                 use_cache=True,
             )
             chosen = self.logits(outputs.last_hidden_state[:, -1]).argmax(dim=-1)
@@ -216,7 +216,7 @@ class Backbone:
             inputs_embeds=inputs,
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=cache,
+            cache=cache,
             use_cache=True,
         )
         num, size = len(continuations), len(prompts)
@@ -231,7 +231,7 @@ class Backbone:
             inputs_embeds=language_model.embed_tokens(targets),
             attention_mask=mask,
             position_ids=positions[:, -1:].repeat_interleave(num, dim=0) + 1 + steps,
-            past_key_values=cache,
+            cache=cache,
             use_cache=True,
         )
         first = outputs.last_hidden_state[:, -1:].repeat_interleave(num, dim=0)
