@@ -108,6 +108,23 @@ def test_a_loss_that_keeps_falling_switches_at_the_latest() -> None:
     assert 50 < at <= 60
 
 
+def test_a_switch_that_is_decided_can_fade_in() -> None:
+    plan = switched([3.0, 2.0, *[1.0] * 30], anneal=0.2).finished()
+    (at,) = plan.switches
+    jump = switched([3.0, 2.0, *[1.0] * 30]).finished()
+    assert list(jump.switches) == [at]
+    assert np.array_equal(plan.rows[: 12 * at], jump.rows[: 12 * at])
+    asr = plan.shares["task"].counts[:, 0]
+    start, middle, end = (asr[at + first : at + first + 5].mean() for first in (0, 8, 20))
+    assert start > middle + 0.5 > end + 1.0
+    assert end == 4
+
+
+def test_a_fade_in_longer_than_what_is_left_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"anneal must lie in \[0, 0.25\], got 0.5"):
+        ThenAuto(Uniform(), Alpha(), anneal=0.5)
+
+
 def test_no_switch_comes_before_its_time() -> None:
     losses = [3.0, *[1.0] * 30]
     (at,) = switched(losses, at_least=0.5).switches

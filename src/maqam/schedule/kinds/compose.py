@@ -1,6 +1,7 @@
 """Schedules made of two others: one then the other, or both at once."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -50,15 +51,11 @@ class Then:
     def flow(self, pool: Pool, budget: float) -> Flow:
         """Blend the two flows, each over its own progress and part of the budget."""
         start, width = self.at - self.anneal / 2, self.anneal
-
-        def weight(progress: float) -> float:
-            if width == 0:
-                return float(progress >= self.at)
-            return float(np.clip((progress - start) / width, 0.0, 1.0))
-
         first = self.first.flow(pool, budget * self.at)
         second = self.second.flow(pool, budget * (1 - self.at))
-        return blend(_stretched(first, 0.0, start + width), _stretched(second, start, 1.0), weight)
+        return blend(
+            stretched(first, 0.0, start + width), stretched(second, start, 1.0), ramp(start, width)
+        )
 
     def stages(self, pool: Pool) -> list[Stage]:
         """Give the stages of both, the switch marked."""
@@ -126,8 +123,24 @@ def check_dealt_by_quota(*parts: Schedule) -> None:
     check(not is_drawn, "a mixture inside another is dealt by quota: its deal cannot be draw")
 
 
-def _stretched(flow: Flow, start: float, end: float) -> Flow:
-    """Run a flow's whole progress between two points of another."""
+def ramp(start: float, width: float) -> Callable[[float], float]:
+    """Give the weight of what fades in over a stretch of progress; a jump where it has no width.
+
+    Examples:
+        >>> [ramp(0.5, 0.2)(progress) for progress in (0.4, 0.6, 0.8)]
+        [0.0, 0.5, 1.0]
+    """
+
+    def weight(progress: float) -> float:
+        if width == 0:
+            return float(progress >= start)
+        return float(np.clip((progress - start) / width, 0.0, 1.0))
+
+    return weight
+
+
+def stretched(flow: Flow, start: float, end: float) -> Flow:
+    """Run a flow's whole progress between two points of another's."""
 
     def own(progress: float) -> float:
         return float(np.clip((progress - start) / (end - start), 0.0, 1.0))

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 
 from maqam.errors import ScheduleError
-from maqam.schedule.flow import Flow
+from maqam.schedule.flow import Flow, blend
 from maqam.schedule.kinds.adaptive import Decision, Observation, group_shares
 from maqam.schedule.kinds.base import Schedule, Stage, check, check_choice
-from maqam.schedule.kinds.compose import Then, check_dealt_by_quota
+from maqam.schedule.kinds.compose import Then, check_dealt_by_quota, ramp, stretched
 from maqam.schedule.kinds.mixtures import Uniform
 from maqam.schedule.online.mirror import mirror
 from maqam.schedule.online.rewards import METHODS, Situation
@@ -141,7 +141,7 @@ class ThenAuto:
     """One schedule, then another as soon as little is left to gain from the first.
 
     The mean loss on the probes is what is gained; see `switching`. The first schedule's own
-    progress runs to `at_most`, and is cut off where the switch comes before.
+    progress runs to `at_most`, the fading included, and is cut off where the switch comes before.
 
     Attributes:
         first: Schedule before the switch.
@@ -149,6 +149,7 @@ class ThenAuto:
         at: "auto".
         at_least: Part of the budget before which there is no switch.
         at_most: Part of the budget at which it comes at the latest.
+        anneal: Part of the budget over which the second fades in, from the switch on.
         threshold: Largest part of the gain so far that may be left at the switch.
         every: Steps between decisions.
         probe_split: Split the model is probed on; never trained on.
@@ -164,6 +165,7 @@ class ThenAuto:
     at: Literal["auto"] = "auto"
     at_least: float = 0.15
     at_most: float = 0.75
+    anneal: float = 0.0
     threshold: float = 0.1
     every: int = 100
     probe_split: str = "dev"
@@ -177,7 +179,10 @@ class ThenAuto:
         check(ordered, f"0 < at_least <= at_most < 1 must hold: {self.at_least}, {self.at_most}")
         check(self.threshold > 0, f"threshold must be above 0, got {self.threshold}")
         check_clock(self.every, self.probe_size)
-        self._settled_at(self.at_most)  # checks the parts and the switch as Then does
+        widest = 1 - self.at_most
+        check(0 <= self.anneal <= widest, f"anneal must lie in [0, {widest:g}], got {self.anneal}")
+        given = {name: getattr(self, name) for name in ("dip", "dip_steps", "beta2")}
+        Then(self.first, self.second, **given)  # checks the parts and the switch
 
     @property
     def needs(self) -> frozenset[str]:
@@ -186,11 +191,11 @@ class ThenAuto:
 
     def flow(self, pool: Pool, budget: float) -> Flow:
         """Give both flows in one, the switch at the latest moment."""
-        return self._settled_at(self.at_most).flow(pool, budget)
+        return self._flow_at(pool, budget, self.at_most)
 
     def stages(self, pool: Pool) -> list[Stage]:
         """Give the stages with the switch at the latest moment."""
-        return self._settled_at(self.at_most).stages(pool)
+        return self._stages_at(pool, self.at_most)
 
     def prior(self, flow: Flow, cells: Cells) -> Mapping[str, float]:
         """Give the share of each task at the start."""
@@ -231,14 +236,11 @@ class ThenAuto:
                 where="schedule.every",
                 hint=f"decide every {max(int(self.at_most * steps / 4), 1)} steps",
             )
-        return self._settled_at(self._at(decisions, steps)).flow(pool, budget)
+        return self._flow_at(pool, budget, self._at(decisions, steps))
 
     def stages_after(self, pool: Pool, decisions: Sequence[Decision], steps: int) -> list[Stage]:
         """Give the first's stages as far as they came, then those of the second."""
-        at = self._at(decisions, steps)
-        before = [one for one in self.stages(pool) if one.switch is None and one.start < at]
-        after = [one for one in self._settled_at(at).stages(pool) if one.start >= at]
-        return before + after
+        return self._stages_at(pool, self._at(decisions, steps))
 
     def switches(self, decisions: Sequence[Decision], steps: int) -> Mapping[int, Switch]:
         """Give the switch, once it is decided."""
@@ -251,15 +253,29 @@ class ThenAuto:
         switched_at = decisions[-1].switched_at if decisions else None
         return self.at_most if switched_at is None else switched_at / steps
 
-    def _settled_at(self, at: float) -> Then:
-        return Then(
-            self.first,
-            self.second,
-            at=at,
-            dip=self.dip,
-            dip_steps=self.dip_steps,
-            beta2=self.beta2,
+    def _flow_at(self, pool: Pool, budget: float, at: float) -> Flow:
+        """Give both flows in one, the second fading in from a point on."""
+        first = self.first.flow(pool, budget * self.at_most)
+        second = self.second.flow(pool, budget * (1 - at))
+        return blend(
+            stretched(first, 0.0, self.at_most + self.anneal),
+            stretched(second, at, 1.0),
+            ramp(at, self.anneal),
         )
+
+    def _stages_at(self, pool: Pool, at: float) -> list[Stage]:
+        before = [
+            dataclasses.replace(stage, start=stage.start * (self.at_most + self.anneal))
+            for stage in self.first.stages(pool)
+        ]
+        after = [
+            dataclasses.replace(stage, start=at + stage.start * (1 - at))
+            for stage in self.second.stages(pool)
+        ]
+        after[0] = dataclasses.replace(
+            after[0], switch=Switch(self.dip, self.dip_steps, self.beta2)
+        )
+        return [stage for stage in before if stage.start < at] + after
 
 
 def check_clock(every: int, probe_size: int) -> None:
