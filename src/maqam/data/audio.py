@@ -6,6 +6,7 @@ segment must lie in what is left of the file.
 """
 
 import math
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -135,13 +136,14 @@ def _check_times(file: Path, start: float, seconds: float | None) -> None:
 
 def _check_file(file: Path) -> None:
     try:
-        if not file.is_file():
-            raise AudioError(
-                "the file is missing", where=str(file), hint="check the manifest's paths"
-            )
-        size = file.stat().st_size
+        known = file.stat()
+        if not stat.S_ISREG(known.st_mode):
+            raise _missing(file)
+        size = known.st_size
         with file.open("rb") as stream:
             head = stream.read(12)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise _missing(file) from error
     except OSError as error:
         raise AudioError(
             f"cannot be opened: {error.strerror}", where=str(file), hint="check its permissions"
@@ -156,6 +158,10 @@ def _check_file(file: Path) -> None:
             where=str(file),
             hint="copy the file again",
         )
+
+
+def _missing(file: Path) -> AudioError:
+    return AudioError("the file is missing", where=str(file), hint="check the manifest's paths")
 
 
 def _check_segment(file: Path, num_samples: int, rate: int, segment: tuple[int, int]) -> None:

@@ -60,3 +60,14 @@ def test_what_is_no_gzip_ends_with_a_reason(tmp_path):
 def test_a_file_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(ManifestError, match="there is no file here"):
         Lines(tmp_path / "none")
+
+
+def test_a_line_without_end_is_left(tmp_path):
+    file = tmp_path / "lines.gz"
+    zeros = bytes(1 << 20)
+    with gzip.open(file, "wb", compresslevel=1) as stream:
+        stream.write(b"a\n")
+        for _ in range(300):
+            stream.write(zeros)
+        stream.write(b"\nb\n")
+    assert read(file) == [(1, "a"), (2, "unreadable file")]

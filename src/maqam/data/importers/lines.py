@@ -15,7 +15,7 @@ from maqam.data.importers.utterance import UnfitRowError
 from maqam.errors import ManifestError
 
 LONGEST_LINE = 8 << 20  # bytes
-_LONGEST_SKIP = 1 << 30  # bytes of a line that are passed over
+_LONGEST_SKIP = 256 << 20  # bytes of a line that are passed over
 _BOM = b"\xef\xbb\xbf"
 
 

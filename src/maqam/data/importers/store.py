@@ -65,7 +65,9 @@ class SeenIds:
             self._sorted.append(np.sort(keys))
         while len(self._sorted) > 1 and len(self._sorted[-1]) * 2 >= len(self._sorted[-2]):
             last = self._sorted.pop()
-            self._sorted[-1] = np.sort(np.concatenate([self._sorted[-1], last]), kind="stable")
+            merged = np.concatenate([self._sorted.pop(), last])
+            merged.sort(kind="stable")
+            self._sorted.append(merged)
 
 
 class Store:
@@ -227,7 +229,7 @@ class Store:
         for first in range(0, self._num_parts, _GROUP_PARTS):
             last = min(first + _GROUP_PARTS, self._num_parts)
             parts = [pq.read_table(self._part(part)) for part in range(first, last)]
-            yield pa.concat_tables(parts).combine_chunks()
+            yield pa.concat_tables(parts)
 
     def _part(self, index: int) -> Path:
         return self._work / f"part-{index:06d}.parquet"

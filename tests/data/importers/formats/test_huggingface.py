@@ -139,3 +139,16 @@ def test_a_pipe_that_is_named_like_a_source_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "in" / "a.parquet")
     with pytest.raises(ManifestError, match=r"there (is|are) no"):
         imported(tmp_path / "in", "huggingface", tmp_path / "out")
+
+
+def test_a_row_group_that_expands_without_bound_is_left(tmp_path, wav):
+    good = write_parquet(tmp_path / "set" / "a.parquet", [row(wav)])
+    bomb = good.with_name("b.parquet")
+    zeros = pa.array([bytes(90 << 20)] * 3, pa.binary())
+    whole = pa.table({"audio": zeros, "text": ["x"] * 3})
+    options = {"use_dictionary": False, "write_statistics": False}
+    pq.write_table(whole, bomb, compression="zstd", **options)
+    assert bomb.stat().st_size < 1 << 20
+    found = imported(tmp_path / "set", "huggingface", tmp_path / "out")
+    assert (found.ids, found.reasons) == (["a-1"], ["unreadable file"])
+    assert "a row group expands to" in found.rejects[0]["text"]

@@ -35,7 +35,7 @@ Row = Mapping[str, Any]
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]*[\w-](:[\w.-]+)?(?<!\.parquet)(?<!\.arrow)")
 _BATCH_ROWS = 16  # rows hold their audio
-_LEAST_EXPANDED = 1 << 30  # bytes that a row group may always expand to
+_LEAST_EXPANDED = 256 << 20  # bytes that a row group may always expand to
 _MOST_TIMES = 200  # times its file's size that it may expand to beyond that
 _DAMAGED = (pa.ArrowException, OSError, MemoryError, ValueError, OverflowError, KeyError)
 
