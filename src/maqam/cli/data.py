@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Check, count and synthesize data.")
+app = typer.Typer(no_args_is_help=True, help="Import, check, count and synthesize data.")
 
 ManifestPath = Annotated[Path, typer.Argument(help="Manifest: a folder or its Parquet file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

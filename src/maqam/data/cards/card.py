@@ -15,7 +15,7 @@ from maqam.data.cards.taxonomy import TAXONOMIES, read_taxonomy
 from maqam.data.schema import SPLITS
 from maqam.tasks import TASKS
 
-Basis = Literal["seen", "secondary", "memory", "unknown"]
+Basis = Literal["seen", "secondary", "unchecked", "unknown"]
 
 
 def _inside(pattern: str) -> str:
@@ -46,7 +46,7 @@ class Licence(_Settings):
 
     Attributes:
         name: Its name, or "unknown".
-        basis: How it is known: seen at the source, told by others, from memory, or not at all.
+        basis: How it is known: seen at the source, told by others, not checked, or not at all.
         note: What to heed.
     """
 
