@@ -49,6 +49,22 @@ def test_every_target_writes_its_folder(plan: Path, tmp_path: Path, kind: str) -
     assert (tmp_path / "out" / "schedule.meta.json").is_file()
 
 
+@pytest.mark.parametrize("kind", ["ms-swift", "llamafactory", "hf-datasets", "jsonl"])
+def test_a_hybrid_is_exported_with_its_switch_and_what_no_other_trainer_does_is_said(
+    world: World, tmp_path: Path, kind: str
+) -> None:
+    schedule = "{kind: then, first: {kind: tpc}, second: {kind: ads}, dip: linear, beta2: 0.9}"
+    words = (f"output={tmp_path}", "name=own", "train.num_steps=6", "train.batch_size=8")
+    assert maqam("plan", world.recipe, *words, f"schedule={schedule}").code == 0
+    result = maqam("plan", "export", tmp_path / "own", "--to", kind, "-o", tmp_path / "out")
+    assert result.code == 0, result.err
+    said = "the switch at step 3 asks for a learning rate that dips (linear) and a beta2 of 0.9"
+    assert said in " ".join(result.err.split())
+    meta = json.loads((tmp_path / "out" / "schedule.meta.json").read_text(encoding="utf-8"))
+    assert meta["switches"] == [{"step": 3, "dip": "linear", "dip_steps": 100, "beta2": 0.9}]
+    assert meta["not_kept"] == [said]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

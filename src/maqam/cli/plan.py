@@ -151,7 +151,7 @@ def export(
 ) -> None:
     """Write a plan's rows in order for another trainer, with the command that keeps the order."""
     from maqam.cli import screen
-    from maqam.data.exporters.export import ExportSettings, export_plan
+    from maqam.data.exporters.export import ExportSettings, export_plan, not_kept
     from maqam.errors import ConfigError
     from maqam.studies import plans
 
@@ -169,6 +169,8 @@ def export(
     plan, manifest = plans.open_plan(folder, screen.progress_bar, recipe=recipe)
     with screen.progress_bar("write the steps") as progress:
         made = export_plan(plan, manifest, output, target=to, settings=settings, progress=progress)
+    for one in not_kept(plan):
+        screen.say(f"{one}, which {to} does not do; the order of the rows is kept")
     screen.stdout.print(str(made), markup=False)
 
 

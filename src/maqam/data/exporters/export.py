@@ -10,7 +10,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -29,7 +29,7 @@ from maqam.errors import ConfigError, ScheduleError
 from maqam.schedule import Plan
 from maqam.tasks import TASKS
 
-__all__ = ["TARGETS", "ExportSettings", "export_plan"]
+__all__ = ["TARGETS", "ExportSettings", "export_plan", "not_kept"]
 
 FORMAT_VERSION = 1
 TARGETS: Mapping[str, Target] = MappingProxyType(
@@ -98,6 +98,20 @@ def export_plan(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return final
+
+
+def not_kept(plan: Plan) -> list[str]:
+    """Tell what a plan asks of the optimiser that no other trainer does, a sentence each.
+
+    The rows and their order are kept all the same.
+    """
+    found = []
+    for step, switch in sorted(plan.switches.items()):
+        asked = [] if switch.dip == "none" else [f"a learning rate that dips ({switch.dip})"]
+        asked += [] if switch.beta2 is None else [f"a beta2 of {switch.beta2:g}"]
+        if asked:
+            found.append(f"the switch at step {step} asks for {' and '.join(asked)}")
+    return found
 
 
 @dataclass
@@ -322,7 +336,8 @@ def _meta(export: _Export, clips: Clips, target: str) -> dict[str, Any]:
         "sharding": export.target.sharding,
         "loss_weights": dict(settings.loss_weights) if export.is_weighted else {},
         "stages": plan.stages,
-        "switches": plan.switches,
+        "switches": [{"step": step, **asdict(one)} for step, one in plan.switches.items()],
+        "not_kept": not_kept(plan),
         "notes": plan.notes,
         "tasks": _task_counts(export),
         "cut_clips": {"count": clips.num_cut, "seconds": round(clips.cut_seconds, 3)},
