@@ -51,6 +51,16 @@ def test_normalising_twice_changes_nothing_more(profile, text):
     assert normalize(once, profile) == once
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+@settings(max_examples=100, deadline=None)
+@given(text=st.one_of(arabic_text, st.text(max_size=20)))
+def test_steps_taken_at_once_write_what_they_write_one_by_one(profile, text):
+    expected = text
+    for change in steps_of(profile):
+        expected = change(expected)
+    assert normalize(text, profile) == expected
+
+
 @settings(max_examples=50, deadline=None)
 @given(text=arabic_text)
 def test_the_leaderboard_profiles_do_what_the_leaderboard_does(text):

@@ -6,6 +6,10 @@ Code points follow `eval.py` of the Open Universal Arabic ASR Leaderboard where 
 
 import re
 import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
+
+Step = Callable[[str], str]
 
 LEADERBOARD_PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~،؛؟"
 _DELETE_PUNCTUATION = str.maketrans("", "", LEADERBOARD_PUNCTUATION)
@@ -14,16 +18,18 @@ _LETTERS = str.maketrans(
     {"پ": "ب", "ڤ": "ف", "آ": "ا", "أ": "ا", "إ": "ا", "ؤ": "و", "ئ": "ي", "ء": None}
 )
 _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩", "0123456789")
+_WAW_ALONE = re.compile(r"(?<!\S)و\s")
 _STANDALONE_WAW = re.compile(r"(^|\s)و\s+")
-_SPACE = re.compile(r"\s+")
 _IWSLT_KEPT = re.compile(r"[^اأإآبتثجحخدذرزسشصضطظعغفقكلمنهويىئءؤة0-9 ]")
 MGB2_PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" + (
     "\u060c\u061b\u061f\u0640\u00a6\u00d7\u00f7\u2013\u201c\u201d\u2026"
 )
 _MGB2_SPACES = str.maketrans(dict.fromkeys(MGB2_PUNCTUATION, " "))
-_MGB2_MARKS = re.compile("[\u064b-\u0652\u0670\u0674\u06d4-\u06ed]")
+_DELETE_MGB2_MARKS = dict.fromkeys((*range(0x064B, 0x0653), 0x0670, 0x0674, *range(0x06D4, 0x06EE)))
 _MGB2_DELETED = re.compile(r"[^\u0600-\u06ff\s\da-z]")
 _MGB2_LETTERS = str.maketrans({"\u06a4": "\u0641", "\u066a": "%"})
+_IN_BRACKETS = re.compile(r"[<\[][^>\]]*[>\]]")
+_IN_PARENTHESES = re.compile(r"\(([^)]+?)\)")
 _IWSLT_LETTERS = str.maketrans({"ة": "ه", "ى": "ي", "أ": "ا", "إ": "ا", "آ": "ا"})
 
 
@@ -64,6 +70,8 @@ def join_waw(text: str) -> str:
         >>> join_waw("أنا و أنت")
         'أنا وأنت'
     """
+    if not _WAW_ALONE.search(text):
+        return text
     before = None
     while text != before:
         before, text = text, _STANDALONE_WAW.sub(r"\1و", text)
@@ -72,7 +80,7 @@ def join_waw(text: str) -> str:
 
 def collapse_space(text: str) -> str:
     """Make every run of white space one space and strip the ends."""
-    return _SPACE.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 def keep_iwslt_letters(text: str) -> str:
@@ -90,13 +98,25 @@ def whisper_basic_without_diacritics(text: str) -> str:
 
     Lower case, bracketed text deleted, NFKD, marks deleted, symbols and punctuation to spaces.
     """
-    text = re.sub(r"\(([^)]+?)\)", "", re.sub(r"[<\[][^>\]]*[>\]]", "", text.lower()))
-    kept = []
-    for character in unicodedata.normalize("NFKD", text):
-        category = unicodedata.category(character)
-        if category != "Mn":
-            kept.append(" " if category[0] in "MSP" else character)
-    return "".join(kept).lower()
+    text = text.lower()
+    if "[" in text or "<" in text:
+        text = _IN_BRACKETS.sub("", text)
+    if "(" in text:
+        text = _IN_PARENTHESES.sub("", text)
+    return unicodedata.normalize("NFKD", text).translate(_WHISPER_CHARACTERS).lower()
+
+
+class _WhisperCharacters(dict[int, str | None]):
+    """What Whisper's normalizer writes for a character, found when it first comes."""
+
+    def __missing__(self, code: int) -> str | None:
+        category = unicodedata.category(chr(code))
+        written = " " if category[0] in "MSP" else chr(code)
+        self[code] = None if category == "Mn" else written
+        return self[code]
+
+
+_WHISPER_CHARACTERS = _WhisperCharacters()
 
 
 def mgb2_punctuation_to_spaces(text: str) -> str:
@@ -116,7 +136,7 @@ def unify_mgb2_letters(text: str) -> str:
 
 def delete_mgb2_marks(text: str) -> str:
     """Delete U+064B to U+0652, U+0670, U+0674 and U+06D4 to U+06ED (Lhotse's mgb2.py)."""
-    return _MGB2_MARKS.sub("", text)
+    return text.translate(_DELETE_MGB2_MARKS)
 
 
 def keep_mgb2_letters(text: str) -> str:
@@ -135,3 +155,54 @@ def drop_single_letters(text: str) -> str:
         'أنا أنت 3'
     """
     return " ".join(word for word in text.split() if len(word) > 1 or word.isnumeric())
+
+
+_TABLES: Mapping[Step, Mapping[int, str | None]] = {
+    delete_punctuation: _DELETE_PUNCTUATION,
+    delete_diacritics: _DELETE_DIACRITICS,
+    unify_letters: _LETTERS,
+    western_digits: _DIGITS,
+    unify_iwslt_letters: _IWSLT_LETTERS,
+    mgb2_punctuation_to_spaces: _MGB2_SPACES,
+    unify_mgb2_letters: _MGB2_LETTERS,
+    delete_mgb2_marks: _DELETE_MGB2_MARKS,
+}
+
+
+def in_one(steps: Iterable[Step]) -> Step:
+    """Make one step of several; neighbours that only exchange characters pass the text once.
+
+    Args:
+        steps: Steps in the order in which they are taken.
+
+    Examples:
+        >>> in_one((delete_punctuation, unify_letters, collapse_space))(" أين ،  هو؟")
+        'اين هو'
+    """
+    merged: list[Step] = []
+    table: Mapping[int, str | None] = {}
+    for step in steps:
+        if step in _TABLES:
+            table = _then(table, _TABLES[step])
+            continue
+        if table:
+            merged.append(_translation(table))
+        merged.append(step)
+        table = {}
+    if table:
+        merged.append(_translation(table))
+    return lambda text: reduce(lambda value, change: change(value), merged, text)
+
+
+def _then(
+    first: Mapping[int, str | None], second: Mapping[int, str | None]
+) -> Mapping[int, str | None]:
+    """Give the table that does what two tables do one after the other."""
+    written = {code: first.get(code, chr(code)) for code in (*first, *second)}
+    return {
+        code: None if text is None else text.translate(second) for code, text in written.items()
+    }
+
+
+def _translation(table: Mapping[int, str | None]) -> Step:
+    return lambda text: text.translate(table)
