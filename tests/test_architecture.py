@@ -11,6 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "maqam"
 LAYERS = {
     "errors": 0,
+    "functions": 0,
     "seeding": 0,
     "tasks": 0,
     "text": 1,

@@ -251,3 +251,32 @@ def test_the_first_leaderboard_removes_no_punctuation_and_is_version_2_otherwise
 def test_the_first_leaderboard_is_the_second_without_its_punctuation_rule(text):
     bare = text.translate(str.maketrans("", "", DELETED_BY_LEADERBOARD))
     assert normalize(bare, "leaderboard-v1") == normalize(text, "leaderboard-v2")
+
+
+def own_profile(folder, body):
+    file = folder / "own.py"
+    file.write_text(f"def clean(text):\n    {body}\n", encoding="utf-8")
+    return f"{file}:clean"
+
+
+def test_a_function_of_the_users_own_is_a_profile(tmp_path):
+    own = own_profile(tmp_path, "return ' '.join(text.replace('ى', 'ي').split())")
+    assert normalize(" مشى  ", own) == "مشي"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return text.replace('--', '-') + '-'", "and '.*--' for that"),
+        ("return text.split()", "gives list for"),
+        ("return text[0]", "fails on '': IndexError"),
+    ],
+)
+def test_a_function_that_is_no_normaliser_is_refused(tmp_path, body, words):
+    with pytest.raises(ConfigError, match=words):
+        normalize("نعم", own_profile(tmp_path, body))
+
+
+def test_a_function_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be imported: FileNotFoundError"):
+        normalize("نعم", f"{tmp_path}/none.py:clean")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 
 Step = Callable[[str], str]
+Table = Mapping[int, int | str | None]
 
 LEADERBOARD_PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~،؛؟"
 _DELETE_PUNCTUATION = str.maketrans("", "", LEADERBOARD_PUNCTUATION)
@@ -157,7 +158,7 @@ def drop_single_letters(text: str) -> str:
     return " ".join(word for word in text.split() if len(word) > 1 or word.isnumeric())
 
 
-_TABLES: Mapping[Step, Mapping[int, str | None]] = {
+_TABLES: Mapping[Step, Table] = {
     delete_punctuation: _DELETE_PUNCTUATION,
     delete_diacritics: _DELETE_DIACRITICS,
     unify_letters: _LETTERS,
@@ -180,7 +181,7 @@ def in_one(steps: Iterable[Step]) -> Step:
         'اين هو'
     """
     merged: list[Step] = []
-    table: Mapping[int, str | None] = {}
+    table: Table = {}
     for step in steps:
         if step in _TABLES:
             table = _then(table, _TABLES[step])
@@ -194,15 +195,10 @@ def in_one(steps: Iterable[Step]) -> Step:
     return lambda text: reduce(lambda value, change: change(value), merged, text)
 
 
-def _then(
-    first: Mapping[int, str | None], second: Mapping[int, str | None]
-) -> Mapping[int, str | None]:
+def _then(first: Table, second: Table) -> Table:
     """Give the table that does what two tables do one after the other."""
-    written = {code: first.get(code, chr(code)) for code in (*first, *second)}
-    return {
-        code: None if text is None else text.translate(second) for code, text in written.items()
-    }
+    return {code: chr(code).translate(first).translate(second) for code in (*first, *second)}
 
 
-def _translation(table: Mapping[int, str | None]) -> Step:
+def _translation(table: Table) -> Step:
     return lambda text: text.translate(table)

@@ -8,8 +8,11 @@ from functools import cache
 from types import MappingProxyType
 
 from maqam.errors import ConfigError
+from maqam.functions import load_function
 from maqam.text import normalize as step
 
+# what a function of the user's own is tried on: marks, digits, spaces, both scripts, nothing at all
+_TRIED = ("أنا و أنتَ، ٣ أصدقاء!", "  Hello, (World) ۴٫٥%  ", "و و\tو", "«آهـ» ىً ة", "-", "")
 DEFAULT_PROFILE = "leaderboard-v3"
 # The expression for punctuation in v1 never matches, so v1 is v2 with punctuation left in.
 _LEADERBOARD_V1 = (step.delete_diacritics, step.unify_letters, step.western_digits)
@@ -53,9 +56,16 @@ def normalize(text: str, profile: str = DEFAULT_PROFILE) -> str:
 def steps_of(profile: str) -> tuple[step.Step, ...]:
     """Give the steps of a profile.
 
+    Args:
+        profile: A name of `PROFILES`, or where a function of the user's own is imported from:
+            "package.module:name" or "path/to/file.py:name"; it takes a text and gives one.
+
     Raises:
-        ConfigError: If there is no such profile; Whisper's default one is refused with the reason.
+        ConfigError: If there is no such profile; Whisper's default one is refused with the reason,
+            and a function that fails, gives no text, or changes on a second pass what it gave.
     """
+    if ":" in profile:
+        return (_own(profile),)
     if profile == "whisper-basic":
         raise ConfigError(
             "Whisper's default normalizer cuts vowelled Arabic words into letters",
@@ -66,9 +76,38 @@ def steps_of(profile: str) -> tuple[step.Step, ...]:
         raise ConfigError(
             f"no normalizer profile {profile!r}",
             where="score.profile",
-            hint=f"known: {', '.join(PROFILES)}",
+            hint=f"known: {', '.join(PROFILES)}; or file.py:function of your own",
         )
     return PROFILES[profile]
+
+
+@cache
+def _own(named: str) -> step.Step:
+    """Import a function of the user's own, and try it."""
+    change: step.Step = load_function(named, ConfigError, where="score.profile")
+    for text in _TRIED:
+        try:
+            once = change(text)
+            twice = change(once) if isinstance(once, str) else once
+        except Exception as error:
+            raise ConfigError(
+                f"{named} fails on {text!r}: {type(error).__name__}: {error}",
+                where="score.profile",
+                hint="it is called with one text and gives one",
+            ) from error
+        if not isinstance(once, str):
+            raise ConfigError(
+                f"{named} gives {type(once).__name__} for {text!r}",
+                where="score.profile",
+                hint="it is called with one text and gives one",
+            )
+        if twice != once:
+            raise ConfigError(
+                f"{named} writes {once!r} for {text!r}, and {twice!r} for that",
+                where="score.profile",
+                hint="a normalizer must leave alone what it gave",
+            )
+    return change
 
 
 @cache

@@ -1,15 +1,13 @@
 """A schedule of the user's own: a Python function named in the recipe."""
 
-import importlib
-import importlib.util
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from maqam.errors import ScheduleError
+from maqam.functions import load_function
 from maqam.schedule.flow import Flow, check_shares
 from maqam.schedule.kinds.base import Stage, check
 from maqam.schedule.pool import Cells, Pool
@@ -45,7 +43,7 @@ class Custom:
         Raises:
             ScheduleError: If there is no such function, or it fails or gives no shares.
         """
-        shares = load_function(self.function)
+        shares = load_function(self.function, ScheduleError, where="schedule.function")
 
         def rule(cells: Cells, progress: float) -> np.ndarray:
             try:
@@ -64,37 +62,6 @@ class Custom:
     def stages(self, pool: Pool) -> list[Stage]:
         """Give the one stage there is."""
         return [Stage(0.0, self.function.rpartition(":")[2])]
-
-
-def load_function(named: str) -> Callable[..., Any]:
-    """Import a function by "package.module:name" or "path/to/file.py:name".
-
-    Raises:
-        ScheduleError: If module, file or function do not exist, or the import fails.
-    """
-    module_name, _, name = named.rpartition(":")
-    try:
-        if module_name.endswith(".py"):
-            module = _module_of_file(Path(module_name))
-        else:
-            module = importlib.import_module(module_name)
-        found: Callable[..., Any] = getattr(module, name)
-    except Exception as error:
-        raise ScheduleError(
-            f"{named} cannot be imported: {_said(error)}",
-            where="schedule.function",
-            hint="give package.module:name, or file.py:name from the working folder",
-        ) from error
-    return found
-
-
-def _module_of_file(path: Path) -> Any:  # noqa: ANN401  a module of the user's
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(f"no file {path}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _said(error: Exception) -> str:
