@@ -17,14 +17,17 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from maqam.data.cards.catalog import card_names, read_card
 from maqam.data.importers.run import KINDS, import_corpus
 from maqam.data.importers.settings import ImportSettings
 from maqam.data.manifest import read_manifest
 from maqam.data.schema import row_faults
 from maqam.errors import MaqamError
+from tests.data.cards.corpora import make_corpus
 from tests.data.importers.sources import SOURCES
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))
+CARDS = sorted(name for name in card_names() if read_card(name).tasks)
 SLOWEST_SECONDS = 30.0
 SECRET = "secret-outside"
 
@@ -132,12 +135,8 @@ def watched() -> Iterator[list[str]]:
         OPENED = None
 
 
-def import_and_hold_to_the_rules(folder: Path, name: str, source: Path, decode: bool) -> None:
-    kind = SOURCES[name][0]
+def import_and_hold_to_the_rules(folder: Path, source: Path, wanted: ImportSettings) -> None:
     out = folder / "out"
-    wanted = ImportSettings(
-        kind=kind, task="did" if kind == "classes" else "asr", decode=decode, media_dir=None
-    )
     before = state(folder, out)
     begin = time.monotonic()
     with watched() as seen:
@@ -164,7 +163,8 @@ def import_and_hold_to_the_rules(folder: Path, name: str, source: Path, decode: 
     assert len(rejects) == report.num_rejected
     assert report.num_imported + report.num_rejected == report.num_rows
     held = {path for path in (out / "audio").rglob("*") if path.is_file()}
-    assert held <= {manifest.audio_path(row) for row in range(manifest.num_utterances)}
+    named = [path for row in manifest.table.column("audios").to_pylist() for path in row]
+    assert held <= {out / path for path in named}
 
 
 def test_every_format_has_a_source_here() -> None:
@@ -197,4 +197,27 @@ def test_damage_is_rejected_and_counted(
         (root / SECRET / "b.wav").write_bytes(b"secret")
         source = SOURCES[name][1](root / "deep" / "in")
         damage(source, changes)
-        import_and_hold_to_the_rules(root, name, source, decode)
+        kind = SOURCES[name][0]
+        task = "did" if kind == "classes" else "asr"
+        wanted = ImportSettings(kind=kind, task=task, decode=decode)
+        import_and_hold_to_the_rules(root, source, wanted)
+
+
+@pytest.mark.parametrize("name", CARDS)
+@settings(
+    max_examples=max(EXAMPLES // 4, 1),
+    deadline=None,
+    derandomize="FUZZ_EXAMPLES" not in os.environ,
+    suppress_health_check=list(HealthCheck),
+)
+@given(changes=damages(), decode=st.booleans())
+def test_damage_to_a_corpus_with_a_card_is_rejected_and_counted(
+    name: str, changes: list[tuple[str, int, int, bytes]], decode: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / SECRET).mkdir()
+        (root / SECRET / "b.wav").write_bytes(b"secret")
+        source = make_corpus(name, root / "in")
+        damage(source, changes)
+        import_and_hold_to_the_rules(root, source, ImportSettings(kind=name, decode=decode))
