@@ -19,7 +19,7 @@ import soundfile
 from maqam.data.exporters.export import ExportSettings, export_plan
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
 from maqam.data.pool import pool_from_manifest
-from maqam.schedule import Plan, Tpc, compile
+from maqam.schedule import Ads, Plan, Then, Tpc, compile
 from maqam.tasks import TASKS
 
 TORCH = "torch==2.13.0"
@@ -32,6 +32,7 @@ POCKET = Path(__file__).parents[2] / "src" / "maqam" / "models" / "pocket_weight
 
 SCHEDULES = {
     "tpc": Tpc(),
+    "hybrid": Then(Tpc(), Ads(("task", "label")), anneal=0.2, dip="adam"),
     "tpc, text first": Tpc(groups=(("tsum",), ("asr",), ("did", "ser"), ("ssum",))),
 }
 
