@@ -81,10 +81,9 @@ class QuotaDealer:
         dealt: list[tuple[np.ndarray, np.ndarray]] = []
         for step in window:
             if quota.room is not None and quota.room < batch_size:
-                self._end = (
-                    f"the plan ends after {step} steps: the pool was dealt through, but for "
-                    f"{quota.num_left} utterances that make no full batch"
-                )
+                self._end = f"the plan ends after {step} steps: the pool was dealt through"
+                if quota.num_left:
+                    self._end += f", but for {quota.num_left} utterances that make no full batch"
                 break
             if shares.at(step / steps):
                 quota.set_mass(shares.mass)
