@@ -135,6 +135,8 @@ def _choose_eigenvectors(values: np.ndarray, size: int, rng: np.random.Generator
     The polynomials are those of the eigenvalues over their mean: the chances are the same, and
     they neither overflow nor vanish.
     """
+    if not size:  # no candidate has a direction
+        return []
     scaled = values / values.mean()
     count = len(values)
     table = np.zeros((size + 1, count + 1))
