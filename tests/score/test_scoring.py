@@ -215,3 +215,31 @@ def test_utterances_of_one_speaker_are_resampled_together():
     unknown = make_columns("asr", pairs)
     assert find(score(one), "wer", profile="none")["low"] is None
     assert find(score(unknown), "wer", profile="none")["low"] < 0.5
+
+
+def test_error_rates_are_given_for_each_length_noise_and_source():
+    columns = {
+        **ASR,
+        "seconds": [1.0, 4.0, 1.5, 3.0],
+        "snr_db": [None, 3.0, 12.0, 3.5],
+        "source": ["radio", "radio", "phone", "phone"],
+    }
+    scores = score(columns)
+    profile = "leaderboard-v3"
+    for group, errors, words in (
+        ("seconds=under 2", 1, 3),
+        ("seconds=2 to 5", 1, 5),
+        ("snr_db=0 to 5", 1, 5),
+        ("snr_db=10 to 15", 1, 1),
+        ("source=phone", 1, 3),
+        ("source=radio", 1, 5),
+    ):
+        row = find(scores, "wer", group=group, profile=profile)
+        assert (row["value"], row["num_units"]) == (pytest.approx(errors / words), words), group
+    kinds = {row["group"].partition("=")[0] for row in scores["scores"] if row["profile"] == "none"}
+    assert kinds == {"all", "dialect"}
+
+
+def test_one_source_and_one_length_say_no_more_than_the_whole():
+    scores = score({**ASR, "seconds": [1.0] * 4, "source": ["radio"] * 4})
+    assert {row["group"] for row in scores["scores"]} == {"all", "dialect=egyptian", "dialect=gulf"}

@@ -80,6 +80,8 @@ def _hypothesis(row: dict[str, Any], answer: Answer) -> dict[str, Any]:
     best = labels[int(np.argmax(answer.label_scores))] if labels else None
     return {
         **{name: row[name] for name in ("id", "task", "label", "dialect", "speaker", "source")},
+        "seconds": row["seconds"],
+        "snr_db": row.get("snr_db"),
         "reference": row["target"],
         "hypothesis": answer.text,
         "predicted_label": best,

@@ -1,5 +1,6 @@
 """The tables of what was measured: scores, dialects, failures, confusions."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,6 +24,7 @@ from maqam.report.words import (
 )
 
 _MARKS = {BETTER: "better", WORSE: "worse"}
+_KINDS = {"seconds": "length, s", "snr_db": "SNR, dB"}
 _NO_VALUE = Cell("n/a", mark="missing")
 
 
@@ -126,32 +128,45 @@ def _score_caption(board: Board) -> str:
 
 
 def group_tables(board: Board) -> list[Table]:
-    """Give the first metric of each task by dialect (or another group), a column a method."""
-    inks = method_inks(board.methods)
+    """Give the first metric of each task by dialect or another kind of group, a column a method."""
     tables = []
     for task, metric in headlines(board.metrics, most=1):
         groups = board.groups(task, metric)
-        rows = []
-        for group in groups:
-            found = [board.get(task, metric, method, group) for method in board.methods]
-            count = max(result.num_utterances for result in found if result is not None)
-            name = group.partition("=")[2] or group
-            rows.append(
-                [Cell(name, f"{count:,} utt." if count else "")]
-                + [_score_cell(result, metric) for result in found]
-            )
-        if rows:
-            arrow = _arrow(next(iter(board.results[(task, metric, groups[0])].values())))
-            heads = [Cell(method, ink=inks[method]) for method in board.methods]
-            kind = groups[0].partition("=")[0]
-            tables.append(
-                Table(
-                    f"{task_title(task)}: {metric_title(metric)} {unit(metric)} {arrow}",
-                    [[Cell(kind), *heads]],
-                    rows,
-                )
-            )
+        for kind in sorted({group.partition("=")[0] for group in groups}):
+            own = [group for group in groups if group.partition("=")[0] == kind]
+            own.sort(key=lambda group: _leading_number(group.partition("=")[2]))
+            tables.append(_group_table(board, task, metric, own))
     return tables
+
+
+def _group_table(board: Board, task: str, metric: str, groups: list[str]) -> Table:
+    """Give one metric of one task in groups of one kind."""
+    inks = method_inks(board.methods)
+    rows = []
+    for group in groups:
+        found = [board.get(task, metric, method, group) for method in board.methods]
+        count = max(result.num_utterances for result in found if result is not None)
+        name = group.partition("=")[2] or group
+        rows.append(
+            [Cell(name, f"{count:,} utt." if count else "")]
+            + [_score_cell(result, metric) for result in found]
+        )
+    arrow = _arrow(next(iter(board.results[(task, metric, groups[0])].values())))
+    heads = [Cell(method, ink=inks[method]) for method in board.methods]
+    kind = _KINDS.get(groups[0].partition("=")[0], groups[0].partition("=")[0])
+    title = f"{task_title(task)}: {metric_title(metric)} {unit(metric)} {arrow}"
+    return Table(title, [[Cell(kind), *heads]], rows)
+
+
+def _leading_number(name: str) -> float:
+    """Give where a bin such as "under 2", "2 to 5" or "20 or more" lies among its like."""
+    words = name.split()
+    if words[0] == "under":
+        return -math.inf
+    try:
+        return float(words[0])
+    except ValueError:
+        return 0.0
 
 
 def profile_table(study: Study, board: Board) -> Table | None:

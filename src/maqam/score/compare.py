@@ -121,7 +121,7 @@ def _compare_task(
         if measure.profile not in (None, settings.profile):
             continue
         for group, members in groups.items():
-            if group != "all" and not measure.has_groups:
+            if group != "all" and "dialect" not in measure.axes:
                 continue
             scores = {
                 method: _Seeds(

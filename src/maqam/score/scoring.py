@@ -11,6 +11,7 @@ from maqam.score.bootstrap import Interval, Statistic, block_sums, interval
 from maqam.score.dialects import dialect_gap, sums_by_dialect, worst_dialect
 from maqam.score.error_rate import Edits, edits_by_utterance
 from maqam.score.failures import is_blank, is_loop
+from maqam.score.groups import AXES, groups_of
 from maqam.score.rouge import chrf, rouge
 from maqam.score.settings import ScoreSettings
 from maqam.seeding import generator
@@ -35,7 +36,7 @@ class Measure:
         higher_is_better: Direction; None where neither is better.
         profile: Normalizer profile, where one applies.
         counts: (num_utterances,) counts that a row of the score shows beside its value, by name.
-        has_groups: Whether it is given for single dialects too.
+        axes: Kinds of groups that it is given for beside the whole set; see `groups`.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Measure:
     higher_is_better: bool | None
     profile: str | None = None
     counts: Mapping[str, np.ndarray] = field(default_factory=dict)
-    has_groups: bool = True
+    axes: tuple[str, ...] = ("dialect",)
 
 
 def ratio(sums: np.ndarray) -> np.ndarray:
@@ -70,7 +71,8 @@ def measures(columns: Columns, task: str, settings: ScoreSettings) -> list[Measu
     if task == "asr":
         profiles = dict.fromkeys((settings.profile, *COMPARED_PROFILES))
         for profile in profiles:
-            found += _error_rates(references, hypotheses, profile)
+            axes = AXES if profile == settings.profile else ("dialect",)
+            found += _error_rates(references, hypotheses, profile, axes)
         found += _word_error_measures(columns, settings.profile)
     else:
         found += _summary_measures(references, hypotheses, settings.profile)
@@ -84,7 +86,7 @@ def measures(columns: Columns, task: str, settings: ScoreSettings) -> list[Measu
 def score_hypotheses(
     columns: Columns, *, settings: ScoreSettings, seed: int, split: str, synthetic: bool
 ) -> dict[str, Any]:
-    """Score hypotheses per task and per dialect, each figure with its interval.
+    """Score hypotheses per task and group of utterances, each figure with its interval.
 
     Args:
         columns: Columns of hypotheses.parquet.
@@ -129,11 +131,9 @@ def blocks_of(columns: Columns) -> list[str]:
 def _by_group(
     measure: Measure, columns: Columns, task: str, settings: ScoreSettings, seed: int
 ) -> list[dict[str, Any]]:
-    dialects = np.array([value or "" for value in columns["dialect"]])
-    groups = {"all": np.arange(len(dialects))}
-    if TASKS[task].name != "did" and measure.has_groups:
-        for dialect in sorted(set(dialects) - {""}):
-            groups[f"dialect={dialect}"] = np.flatnonzero(dialects == dialect)
+    is_label = task == "did"  # of one dialect alone there is nothing to tell apart
+    axes = [axis for axis in measure.axes if not (is_label and axis == "dialect")]
+    groups = groups_of(columns, axes)
     blocks = np.array(blocks_of(columns))
     rows = []
     for group, members in groups.items():
@@ -164,7 +164,7 @@ def _by_group(
 
 
 def _error_rates(
-    references: Sequence[str], hypotheses: Sequence[str], profile: str
+    references: Sequence[str], hypotheses: Sequence[str], profile: str, axes: tuple[str, ...]
 ) -> list[Measure]:
     found = []
     for name, unit in (("wer", "word"), ("cer", "character")):
@@ -176,7 +176,7 @@ def _error_rates(
         )
         sums = np.stack([edits.errors, edits.num_units], axis=1)
         found.append(
-            Measure(name, sums, ratio, edits.num_units, False, profile, counts=_kinds(edits))
+            Measure(name, sums, ratio, edits.num_units, False, profile, _kinds(edits), axes)
         )
     return found
 
@@ -196,7 +196,7 @@ def _word_error_measures(columns: Columns, profile: str) -> list[Measure]:
     if sums.shape[1] > 1:
         words = sums[..., 1].sum(axis=1)
         for name, statistic in (("wer_worst_dialect", worst_dialect), ("wer_gap", dialect_gap)):
-            found.append(Measure(name, sums, statistic, words, False, profile, has_groups=False))
+            found.append(Measure(name, sums, statistic, words, False, profile, axes=()))
     return found
 
 
