@@ -95,6 +95,20 @@ def test_methods_are_compared_over_paired_seeds(runs: list[Path]) -> None:
     assert "uniform" in maqam("compare", *runs, "--baseline", "tpc").out
 
 
+def test_checkpoints_are_compared_by_their_test_items(runs: list[Path]) -> None:
+    comparison = json.loads(maqam("compare", *runs, "--checkpoints", "--json").out)
+    assert comparison["baseline"] == runs[0].name
+    assert {row["checkpoint"] for row in comparison["rows"]} == {run.name for run in runs[1:]}
+    shown = maqam("compare", *runs, "--checkpoints", "--baseline", runs[1].name).out
+    assert "This holds of these checkpoints, not of their methods." in shown
+
+
+def test_a_checkpoint_is_not_compared_with_itself(runs: list[Path]) -> None:
+    result = maqam("compare", runs[0], runs[0], "--checkpoints")
+    assert_refused(result, "two or more, all different")
+    assert_refused(maqam("compare", *runs, "--checkpoints", "--baseline", "x"), "no run named 'x'")
+
+
 def test_compare_names_a_baseline_that_is_not_there(runs: list[Path]) -> None:
     assert_refused(maqam("compare", *runs, "--baseline", "ads"), "'ads'")
 

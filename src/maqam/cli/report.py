@@ -29,14 +29,25 @@ def compare(
     baseline: Annotated[
         str | None, typer.Option(help="Method the others are compared with; the first by default.")
     ] = None,
+    checkpoints: Annotated[
+        bool,
+        typer.Option(
+            "--checkpoints", help="Compare these very models by the test items, not their methods."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Compare methods over paired seeds, with intervals; no winner is named from one seed."""
     from maqam.cli import screen, tables
-    from maqam.studies.comparison import compare_runs
+    from maqam.studies.comparison import compare_run_checkpoints, compare_runs
 
-    comparison = compare_runs(runs, baseline)
+    if checkpoints:
+        comparison = compare_run_checkpoints(runs, baseline)
+    else:
+        comparison = compare_runs(runs, baseline)
     if as_json:
         screen.print_json(comparison)
+    elif checkpoints:
+        tables.print_checkpoints(comparison)
     else:
         tables.print_comparison(comparison)

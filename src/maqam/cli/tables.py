@@ -70,6 +70,28 @@ def print_comparison(comparison: Mapping[str, Any]) -> None:
         screen.stdout.print(_no_winner(comparison), markup=False)
 
 
+def print_checkpoints(comparison: Mapping[str, Any]) -> None:
+    """Print checkpoints against one of them, a line for each main score."""
+    rows = [
+        (
+            f"{row['task']} {row['metric']}",
+            row["checkpoint"],
+            _percent(row["baseline_value"]),
+            _percent(row["value"]),
+            with_interval(row["difference"], row["difference_low"], row["difference_high"]),
+            *("n/a" if row[p] is None else f"{row[p]:.4f}" for p in ("p_swap", "p_value")),
+            row["verdict"],
+        )
+        for row in comparison["rows"]
+        if (row["task"], row["metric"]) in HEADLINES
+    ]
+    base = comparison["baseline"]
+    header = ("score", "checkpoint", base, "it", "difference", "p", "p corrected", "verdict")
+    title = "scores in %, 95 % intervals over speakers" + _synthetic(comparison)
+    screen.print_table(title, header, rows)
+    screen.stdout.print(f"This holds {comparison['claim']}.", markup=False)
+
+
 def _cell(row: Mapping[str, Any] | None, method: str, comparison: Mapping[str, Any]) -> str:
     if row is None:
         return "n/a"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 CONFIDENCE = 0.95
+_MOST_COUNTS = 2**24  # 128 MB of float64
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 
@@ -62,15 +63,33 @@ def interval(
     if len(sums) < 2:
         return Interval(None, None)
     values = statistic(resampled(sums, num_resamples, rng))
-    return _percentiles(values)
+    return percentiles(values)
 
 
 def resampled(sums: np.ndarray, num_resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Give the (num_resamples, ...) totals of resampled blocks."""
+    """Give the (num_resamples, ...) totals of resampled blocks.
+
+    Counts are drawn some resamples at a time, so that memory does not grow with both numbers.
+    """
     num_blocks = len(sums)
-    counts = rng.multinomial(num_blocks, np.full(num_blocks, 1 / num_blocks), size=num_resamples)
-    flat = counts.astype(np.float64) @ sums.reshape(num_blocks, -1)
-    return flat.reshape(num_resamples, *sums.shape[1:])
+    uniform, flat = np.full(num_blocks, 1 / num_blocks), sums.reshape(num_blocks, -1)
+    totals = np.empty((num_resamples, flat.shape[1]))
+    for part in parts(num_resamples, num_blocks):
+        counts = rng.multinomial(num_blocks, uniform, size=part.stop - part.start)
+        totals[part] = counts.astype(np.float64) @ flat
+    return totals.reshape(num_resamples, *sums.shape[1:])
+
+
+def parts(num_resamples: int, num_blocks: int) -> list[slice]:
+    """Cut resamples into stretches whose counts of blocks fit in memory.
+
+    Examples:
+        >>> parts(10, 2**22)
+        [slice(0, 4, None), slice(4, 8, None), slice(8, 10, None)]
+    """
+    size = max(1, _MOST_COUNTS // max(num_blocks, 1))
+    firsts = range(0, num_resamples, size)
+    return [slice(first, min(first + size, num_resamples)) for first in firsts]
 
 
 def two_level(
@@ -109,7 +128,7 @@ def two_level(
             sums[drawn] += statistic(_totals(counts[drawn], second[seed]))
             if first is not None:
                 sums[drawn] -= statistic(_totals(counts[drawn], first[seed]))
-    return _percentiles(sums / num_seeds)
+    return percentiles(sums / num_seeds)
 
 
 def _totals(counts: np.ndarray, sums: np.ndarray) -> np.ndarray:
@@ -118,7 +137,13 @@ def _totals(counts: np.ndarray, sums: np.ndarray) -> np.ndarray:
     return totals.reshape(len(counts), *sums.shape[1:])
 
 
-def _percentiles(values: np.ndarray) -> Interval:
+def percentiles(values: np.ndarray) -> Interval:
+    """Give the central 95 % of resampled values, undefined ones left out.
+
+    Examples:
+        >>> percentiles(np.array([2.0, np.nan]))
+        Interval(low=2.0, high=2.0)
+    """
     kept = values[np.isfinite(values)]
     if not len(kept):
         return Interval(None, None)

@@ -6,6 +6,7 @@ from typing import Any
 
 from maqam.errors import RunError
 from maqam.evaluate.hypotheses import read_hypotheses
+from maqam.score.checkpoints import compare_checkpoints
 from maqam.score.compare import FORMAT_VERSION, compare_methods
 from maqam.score.scoring import Columns
 from maqam.studies.files import read_json, write_json
@@ -61,4 +62,45 @@ def compare_runs(
         "split": split,
         "synthetic": synthetic,
         "rows": rows,
+    }
+
+
+def compare_run_checkpoints(
+    runs: Sequence[Path], baseline: str | None = None, *, split: str = "test"
+) -> dict[str, Any]:
+    """Compare the models of finished runs by the test items alone, whatever their seeds.
+
+    Args:
+        runs: Run folders; each is a checkpoint of its own.
+        baseline: Name of the folder the others are compared with; the first when absent.
+        split: Split they were scored on.
+
+    Raises:
+        RunError: If a run was not scored, two folders have one name, there is one run only, or
+            the baseline is not among them.
+    """
+    names = [folder.resolve().name for folder in runs]
+    if len(set(names)) < max(2, len(names)):
+        raise RunError(
+            "checkpoints are compared by the names of their folders: two or more, all different",
+            where="compare",
+            hint=f"given were {', '.join(names)}",
+        )
+    first = baseline or names[0]
+    if first not in names:
+        raise RunError(
+            f"no run named {first!r}", where="compare", hint=f"there are {', '.join(names)}"
+        )
+    recipe = recipe_of(runs[0])
+    found = {
+        name: read_hypotheses(folder / "eval" / split)
+        for name, folder in zip(names, runs, strict=True)
+    }
+    return {
+        "format_version": FORMAT_VERSION,
+        "claim": "of these checkpoints, not of their methods",
+        "baseline": first,
+        "split": split,
+        "synthetic": any(bool(read_json(one / "run.json").get("synthetic")) for one in runs),
+        "rows": compare_checkpoints(found, baseline=first, settings=recipe.score),
     }
