@@ -148,6 +148,14 @@ def test_then_nests_to_any_depth() -> None:
     assert (counts[10:] == [0, 0, 9]).all()
 
 
+def test_stages_of_tasks_that_are_not_known_are_asked_for() -> None:
+    found = Pool.from_columns({"task": ["asr", "captions", "captions", "music"]})
+    with pytest.raises(ScheduleError, match="no stage is known for task 'captions' or 'music'"):
+        compile(Tpc(), found, steps=2, batch_size=1, seed=0)
+    named = Tpc(groups=(("music",), ("asr", "captions")))
+    assert compile(named, found, steps=2, batch_size=1, seed=0).stages[0] == (0, "music")
+
+
 def test_a_switch_is_marked_with_how_it_is_eased() -> None:
     schedule = Then(Uniform(), Alpha(), at=0.3, dip="linear", dip_steps=7, beta2=0.9)
     plan = compile(schedule, pool(), steps=10, batch_size=10, seed=0)

@@ -165,16 +165,20 @@ class Quota:
         level, share = self._levels[index], self._shares[index][nodes]
         credit = self._credits[index][nodes]
         credit += share * counts.astype(np.float64)[:, None] if counts.max() > 1 else share
-        has_whole = credit.shape[1] <= _WIDE or bool(credit.max() + _EPSILON >= 1.0)
-        if has_whole:
-            room = level.room[nodes]
-            given = np.minimum(np.maximum(np.floor(credit + _EPSILON), 0.0), room)
-            left = counts - np.add.reduce(given, axis=1).astype(np.int64)
-            owed = np.where(given < room, credit - given, 0.0)
+        if credit.shape[1] <= _WIDE:
+            has_whole = True
+            given, left, owed = _give_whole(credit, counts, level.room[nodes])
         else:  # wide lower levels, most of the work, seldom owe a whole utterance
+            whole = (credit.max(axis=1) + _EPSILON >= 1.0).nonzero()[0]
+            has_whole = bool(whole.size)
             given, left, owed = np.zeros(credit.shape), counts.copy(), credit
             if self._left is not None:
                 owed = np.where(level.room[nodes] > 0, credit, 0.0)
+            if has_whole:
+                owed = owed.copy()
+                given[whole], left[whole], owed[whole] = _give_whole(
+                    credit[whole], counts[whole], level.room[nodes[whole]]
+                )
         _give_earliest(given, left, owed, share)
         for row in left.nonzero()[0]:
             _give_rest(given[row], int(left[row]), credit[row], share[row], level.room[nodes[row]])
@@ -202,6 +206,15 @@ def _write_off(credit: np.ndarray, is_dry: np.ndarray) -> None:
     owed = np.where(is_dry, credit, 0.0).sum(axis=1)
     num_open = (~is_dry).sum(axis=1)
     credit += np.where(is_dry, -credit, (owed / np.maximum(num_open, 1))[:, None])
+
+
+def _give_whole(
+    credit: np.ndarray, counts: np.ndarray, room: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give the children of a row their whole utterances: given, left to give, and still owed."""
+    given = np.minimum(np.maximum(np.floor(credit + _EPSILON), 0.0), room)
+    left = counts - np.add.reduce(given, axis=1).astype(np.int64)
+    return given, left, np.where(given < room, credit - given, 0.0)
 
 
 def _give_earliest(

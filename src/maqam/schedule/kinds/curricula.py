@@ -82,10 +82,16 @@ class Tpc:
                     hint=f"the pool holds {', '.join(present)}",
                 )
             return self.groups
-        levels = sorted({TASKS[name].level for name in present if name in TASKS})
+        strange = [name for name in present if name not in TASKS]
+        if strange:
+            raise ScheduleError(
+                f"no stage is known for task {' or '.join(map(repr, strange))}",
+                where="schedule.groups",
+                hint="name the tasks of every stage: groups: [[asr], [did, ser]]",
+            )
+        levels = sorted({TASKS[name].level for name in present})
         return tuple(
-            tuple(name for name in present if name in TASKS and TASKS[name].level == level)
-            for level in levels
+            tuple(name for name in present if TASKS[name].level == level) for level in levels
         )
 
     def _borders(self, num_groups: int) -> np.ndarray:
