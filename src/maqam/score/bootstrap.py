@@ -1,7 +1,7 @@
 """Intervals by resampling: blocks of utterances that hang together, and seeds above them.
 
 Statistics are sums over blocks (errors and words, confusion counts, scores and counts), so a
-resample is one row of a matrix of multinomial counts times the block sums.
+resample is one row of a matrix of counts times the block sums.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 CONFIDENCE = 0.95
-_MOST_COUNTS = 2**24  # 128 MB of float64
+_MOST_COUNTS = 2**20  # 8 MB of float64, which a cache nearly holds
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 
@@ -71,20 +71,29 @@ def resampled(sums: np.ndarray, num_resamples: int, rng: np.random.Generator) ->
 
     Counts are drawn some resamples at a time, so that memory does not grow with both numbers.
     """
-    num_blocks = len(sums)
-    uniform, flat = np.full(num_blocks, 1 / num_blocks), sums.reshape(num_blocks, -1)
+    num_blocks, flat = len(sums), sums.reshape(len(sums), -1)
     totals = np.empty((num_resamples, flat.shape[1]))
     for part in parts(num_resamples, num_blocks):
-        counts = rng.multinomial(num_blocks, uniform, size=part.stop - part.start)
-        totals[part] = counts.astype(np.float64) @ flat
+        totals[part] = _counts(part.stop - part.start, num_blocks, rng) @ flat
     return totals.reshape(num_resamples, *sums.shape[1:])
+
+
+def _counts(num_resamples: int, num_blocks: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw how often each resample holds each block.
+
+    Draws that are counted take a sixth of the time of `Generator.multinomial`.
+    """
+    drawn = rng.integers(num_blocks, size=(num_resamples, num_blocks))
+    drawn += num_blocks * np.arange(num_resamples)[:, None]
+    counts = np.bincount(drawn.reshape(-1), minlength=num_resamples * num_blocks)
+    return counts.reshape(num_resamples, num_blocks).astype(np.float64)
 
 
 def parts(num_resamples: int, num_blocks: int) -> list[slice]:
     """Cut resamples into stretches whose counts of blocks fit in memory.
 
     Examples:
-        >>> parts(10, 2**22)
+        >>> parts(10, 2**18)
         [slice(0, 4, None), slice(4, 8, None), slice(8, 10, None)]
     """
     size = max(1, _MOST_COUNTS // max(num_blocks, 1))
@@ -118,16 +127,17 @@ def two_level(
         return Interval(None, None)
     sums = np.zeros(num_resamples)
     chosen = rng.integers(num_seeds, size=(num_resamples, num_seeds))
-    uniform = np.full(num_blocks, 1 / num_blocks)
-    for slot in range(num_seeds):
-        counts = rng.multinomial(num_blocks, uniform, size=num_resamples).astype(np.float64)
-        for seed in range(num_seeds):
-            drawn = np.flatnonzero(chosen[:, slot] == seed)
-            if not len(drawn):
-                continue
-            sums[drawn] += statistic(_totals(counts[drawn], second[seed]))
-            if first is not None:
-                sums[drawn] -= statistic(_totals(counts[drawn], first[seed]))
+    for part in parts(num_resamples, num_blocks):
+        for slot in range(num_seeds):
+            counts = _counts(part.stop - part.start, num_blocks, rng)
+            for seed in range(num_seeds):
+                drawn = np.flatnonzero(chosen[part, slot] == seed)
+                if not len(drawn):
+                    continue
+                kept, places = counts[drawn], part.start + drawn
+                sums[places] += statistic(_totals(kept, second[seed]))
+                if first is not None:
+                    sums[places] -= statistic(_totals(kept, first[seed]))
     return percentiles(sums / num_seeds)
 
 
