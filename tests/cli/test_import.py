@@ -1,6 +1,11 @@
 """`maqam data import` of what other people's tools write."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -70,3 +75,30 @@ def test_a_second_import_does_not_replace_the_first(table: Path, tmp_path: Path)
     assert first.code == 0, first.err
     again = maqam("data", "import", "table", table, "-o", tmp_path / "out", *words)
     assert_refused(again, "there is a manifest already")
+
+
+def test_an_import_that_is_interrupted_is_continued_by_the_same_command(tmp_path: Path) -> None:
+    make_tone(tmp_path / "a.wav", seconds=0.1)
+    source, out = tmp_path / "nemo.jsonl", tmp_path / "out"
+    lines = (f'{{"audio_filepath": "a.wav", "text": "قول {n}"}}\n' for n in range(60_000))
+    source.write_text("".join(lines), encoding="utf-8")
+    words = ("data", "import", "nemo", str(source), "-o", str(out), "--task", "asr")
+    code = "from maqam.cli.main import run; run()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words, "--workers", "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    while not (out / ".import").exists() and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[1]
+    assert process.returncode == 130, said
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    again = maqam(*words, "--json")
+    assert again.code == 0, again.err
+    assert json.loads(again.out)["num_imported"] == 60_000
+    assert [path.name for path in out.iterdir()].count(".import") == 0

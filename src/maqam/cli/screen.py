@@ -1,9 +1,12 @@
 """What commands show: progress and warnings on stderr, results and tables on stdout."""
 
 import json
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from rich.console import Console, JustifyMethod
@@ -41,15 +44,40 @@ def progress_bar(description: str) -> Iterator[Report]:
     bars = Progress(*columns, console=stderr, refresh_per_second=4)
     bar = bars.add_task(description, total=None)
 
+    heard: list[int] = []
+
     def report(done: int, total: int | None) -> None:
+        if heard:  # and lost on the way
+            raise KeyboardInterrupt
         bars.start()
         bars.update(bar, completed=done, total=total)
 
     try:
-        yield report
+        with _noted_interrupts(heard):
+            yield report
     finally:
         if bars.live.is_started:
             bars.stop()
+
+
+@contextmanager
+def _noted_interrupts(heard: list[int]) -> Iterator[None]:
+    """Note every Ctrl-C, for pyarrow loses one that comes while it looks for pandas."""
+    usual = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or usual is not signal.default_int_handler:
+        yield
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def say(text: str) -> None:
