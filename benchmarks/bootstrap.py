@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 from maqam.score.bootstrap import Interval, percentiles
-from maqam.score.paired import bootstrap_differences
+from maqam.score.comparison.paired import bootstrap_differences
 from maqam.score.scoring import ratio
 
 SPEAKERS = (50, 500, 2000)

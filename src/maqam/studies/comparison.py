@@ -6,8 +6,8 @@ from typing import Any
 
 from maqam.errors import RunError
 from maqam.evaluate.hypotheses import read_hypotheses
-from maqam.score.checkpoints import compare_checkpoints
 from maqam.score.compare import FORMAT_VERSION, compare_methods
+from maqam.score.comparison.checkpoints import compare_checkpoints
 from maqam.score.scoring import Columns
 from maqam.studies.files import read_json, write_json
 from maqam.studies.folders import recipe_of

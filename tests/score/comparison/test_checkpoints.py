@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from maqam.errors import RunError
-from maqam.score.checkpoints import compare_checkpoints
+from maqam.score.comparison.checkpoints import compare_checkpoints
 from maqam.score.settings import ScoreSettings
 
-from .tables import joined, make_columns
+from ..tables import joined, make_columns
 
 SETTINGS = ScoreSettings()
 NUM = 60

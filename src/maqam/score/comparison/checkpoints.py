@@ -13,7 +13,7 @@ import numpy as np
 from maqam.errors import RunError
 from maqam.score.bootstrap import percentiles
 from maqam.score.compare import NO_DIFFERENCE, SIGNIFICANCE, holm
-from maqam.score.paired import (
+from maqam.score.comparison.paired import (
     bootstrap_differences,
     bootstrap_p_value,
     max_t,

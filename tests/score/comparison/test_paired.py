@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from maqam.score.paired import (
+from maqam.score.comparison.paired import (
     bootstrap_differences,
     bootstrap_p_value,
     max_t,
