@@ -26,7 +26,7 @@ from maqam.errors import MaqamError
 from tests.data.cards.corpora import make_corpus
 from tests.data.importers.sources import SOURCES
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "12"))
 CARDS = sorted(name for name in card_names() if read_card(name).tasks)
 SLOWEST_SECONDS = 30.0
 SECRET = "secret-outside"
