@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from maqam.schedule import load_plan
+from maqam.tasks import TASKS
 
 from .calls import assert_refused, maqam
 from .conftest import World
@@ -101,6 +102,34 @@ def test_checkpoints_are_compared_by_their_test_items(runs: list[Path]) -> None:
     assert {row["checkpoint"] for row in comparison["rows"]} == {run.name for run in runs[1:]}
     shown = maqam("compare", *runs, "--checkpoints", "--baseline", runs[1].name).out
     assert "This holds of these checkpoints, not of their methods." in shown
+
+
+def test_losses_against_single_tasks_and_the_start_are_told(runs: list[Path]) -> None:
+    single = [word for run in runs[1::2] for word in ("--single", f"asr={run}")]
+    words = ("compare", *runs[::2], *single, "--start", runs[1])
+    comparison = json.loads(maqam(*words, "--json").out)
+    assert [row["task"] for row in comparison["negative_transfer"]] == ["asr"]
+    assert {row["task"] for row in comparison["forgetting"]} == {*TASKS}
+    assert {row["method"] for row in comparison["forgetting"]} == {"uniform"}
+    shown = maqam(*words).out
+    assert "points lost against training on the task alone" in shown
+    assert "points lost against the start" in shown
+
+
+def test_a_comparison_tells_how_soon_each_task_was_learnt(runs: list[Path]) -> None:
+    comparison = json.loads(maqam("compare", *runs, "--json").out)
+    assert {row["method"] for row in comparison["convergence"]} == {"uniform", "tpc"}
+    base = next(row for row in comparison["convergence"] if row["method"] == "uniform")
+    assert base["num_steps"] == [3, 3]
+    assert all(one is not None for one in base["steps_to_baseline"])
+
+
+def test_references_of_a_comparison_are_checked(runs: list[Path], tmp_path: Path) -> None:
+    for word in ("asr", "sing=x", "=x"):
+        result = maqam("compare", *runs, "--single", word)
+        assert_refused(result, "--single", f"'{word}' is not TASK=RUN")
+    assert_refused(maqam("compare", *runs, "--start", tmp_path), "there are no hypotheses")
+    assert maqam("compare", *runs, "--checkpoints", "--start", runs[0]).code == 2
 
 
 def test_a_checkpoint_is_not_compared_with_itself(runs: list[Path]) -> None:

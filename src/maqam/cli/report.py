@@ -35,19 +35,51 @@ def compare(
             "--checkpoints", help="Compare these very models by the test items, not their methods."
         ),
     ] = False,
+    single: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK=RUN", help="A run trained on one task alone, for negative transfer."
+        ),
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Run that the others began with, for forgetting.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Compare methods over paired seeds, with intervals; no winner is named from one seed."""
     from maqam.cli import screen, tables
-    from maqam.studies.comparison import compare_run_checkpoints, compare_runs
+    from maqam.studies.comparison import References, compare_run_checkpoints, compare_runs
 
+    if checkpoints and (single or start):
+        raise typer.BadParameter("--single and --start compare methods, not --checkpoints")
     if checkpoints:
         comparison = compare_run_checkpoints(runs, baseline)
     else:
-        comparison = compare_runs(runs, baseline)
+        references = References(_by_task(single or []), start)
+        comparison = compare_runs(runs, baseline, references=references)
     if as_json:
         screen.print_json(comparison)
     elif checkpoints:
         tables.print_checkpoints(comparison)
     else:
         tables.print_comparison(comparison)
+
+
+def _by_task(single: list[str]) -> dict[str, list[Path]]:
+    """Read TASK=RUN options.
+
+    Raises:
+        ConfigError: If one is written otherwise, or there is no such task.
+    """
+    from maqam.errors import ConfigError
+    from maqam.tasks import TASKS
+
+    found: dict[str, list[Path]] = {}
+    for text in single:
+        task, _, run = text.partition("=")
+        if task not in TASKS or not run:
+            raise ConfigError(
+                f"{text!r} is not TASK=RUN", where="--single", hint=f"tasks are {', '.join(TASKS)}"
+            )
+        found.setdefault(task, []).append(Path(run))
+    return found

@@ -68,6 +68,52 @@ def print_comparison(comparison: Mapping[str, Any]) -> None:
         screen.stdout.print(_sentence(row, comparison["baseline"]), markup=False)
     if not verdicts:
         screen.stdout.print(_no_winner(comparison), markup=False)
+    _print_convergence(comparison)
+    for name, title in (
+        ("negative_transfer", "points lost against training on the task alone"),
+        ("forgetting", "points lost against the start"),
+    ):
+        if name in comparison:
+            _print_losses(comparison[name], title)
+
+
+def _print_convergence(comparison: Mapping[str, Any]) -> None:
+    names = ("steps_to_50_percent", "steps_to_90_percent", "steps_to_baseline")
+    rows = [
+        (row["task"], row["method"], *(_median(row[name]) for name in names))
+        for row in comparison.get("convergence", ())
+    ]
+    title = "steps until a share of the fall of the training loss, medians over seeds"
+    final = f"to the final loss of {comparison['baseline']}"
+    screen.print_table(title, ("task", "method", "50 %", "90 %", final), rows)
+
+
+def _median(steps: Sequence[int | None]) -> str:
+    """Write the median of steps, of which some may never have come.
+
+    Examples:
+        >>> _median([30, 10, None]), _median([None])
+        ('30', 'never')
+    """
+    known = sorted(float("inf") if one is None else one for one in steps)
+    middle = known[len(known) // 2]
+    return "never" if middle == float("inf") else f"{middle:,}"
+
+
+def _print_losses(losses: Sequence[Mapping[str, Any]], title: str) -> None:
+    rows = [
+        (
+            f"{row['task']} {row['metric']}",
+            row["method"],
+            _percent(row["reference"]),
+            _percent(row["mean"]),
+            with_interval(row["loss"], row["loss_low"], row["loss_high"]),
+            row["verdict"],
+        )
+        for row in losses
+    ]
+    header = ("score", "method", "reference", "it", "lost", "verdict")
+    screen.print_table(title, header, rows)
 
 
 def print_checkpoints(comparison: Mapping[str, Any]) -> None:

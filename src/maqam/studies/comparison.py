@@ -1,6 +1,7 @@
 """Methods against a baseline over paired seeds, from the hypotheses their runs left on disk."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -8,27 +9,49 @@ from maqam.errors import RunError
 from maqam.evaluate.hypotheses import read_hypotheses
 from maqam.score.compare import FORMAT_VERSION, compare_methods
 from maqam.score.comparison.checkpoints import compare_checkpoints
+from maqam.score.comparison.transfer import forgetting, negative_transfer
 from maqam.score.scoring import Columns
+from maqam.studies.convergence import convergence_rows
 from maqam.studies.files import read_json, write_json
 from maqam.studies.folders import recipe_of
 
 
-def compare_study(folder: Path, split: str = "test") -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class References:
+    """Runs that methods are measured from, beside the baseline.
+
+    Attributes:
+        single: By task, runs trained on it alone, one of each seed.
+        start: Run whose model the others began with.
+    """
+
+    single: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    start: Path | None = None
+
+
+def compare_study(
+    folder: Path, split: str = "test", references: References | None = None
+) -> dict[str, Any]:
     """Compare the methods of a study and write comparison.json beside its runs.
 
     Args:
         folder: The study.
         split: Split its runs were scored on.
+        references: Runs that methods are measured from, too.
     """
-    study = read_json(folder / "study.json")
-    runs = [folder / "runs" / f"{m}-seed{s}" for m in study["methods"] for s in study["seeds"]]
-    comparison = compare_runs(runs, study["baseline"], split=split)
+    comparison = compare_runs(
+        _runs_of(folder), _baseline_of(folder), split=split, references=references
+    )
     write_json(folder / "comparison.json", comparison)
     return comparison
 
 
 def compare_runs(
-    runs: Sequence[Path], baseline: str | None = None, *, split: str = "test"
+    runs: Sequence[Path],
+    baseline: str | None = None,
+    *,
+    split: str = "test",
+    references: References | None = None,
 ) -> dict[str, Any]:
     """Compare finished runs; those that differ only in their seed are one method.
 
@@ -36,33 +59,76 @@ def compare_runs(
         runs: Run folders named METHOD-seedN, or one study folder.
         baseline: Method the others are compared with; that of the first run when absent.
         split: Split they were scored on.
+        references: Runs that methods are measured from, too.
 
     Raises:
         RunError: If a run is no run or was not scored, or the baseline is not among them.
     """
     if len(runs) == 1 and (runs[0] / "study.json").is_file():
-        return compare_study(runs[0], split)
-    found: dict[str, dict[int, Columns]] = {}
-    synthetic = False
-    settings = recipe_of(runs[0]).score
-    for folder in runs:
-        seed = recipe_of(folder).seed
-        method = folder.resolve().name.removesuffix(f"-seed{seed}")
-        found.setdefault(method, {})[seed] = read_hypotheses(folder / "eval" / split)
-        synthetic |= bool(read_json(folder / "run.json").get("synthetic"))
+        if baseline in (None, _baseline_of(runs[0])):
+            return compare_study(runs[0], split, references)
+        runs = _runs_of(runs[0])
+    folders = _by_method(runs)
+    found = _hypotheses(folders, split)
     first = baseline or next(iter(found))
     if first not in found:
         raise RunError(
             f"no run of method {first!r}", where="compare", hint=f"there are {', '.join(found)}"
         )
-    rows = compare_methods(found, baseline=first, settings=settings)
-    return {
+    settings = recipe_of(runs[0]).score
+    comparison: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "baseline": first,
         "split": split,
-        "synthetic": synthetic,
-        "rows": rows,
+        "synthetic": _is_synthetic(runs),
+        "rows": compare_methods(found, baseline=first, settings=settings),
+        "convergence": convergence_rows(folders, first),
     }
+    if references is not None and references.single:
+        single = {
+            task: {recipe_of(folder).seed: _read(folder, split) for folder in own}
+            for task, own in references.single.items()
+        }
+        comparison["negative_transfer"] = negative_transfer(found, single, settings=settings)
+    if references is not None and references.start is not None:
+        start = _read(references.start, split)
+        comparison["forgetting"] = forgetting(found, start, settings=settings)
+    return comparison
+
+
+def _runs_of(study: Path) -> list[Path]:
+    facts = read_json(study / "study.json")
+    return [study / "runs" / f"{m}-seed{s}" for m in facts["methods"] for s in facts["seeds"]]
+
+
+def _baseline_of(study: Path) -> str:
+    return str(read_json(study / "study.json")["baseline"])
+
+
+def _by_method(runs: Sequence[Path]) -> dict[str, dict[int, Path]]:
+    folders: dict[str, dict[int, Path]] = {}
+    for folder in runs:
+        seed = recipe_of(folder).seed
+        method = folder.resolve().name.removesuffix(f"-seed{seed}")
+        folders.setdefault(method, {})[seed] = folder
+    return folders
+
+
+def _hypotheses(
+    folders: Mapping[str, Mapping[int, Path]], split: str
+) -> dict[str, dict[int, Columns]]:
+    return {
+        method: {seed: _read(folder, split) for seed, folder in by_seed.items()}
+        for method, by_seed in folders.items()
+    }
+
+
+def _read(folder: Path, split: str) -> Columns:
+    return read_hypotheses(folder / "eval" / split)
+
+
+def _is_synthetic(runs: Sequence[Path]) -> bool:
+    return any(bool(read_json(folder / "run.json").get("synthetic")) for folder in runs)
 
 
 def compare_run_checkpoints(
@@ -92,15 +158,12 @@ def compare_run_checkpoints(
             f"no run named {first!r}", where="compare", hint=f"there are {', '.join(names)}"
         )
     recipe = recipe_of(runs[0])
-    found = {
-        name: read_hypotheses(folder / "eval" / split)
-        for name, folder in zip(names, runs, strict=True)
-    }
+    found = {name: _read(folder, split) for name, folder in zip(names, runs, strict=True)}
     return {
         "format_version": FORMAT_VERSION,
         "claim": "of these checkpoints, not of their methods",
         "baseline": first,
         "split": split,
-        "synthetic": any(bool(read_json(one / "run.json").get("synthetic")) for one in runs),
+        "synthetic": _is_synthetic(runs),
         "rows": compare_checkpoints(found, baseline=first, settings=recipe.score),
     }

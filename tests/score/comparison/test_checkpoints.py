@@ -4,8 +4,7 @@ import pytest
 from maqam.errors import RunError
 from maqam.score.comparison.checkpoints import compare_checkpoints
 from maqam.score.settings import ScoreSettings
-
-from ..tables import joined, make_columns
+from tests.score.tables import joined, make_columns
 
 SETTINGS = ScoreSettings()
 NUM = 60
