@@ -5,7 +5,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from maqam.errors import RunError
-from maqam.evaluate.hypotheses import HYPOTHESES, SCHEMA, SCORES, Origin, rescore, write_hypotheses
+from maqam.evaluate.hypotheses import (
+    HYPOTHESES,
+    SCHEMA,
+    SCORES,
+    Origin,
+    read_hypotheses,
+    rescore,
+    write_hypotheses,
+)
 from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.score.settings import ScoreSettings
 
@@ -39,3 +47,18 @@ def test_hypotheses_that_do_not_name_their_split_are_not_rescored(evaluated, tmp
     pq.write_table(table, tmp_path / HYPOTHESES)
     with pytest.raises(RunError, match="do not name their split"):
         rescore(tmp_path, SCORES, settings=SETTINGS, seed=3)
+
+
+def test_hypotheses_of_an_earlier_version_are_rescored_where_their_split_is_told(
+    evaluated, tmp_path
+):
+    table = pq.read_table(evaluated / HYPOTHESES).replace_schema_metadata(None)
+    pq.write_table(table.drop_columns(["seconds", "snr_db"]), tmp_path / HYPOTHESES)
+    scores = rescore(
+        tmp_path, SCORES, settings=SETTINGS, seed=3, origin=Origin("dev", synthetic=True)
+    )
+    assert (scores["split"], scores["synthetic"]) == ("dev", True)
+    groups = {row["group"] for row in scores["scores"]}
+    assert not [name for name in groups if name.startswith(("seconds", "snr_db"))]
+    columns = read_hypotheses(tmp_path)
+    assert columns["seconds"] == [None] * len(columns["id"])

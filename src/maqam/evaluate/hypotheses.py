@@ -32,6 +32,7 @@ SCHEMA = pa.schema(
         ("stopped", pa.bool_()),
     ]
 )
+_LATER = ("seconds", "snr_db")  # columns that earlier files lack: unknown
 _ORIGIN = b"maqam_origin"
 
 
@@ -108,7 +109,9 @@ def score(
     return scores
 
 
-def rescore(folder: Path, name: str, *, settings: ScoreSettings, seed: int) -> dict[str, Any]:
+def rescore(
+    folder: Path, name: str, *, settings: ScoreSettings, seed: int, origin: Origin | None = None
+) -> dict[str, Any]:
     """Score the hypotheses of a folder again, without the model that gave them.
 
     Args:
@@ -116,22 +119,24 @@ def rescore(folder: Path, name: str, *, settings: ScoreSettings, seed: int) -> d
         name: Name of the file of scores.
         settings: Profile and resamples.
         seed: Seed of the bootstrap.
+        origin: What the hypotheses were decoded from, for files that do not say it themselves.
 
     Returns:
         What the file holds.
 
     Raises:
-        RunError: If there are no hypotheses, or they do not say where they come from.
+        RunError: If there are no hypotheses, or it is unknown where they come from.
     """
     table = _read(folder)
     text = (table.schema.metadata or {}).get(_ORIGIN)
-    if text is None:
+    known = origin if text is None else Origin(**json.loads(text))
+    if known is None:
         raise RunError(
             "the hypotheses do not name their split",
             where=str(folder / HYPOTHESES),
             hint="an earlier maqam wrote them: run maqam eval RUN again",
         )
-    return score(table, Origin(**json.loads(text)), folder / name, settings=settings, seed=seed)
+    return score(table, known, folder / name, settings=settings, seed=seed)
 
 
 def _read(folder: Path) -> pa.Table:
@@ -148,6 +153,9 @@ def _read(folder: Path) -> pa.Table:
             where=str(path),
             hint="run maqam eval RUN again",
         ) from error
+    for name in _LATER:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(len(table), SCHEMA.field(name).type))
     absent = sorted(set(SCHEMA.names) - set(table.column_names))
     if absent:
         raise RunError(

@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from maqam.evaluate.hypotheses import SCORES, rescore
+from maqam.evaluate.hypotheses import SCORES, Origin, rescore
+from maqam.studies.files import read_json
 from maqam.studies.folders import recipe_of
 
 
@@ -32,4 +33,6 @@ def rescore_run(
     settings = recipe.score if profile is None else replace(recipe.score, profile=profile)
     own = folder / "eval" / split
     name = SCORES if settings == recipe.score else f"scores.{settings.profile}.json"
-    return rescore(own, name, settings=settings, seed=recipe.seed), own / name
+    origin = Origin(split, bool(read_json(folder / "run.json").get("synthetic")))
+    scores = rescore(own, name, settings=settings, seed=recipe.seed, origin=origin)
+    return scores, own / name

@@ -112,10 +112,10 @@ def _losses(
             continue
         ends = [row["difference_low"], row["difference_high"]]
         if row["higher_is_better"]:
-            ends = [None if end is None else -end for end in reversed(ends)]
+            ends = [None if end is None else 0.0 - end for end in reversed(ends)]
         loss = row["difference"]
         if loss is not None and row["higher_is_better"]:
-            loss = -loss
+            loss = 0.0 - loss  # of which 0 is not -0
         found.append(
             {
                 **{name: row[name] for name in ("task", "metric", "method", "num_seeds", "mean")},
