@@ -33,16 +33,17 @@ def cost_row(record: Record, ours: Record) -> str:
     """Give one row of the table of costs."""
     start = beginning(record)
     if "why_not" in record:
-        return f"{start} {record['why_not']} | | | | | | |"
+        return f"{start} {record['why_not']} | | | | | | | |"
     columns = (
         "first_seconds",
+        "first_cpu_seconds",
         "batches_per_second",
         "total_seconds",
         "peak_mb",
         "resume_10_seconds",
         "resume_90_seconds",
     )
-    cells = [with_ratio(record[name], ours.get(name)) for name in columns]
+    cells = [with_ratio(record[name], ours.get(name)) if name in record else "" for name in columns]
     exact = record["resume_10_exact"] and record["resume_90_exact"]
     return " | ".join([start[:-2], *cells, "yes" if exact else "no"]) + " |"
 
@@ -62,9 +63,9 @@ def balance_row(record: Record) -> str:
 
 def print_tables(records: list[Record]) -> None:
     """Print the table of costs, then that of balance."""
-    print("| rows | method | first batch, s | batches/s | all steps, s | peak, MB ", end="")
-    print("| resume at 10 %, s | at 90 %, s | same batch |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| rows | method | first batch, s | in CPU s | batches/s | all steps, s ", end="")
+    print("| peak, MB | resume at 10 %, s | at 90 %, s | same batch |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     ours = {one["rows"]: one for one in records if one["peer"] == OURS}
     for record in records:
         print(cost_row(record, ours.get(record["rows"], {})))

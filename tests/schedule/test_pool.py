@@ -120,3 +120,18 @@ def test_absent_clusters_name_the_command_that_makes_them():
     with pytest.raises(ScheduleError, match="the pool has no column cluster") as caught:
         Pool.from_columns({"task": ["asr"]}).cells(("task", "cluster"))
     assert caught.value.hint == "run maqam features for clusters"
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64", "uint64"])
+@pytest.mark.parametrize("base", [0, 100, -100, 2**40, 2**63])
+def test_numbers_of_any_range_are_coded_as_by_sorting(dtype: str, base: int) -> None:
+    info = np.iinfo(dtype)
+    low = min(max(base, int(info.min)), int(info.max) - 20)
+    drawn = np.random.default_rng(0).integers(0, 20, 300).astype(dtype)
+    column = drawn + np.array(low, dtype=dtype)
+    column[7] = info.max if base == 100 else column[7]
+    found, codes = np.unique(column, return_inverse=True)
+    pool = Pool.from_columns({"cluster": column})
+    assert pool.names["cluster"] == tuple(str(one) for one in found)
+    assert np.array_equal(pool.columns["cluster"], codes)
+    assert pool.columns["cluster"].dtype == np.int32

