@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from maqam.tasks import TASKS
+
 
 def make_columns(
     task: str,
@@ -13,10 +15,12 @@ def make_columns(
 ) -> dict[str, list[Any]]:
     """Give the columns of (reference, hypothesis) pairs of one task.
 
-    For a label task the hypothesis is the label that scored best; `answered` is the one that was
-    read out of the generated answer, the same unless given.
+    For a label task the hypothesis is the label that scored best (0, the others -1); `answered` is
+    the one that was read out of the generated answer, the same unless given.
     """
     hypotheses = [hypothesis for _, hypothesis in pairs]
+    labels = TASKS[task].labels
+    scores = [[0.0 if label == best else -1.0 for label in labels] for best in hypotheses]
     return {
         "id": [f"{task}-{index}" for index in range(len(pairs))],
         "task": [task] * len(pairs),
@@ -25,6 +29,7 @@ def make_columns(
         "reference": [reference for reference, _ in pairs],
         "hypothesis": hypotheses,
         "predicted_label": list(hypotheses),
+        "label_scores": scores,
         "answered_label": list(hypotheses) if answered is None else answered,
     }
 

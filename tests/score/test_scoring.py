@@ -115,7 +115,8 @@ def test_dialects_are_scored_apart():
 
 
 def test_dialect_identification_is_not_cut_by_dialect():
-    assert {row["group"] for row in score(DID)["scores"]} == {"all"}
+    groups = {row["group"] for row in score(DID)["scores"]}
+    assert groups == {"all", *(f"label={label}" for label in DIALECTS)}
 
 
 def test_a_small_table_of_labels_is_scored_as_by_hand():

@@ -224,14 +224,29 @@ def confusion_tables(study: Study, board: Board) -> dict[str, list[Table]]:
                 at = [labels.index(label) for label in part.labels]
                 counts[np.ix_(at, at)] += part.counts
             shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+            kinds = (_precision(counts), _precision(counts.T), _f1(counts))
             rows = [
                 [Cell(label)]
                 + [Cell(f"{counts[i, j]:,}", heat=float(shares[i, j])) for j in range(len(labels))]
+                + [Cell(f"{100 * kind[i]:.1f}") for kind in kinds]
                 for i, label in enumerate(labels)
             ]
-            head = [[Cell("gold \\ answer"), *(Cell(label) for label in labels)]]
+            names = (*labels, "precision %", "recall %", "F1 %")
+            head = [[Cell("gold \\ answer"), *(Cell(name) for name in names)]]
             found.setdefault(task, []).append(Table(method, head, rows, heat=ink.colour))
     return found
+
+
+def _precision(counts: np.ndarray) -> np.ndarray:
+    """Give the right answers of each label over the answers that named it, 0 where none did."""
+    result: np.ndarray = np.diagonal(counts) / np.maximum(counts.sum(axis=0), 1)
+    return result
+
+
+def _f1(counts: np.ndarray) -> np.ndarray:
+    both = counts.sum(axis=0) + counts.sum(axis=1)
+    result: np.ndarray = 2 * np.diagonal(counts) / np.maximum(both, 1)
+    return result
 
 
 def _metric_head(board: Board, task: str, metric: str) -> Cell:

@@ -9,9 +9,18 @@ TITLES = {
     "cer": "CER",
     "accuracy": "accuracy",
     "macro_f1": "macro-F1",
-    "accuracy_generated": "accuracy, generated",
-    "macro_f1_generated": "macro-F1, generated",
+    "balanced_accuracy": "balanced accuracy",
+    "weighted_f1": "weighted F1",
+    "macro_f1_inventory": "macro-F1 over the inventory",
+    "macro_f1_union": "macro-F1 over labels that occur",
+    "macro_f1_strings": "macro-F1 over wordings",
+    "calibration_error": "calibration error",
+    "average_cost": "Cavg",
+    "wer_over_one_rate": "WER over 1",
+    "wer_worst_dialect": "WER, worst dialect",
+    "wer_gap": "WER, gap of the worst",
     "invalid_rate": "invalid answers",
+    "invalid_strict": "invalid answers, strict",
     "rouge_1": "ROUGE-1",
     "rouge_2": "ROUGE-2",
     "rouge_l": "ROUGE-L",
@@ -20,9 +29,10 @@ TITLES = {
     "loop_rate": "loops",
     "length_ratio": "length ratio",
 }
-FAILURES = ("blank_rate", "loop_rate", "invalid_rate", "length_ratio")
+FAILURES = ("blank_rate", "loop_rate", "invalid_rate", "invalid_strict", "length_ratio")
 NEUTRAL = ("length_ratio",)
-_PLAIN = ("length_ratio",)
+_PLAIN = ("length_ratio", "average_cost")
+_PARSED = {"_generated": "generated", "_strict": "generated, strict"}
 
 
 def task_title(name: str) -> str:
@@ -39,9 +49,12 @@ def metric_title(name: str) -> str:
     """Give the name of a metric for people.
 
     Examples:
-        >>> metric_title("rouge_l"), metric_title("my_metric")
-        ('ROUGE-L', 'my metric')
+        >>> metric_title("rouge_l"), metric_title("my_metric"), metric_title("macro_f1_generated")
+        ('ROUGE-L', 'my metric', 'macro-F1, generated')
     """
+    for suffix, words in _PARSED.items():
+        if name not in TITLES and name.endswith(suffix):
+            return f"{metric_title(name.removesuffix(suffix))}, {words}"
     return TITLES.get(name, name.replace("_", " "))
 
 

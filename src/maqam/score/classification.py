@@ -46,12 +46,31 @@ def f1_by_label(counts: np.ndarray) -> np.ndarray:
     return np.nan_to_num(_ratio(2.0 * right, true + answered))
 
 
+def precision_by_label(counts: np.ndarray) -> np.ndarray:
+    """Give the precision of each label of confusion matrices [..., C, C + 1], 0 where undefined."""
+    right = np.diagonal(counts[..., :-1], axis1=-2, axis2=-1)
+    return np.nan_to_num(_ratio(right, counts[..., :-1].sum(axis=-2)))
+
+
+def recall_by_label(counts: np.ndarray) -> np.ndarray:
+    """Give the recall of each label of confusion matrices [..., C, C + 1], 0 where undefined."""
+    right = np.diagonal(counts[..., :-1], axis1=-2, axis2=-1)
+    return np.nan_to_num(_ratio(right, counts.sum(axis=-1)))
+
+
+def is_in_union(counts: np.ndarray) -> np.ndarray:
+    """Tell which labels [..., C] of confusion matrices occur as references or answers."""
+    result: np.ndarray = counts.sum(axis=-1) + counts[..., :-1].sum(axis=-2) > 0
+    return result
+
+
 def macro_f1(counts: np.ndarray, *, over: str = "present") -> np.ndarray:
     """Give the mean F1 over labels of confusion matrices [..., C, C + 1].
 
     Args:
         counts: Confusion matrices.
-        over: "present" averages over labels that occur as references, "inventory" over all.
+        over: "present" averages over labels that occur as references, "union" over those that
+            occur as references or answers, "inventory" over all.
 
     Examples:
         >>> macro_f1(np.array([[2, 0, 0], [1, 1, 0], [0, 0, 0]])[:, [0, 1, 2, 2]]).round(3)
@@ -61,8 +80,8 @@ def macro_f1(counts: np.ndarray, *, over: str = "present") -> np.ndarray:
     if over == "inventory":
         mean: np.ndarray = f1.mean(axis=-1)
         return mean
-    is_present = counts.sum(axis=-1) > 0
-    return _ratio((f1 * is_present).sum(axis=-1), is_present.sum(axis=-1))
+    is_meant = is_in_union(counts) if over == "union" else counts.sum(axis=-1) > 0
+    return _ratio((f1 * is_meant).sum(axis=-1), is_meant.sum(axis=-1))
 
 
 def weighted_f1(counts: np.ndarray) -> np.ndarray:
@@ -73,9 +92,8 @@ def weighted_f1(counts: np.ndarray) -> np.ndarray:
 
 def balanced_accuracy(counts: np.ndarray) -> np.ndarray:
     """Give the mean recall over labels that occur as references."""
-    right = np.diagonal(counts[..., :-1], axis1=-2, axis2=-1)
-    true = counts.sum(axis=-1)
-    return _ratio(np.nan_to_num(_ratio(right, true)).sum(axis=-1), (true > 0).sum(axis=-1))
+    is_present = counts.sum(axis=-1) > 0
+    return _ratio(recall_by_label(counts).sum(axis=-1), is_present.sum(axis=-1))
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

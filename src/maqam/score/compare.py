@@ -14,7 +14,8 @@ from scipy import stats
 
 from maqam.errors import RunError
 from maqam.score.bootstrap import Interval, block_sums, interval, two_level
-from maqam.score.scoring import Columns, Measure, blocks_of, measures, take
+from maqam.score.measure import Measure
+from maqam.score.scoring import Columns, blocks_of, measures, take
 from maqam.score.settings import ScoreSettings
 from maqam.seeding import generator
 from maqam.tasks import TASKS
@@ -118,7 +119,7 @@ def _compare_task(
     }
     rows = []
     for index, measure in enumerate(measured[baseline][0]):
-        if measure.profile not in (None, settings.profile):
+        if measure.is_detail or measure.profile not in (None, settings.profile):
             continue
         for group, members in groups.items():
             if group != "all" and "dialect" not in measure.axes:

@@ -1,17 +1,18 @@
 """Every score of a run from its hypotheses alone: no model is needed to score or rescore."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from maqam.score import classification
-from maqam.score.bootstrap import Interval, Statistic, block_sums, interval
+from maqam.score.bootstrap import Interval, block_sums, interval
 from maqam.score.dialects import dialect_gap, sums_by_dialect, worst_dialect
 from maqam.score.error_rate import Edits, edits_by_utterance
 from maqam.score.failures import is_blank, is_loop
 from maqam.score.groups import AXES, groups_of
+from maqam.score.labels import chosen_labels, label_measures
+from maqam.score.measure import Measure, mean, ratio
 from maqam.score.rouge import chrf, rouge
 from maqam.score.settings import ScoreSettings
 from maqam.seeding import generator
@@ -24,38 +25,6 @@ COMPARED_PROFILES = ("leaderboard-v2", "none")
 Columns = Mapping[str, Sequence[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A score as statistics that add up over utterances, and how they become a number.
-
-    Attributes:
-        name: Such as "wer".
-        sums: (num_utterances, ...) statistics of each utterance.
-        statistic: From summed statistics [..., *] to values [...].
-        num_units: (num_utterances,) words, characters or utterances behind it.
-        higher_is_better: Direction; None where neither is better.
-        profile: Normalizer profile, where one applies.
-        counts: (num_utterances,) counts that a row of the score shows beside its value, by name.
-        axes: Kinds of groups that it is given for beside the whole set; see `groups`.
-    """
-
-    name: str
-    sums: np.ndarray
-    statistic: Statistic
-    num_units: np.ndarray
-    higher_is_better: bool | None
-    profile: str | None = None
-    counts: Mapping[str, np.ndarray] = field(default_factory=dict)
-    axes: tuple[str, ...] = ("dialect",)
-
-
-def ratio(sums: np.ndarray) -> np.ndarray:
-    """Give the first of two summed statistics over the second."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        result: np.ndarray = sums[..., 0] / sums[..., 1]
-    return result
-
-
 def measures(columns: Columns, task: str, settings: ScoreSettings) -> list[Measure]:
     """Give every score of one task's hypotheses.
 
@@ -65,8 +34,8 @@ def measures(columns: Columns, task: str, settings: ScoreSettings) -> list[Measu
         settings: Profile.
     """
     references, hypotheses = list(columns["reference"]), list(columns["hypothesis"])
-    if TASKS[task].labels:
-        return _label_measures(columns, task) + _blanks(hypotheses)
+    if labels := TASKS[task].labels:
+        return label_measures(columns, list(labels), settings) + _blanks(hypotheses)
     found = []
     if task == "asr":
         profiles = dict.fromkeys((settings.profile, *COMPARED_PROFILES))
@@ -76,7 +45,7 @@ def measures(columns: Columns, task: str, settings: ScoreSettings) -> list[Measu
         found += _word_error_measures(columns, settings.profile)
     else:
         found += _summary_measures(references, hypotheses, settings.profile)
-    found.append(_mean("loop_rate", is_loop(hypotheses), higher_is_better=False))
+    found.append(mean("loop_rate", is_loop(hypotheses), higher_is_better=False))
     words = [[len(text.split()) for text in texts] for texts in (hypotheses, references)]
     lengths = np.array(words, dtype=np.float64).T
     found.append(Measure("length_ratio", lengths, ratio, lengths[:, 1], higher_is_better=None))
@@ -105,7 +74,9 @@ def score_hypotheses(
         for measure in measures(own, task, settings):
             scores += _by_group(measure, own, task, settings, seed)
         if labels := TASKS[task].labels:
-            counts = classification.confusion(own["reference"], own["predicted_label"], labels)
+            counts = classification.confusion(
+                own["reference"], chosen_labels(own, labels, settings), labels
+            )
             confusions[task] = {"labels": list(labels), "counts": counts[:, :-1].tolist()}
     return {
         "format_version": FORMAT_VERSION,
@@ -133,11 +104,14 @@ def _by_group(
 ) -> list[dict[str, Any]]:
     is_label = task == "did"  # of one dialect alone there is nothing to tell apart
     axes = [axis for axis in measure.axes if not (is_label and axis == "dialect")]
+    if measure.label:
+        axes = []
     groups = groups_of(columns, axes)
     blocks = np.array(blocks_of(columns))
     rows = []
     for group, members in groups.items():
-        rng = generator(seed, "bootstrap", task, measure.name, measure.profile, group)
+        name = f"label={measure.label}" if measure.label else group
+        rng = generator(seed, "bootstrap", task, measure.name, measure.profile, name)
         sums = block_sums(measure.sums[members], blocks[members].tolist())
         value = float(measure.statistic(sums.sum(axis=0)))
         around = Interval(None, None)
@@ -149,7 +123,7 @@ def _by_group(
             {
                 "task": task,
                 "metric": measure.name,
-                "group": group,
+                "group": name,
                 "value": value if np.isfinite(value) else None,
                 "low": around.low,
                 "high": around.high,
@@ -200,47 +174,16 @@ def _word_error_measures(columns: Columns, profile: str) -> list[Measure]:
     return found
 
 
-def _label_measures(columns: Columns, task: str) -> list[Measure]:
-    labels, references = TASKS[task].labels, list(columns["reference"])
-    found = []
-    for suffix, predictions in (
-        ("", list(columns["predicted_label"])),
-        ("_generated", list(columns["answered_label"])),
-    ):
-        one_hot = np.stack(
-            [
-                classification.confusion([true], [answered], labels)
-                for true, answered in zip(references, predictions, strict=True)
-            ]
-        )
-        ones = np.ones(len(references), dtype=np.int64)
-        for name, statistic in (
-            ("macro_f1", classification.macro_f1),
-            ("accuracy", classification.accuracy),
-        ):
-            found.append(Measure(name + suffix, one_hot, statistic, ones, higher_is_better=True))
-    invalid = np.array([answer is None for answer in columns["answered_label"]])
-    return [*found, _mean("invalid_rate", invalid, higher_is_better=False)]
-
-
 def _summary_measures(
     references: Sequence[str], hypotheses: Sequence[str], profile: str
 ) -> list[Measure]:
     plain = [[normalize(text, profile) for text in texts] for texts in (references, hypotheses)]
     found = [
-        _mean(name, values, higher_is_better=True, profile=profile)
+        mean(name, values, higher_is_better=True, profile=profile)
         for name, values in rouge(plain[0], plain[1]).items()
     ]
-    return [*found, _mean("chrf", chrf(plain[0], plain[1]), higher_is_better=True, profile=profile)]
+    return [*found, mean("chrf", chrf(plain[0], plain[1]), higher_is_better=True, profile=profile)]
 
 
 def _blanks(hypotheses: Sequence[str]) -> list[Measure]:
-    return [_mean("blank_rate", is_blank(hypotheses), higher_is_better=False)]
-
-
-def _mean(
-    name: str, values: np.ndarray, *, higher_is_better: bool, profile: str | None = None
-) -> Measure:
-    ones = np.ones(len(values))
-    sums = np.stack([values.astype(np.float64), ones], axis=1)
-    return Measure(name, sums, ratio, ones, higher_is_better, profile)
+    return [mean("blank_rate", is_blank(hypotheses), higher_is_better=False)]

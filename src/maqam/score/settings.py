@@ -1,7 +1,7 @@
 """What is decoded of a run, and how it is scored."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from maqam.text.profiles import steps_of
 
@@ -15,6 +15,9 @@ class ScoreSettings:
         max_new_tokens: Where a free-text answer without an end is cut.
         max_label_tokens: The same for an answer that should be a label.
         batch_tokens: Prompt tokens decoded side by side, padding included.
+        label_prior: "kept" takes label scores as they are; "removed" takes off the log of the
+            model's mean probability of each label over the utterances scored, which undoes a
+            preference for some label whatever is heard.
         length_normalized: Whether a label's log-likelihood is divided by its tokens.
         num_resamples: Bootstrap resamples behind every interval.
     """
@@ -25,6 +28,7 @@ class ScoreSettings:
     max_new_tokens: int = 64
     max_label_tokens: int = 12
     batch_tokens: int = 6000
+    label_prior: Literal["kept", "removed"] = "kept"
     length_normalized: bool = True
     num_resamples: int = 2000
 

@@ -1,0 +1,130 @@
+"""Scores of labels, held against scikit-learn and the published code of ADI-17."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from maqam.score.labels import chosen_labels, posteriors
+from maqam.score.scoring import measures, score_hypotheses
+from maqam.score.settings import ScoreSettings
+from maqam.tasks import DIALECTS
+
+from .tables import make_columns
+
+SETTINGS = ScoreSettings(num_resamples=20)
+answers = st.sampled_from([*DIALECTS, "I do not know", "", "it is gulf"])
+tables = st.lists(st.tuples(st.sampled_from(DIALECTS), answers), min_size=1, max_size=30)
+
+
+def make_did(pairs, scores=None):
+    columns = make_columns("did", pairs)
+    rng = np.random.default_rng(len(pairs))
+    logs = rng.normal(size=(len(pairs), len(DIALECTS))) if scores is None else scores
+    columns["label_scores"] = np.asarray(logs).tolist()
+    columns["predicted_label"] = [DIALECTS[at] for at in np.argmax(logs, axis=1)]
+    known = [answer if answer in DIALECTS else None for _, answer in pairs]
+    lenient = {"it is gulf": "gulf"}
+    columns["answered_label"] = [
+        lenient.get(answer, label) for (_, answer), label in zip(pairs, known, strict=True)
+    ]
+    return columns
+
+
+def values(columns, given_settings=SETTINGS):
+    return {
+        (one.name, one.label): float(one.statistic(one.sums.sum(axis=0)))
+        for one in measures(columns, "did", given_settings)
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(pairs=tables)
+def test_scores_are_those_of_scikit_learn(pairs):
+    columns = make_did(pairs)
+    found = values(columns)
+    true, chosen = columns["reference"], columns["predicted_label"]
+    present = sorted(set(true))
+    f1 = {"y_true": true, "y_pred": chosen, "zero_division": 0}
+    expected = {
+        "accuracy": metrics.accuracy_score(true, chosen),
+        "balanced_accuracy": metrics.recall_score(**f1, labels=present, average="macro"),
+        "macro_f1": metrics.f1_score(**f1, labels=present, average="macro"),
+        "macro_f1_union": metrics.f1_score(**f1, average="macro"),
+        "macro_f1_inventory": metrics.f1_score(**f1, labels=DIALECTS, average="macro"),
+        "weighted_f1": metrics.f1_score(**f1, average="weighted"),
+    }
+    for name, value in expected.items():
+        assert found[(name, "")] == pytest.approx(value), name
+    by_label = metrics.precision_recall_fscore_support(
+        true, chosen, labels=DIALECTS, zero_division=0
+    )
+    for name, of_labels in zip(("precision", "recall", "f1"), by_label, strict=False):
+        for label, value in zip(DIALECTS, of_labels, strict=True):
+            assert found[(name, label)] == pytest.approx(value), (name, label)
+    strings = [answer.strip() for _, answer in pairs]
+    raw = metrics.f1_score(true, strings, average="macro", zero_division=0)
+    assert found[("macro_f1_strings", "")] == pytest.approx(raw)
+
+
+def test_the_readings_of_macro_f1_differ_as_published():
+    pairs = [("egyptian", "egyptian"), ("gulf", "gulf"), ("egyptian", "no idea")]
+    found = values(make_did(pairs))
+    assert found[("macro_f1_generated", "")] == pytest.approx((2 / 3 + 1) / 2)
+    assert found[("macro_f1_strings", "")] == pytest.approx((2 / 3 + 1) / 3)
+    assert found[("macro_f1_inventory_generated", "")] == pytest.approx((2 / 3 + 1) / 5)
+    assert found[("invalid_rate", "")] == pytest.approx(1 / 3)
+
+
+def test_a_label_inside_a_sentence_counts_for_the_lenient_parser_only():
+    found = values(make_did([("gulf", "it is gulf"), ("msa", "msa")]))
+    assert found[("accuracy_generated", "")] == 1
+    assert found[("accuracy_strict", "")] == 0.5
+    assert (found[("invalid_rate", "")], found[("invalid_strict", "")]) == (0, 0.5)
+
+
+def adi17_cavg(scores, true, num_labels):
+    """The published cost, label by label: mean over q of the sum over p of misses and alarms."""
+    exp = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    costs = []
+    for q in range(num_labels):
+        for p in range(num_labels):
+            if p != q:
+                others = np.delete(exp, p, axis=1).mean(axis=1)
+                accepted = np.log(exp[:, p] / others) > 0
+                costs.append(1 - accepted[true == p].mean() + accepted[true == q].mean())
+    return np.mean(costs)
+
+
+def test_the_average_cost_is_that_of_adi_17():
+    rng = np.random.default_rng(0)
+    true = np.repeat(np.arange(5), 8)
+    scores = rng.normal(size=(40, 5))
+    scores[np.arange(40), true] += 1
+    columns = make_did([(DIALECTS[at], "msa") for at in true], scores)
+    assert values(columns)[("average_cost", "")] == pytest.approx(adi17_cavg(scores, true, 5))
+
+
+def test_confident_and_right_half_the_time_is_badly_calibrated():
+    scores = np.log(np.tile([0.96, 0.01, 0.01, 0.01, 0.01], (10, 1)))
+    columns = make_did([(DIALECTS[index % 2], "msa") for index in range(10)], scores)
+    assert values(columns)[("calibration_error", "")] == pytest.approx(0.96 - 0.5)
+
+
+def test_a_prior_that_is_removed_no_longer_chooses_one_label_for_all():
+    rng = np.random.default_rng(1)
+    true = np.repeat(np.arange(5), 20)
+    scores = rng.normal(size=(100, 5))
+    scores[np.arange(100), true] += 3
+    scores[:, 0] += 6  # one label preferred whatever is heard
+    columns = make_did([(DIALECTS[at], "msa") for at in true], scores)
+    kept, removed = SETTINGS, ScoreSettings(num_resamples=20, label_prior="removed")
+    assert chosen_labels(columns, DIALECTS, kept) == columns["predicted_label"]
+    assert (
+        values(columns, removed)[("accuracy", "")] > values(columns, kept)[("accuracy", "")] + 0.3
+    )
+    assert np.exp(posteriors(columns, removed)).sum(axis=1) == pytest.approx(np.ones(100))
+    scores = score_hypotheses(columns, settings=removed, seed=0, split="test", synthetic=True)
+    right = np.trace(np.array(scores["confusions"]["did"]["counts"]))
+    assert right / 100 == pytest.approx(after)
