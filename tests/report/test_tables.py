@@ -88,8 +88,13 @@ def test_confusions_of_all_seeds_add_up(tmp_path):
     study = read_any(folders)
     parts = [run.evaluations["test"].confusions["did"].counts for run in study.runs]
     table = confusion_tables(study, make_board(study))["did"][0]
-    shown = [[int(cell.text) for cell in row[1:]] for row in table.rows]
+    shown = [[int(cell.text) for cell in row[1:-3]] for row in table.rows]
     np.testing.assert_array_equal(shown, parts[0] + parts[1])
+    counts = np.array(shown)
+    for index, row in enumerate(table.rows):
+        right, named, true = counts[index, index], counts[:, index].sum(), counts[index].sum()
+        expected = (right / named, right / true, 2 * right / (named + true))
+        assert [cell.text for cell in row[-3:]] == [f"{100 * value:.1f}" for value in expected]
 
 
 def test_recipes_that_differ_in_their_schedule_alone_show_nothing_more(tmp_path):

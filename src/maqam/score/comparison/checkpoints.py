@@ -20,7 +20,8 @@ from maqam.score.comparison.paired import (
     swap_p_value,
     swapped_differences,
 )
-from maqam.score.scoring import Columns, Measure, blocks_of, measures, take
+from maqam.score.measure import Measure
+from maqam.score.scoring import Columns, blocks_of, measures, take
 from maqam.score.settings import ScoreSettings
 from maqam.seeding import generator
 from maqam.tasks import TASKS
@@ -123,7 +124,7 @@ def _pairs(
         blocks = codes.reshape(-1)[members]
         is_held = np.bincount(blocks, minlength=len(names)) > 0
         for place, measure in enumerate(measured[baseline]):
-            if measure.profile not in (None, settings.profile):
+            if measure.is_detail or measure.profile not in (None, settings.profile):
                 continue
             sums = {name: _summed(one[place], blocks, len(names)) for name, one in measured.items()}
             found += [
