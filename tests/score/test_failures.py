@@ -1,6 +1,15 @@
 import pytest
 
-from maqam.score.failures import is_blank, is_loop, length_ratio
+from maqam.score.failures import (
+    PREFACES,
+    REFUSALS,
+    is_blank,
+    is_explosion,
+    is_loop,
+    is_preface,
+    is_refusal,
+    is_wrong_script,
+)
 
 
 def test_white_space_alone_is_blank():
@@ -36,9 +45,38 @@ def test_no_answer_gives_no_flag():
     assert is_loop([]).tolist() == []
 
 
-def test_the_length_ratio_is_of_all_words_together():
-    assert length_ratio(["كلمة كلمة", "كلمة كلمة"], ["كلمة", "كلمة كلمة كلمة كلمة كلمة"]) == 1.5
+@pytest.mark.parametrize("opening", PREFACES)
+def test_an_answer_about_the_answer_is_a_preface(opening):
+    answers = [f"{opening}: ذهب الولد", f"{opening.upper()}، ذهب", "ذهب الولد", opening + "ة"]
+    assert is_preface(["ذهب الولد"] * 4, answers).tolist() == [True, True, False, False]
 
 
-def test_the_length_ratio_of_empty_references_is_none():
-    assert length_ratio([" "], ["كلمة"]) is None
+@pytest.mark.parametrize("opening", REFUSALS)
+def test_declining_is_a_refusal_unless_the_speaker_declined(opening):
+    answers = [f"{opening.capitalize()}, ..."] * 2
+    assert is_refusal(["ذهب الولد", f"{opening} ذهب"], answers).tolist() == [True, False]
+
+
+def test_a_curly_apostrophe_is_an_apostrophe():
+    assert is_refusal(["نعم"], ["I\u2019m sorry, but"]).tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "is_wrong"),
+    [
+        ("ذهب الولد", "the boy went", True),
+        ("ذهب الولد", "ذهب الولد", False),
+        ("ذهب الولد", "男孩走了", True),
+        ("عندي meeting اليوم", "meeting", False),
+        ("ذهب", "ذهب OK", False),  # half of the letters or less
+        ("٣ ٤", "three", False),  # no letters to compare with
+        ("ذهب", "", False),
+    ],
+)
+def test_a_script_that_the_reference_does_not_use_is_wrong(reference, answer, is_wrong):
+    assert is_wrong_script([reference], [answer]).tolist() == [is_wrong]
+
+
+def test_far_too_long_is_beyond_three_times_and_five_words():
+    assert is_explosion(["أ ب"] * 2, ["ج " * 11, "ج " * 12]).tolist() == [False, True]
+    assert is_explosion([""], ["ج " * 6]).tolist() == [True]

@@ -3,7 +3,7 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import CHRF
 
-from maqam.score.rouge import KINDS, chrf, rouge
+from maqam.score.rouge import KINDS, chrf, novel_ngrams, rouge
 
 
 def f1(overlap, reference, hypothesis):
@@ -73,3 +73,17 @@ def test_as_many_hypotheses_as_references_are_needed():
     for score in (rouge, chrf):
         with pytest.raises(ValueError, match="shorter"):
             score(["نعم", "لا"], ["نعم"])
+
+
+def test_chrf_with_words_is_sacrebleus_chrf_plus_plus():
+    references, hypotheses = ["سافر الرجل إلى مصر"], ["سافر رجل إلى مصر أمس"]
+    expected = CHRF(word_order=2).sentence_score(hypotheses[0], references).score / 100
+    assert chrf(references, hypotheses, word_order=2).tolist() == [expected]
+    assert chrf(references, hypotheses, word_order=2) != chrf(references, hypotheses)
+
+
+def test_a_summary_cut_out_of_its_source_has_nothing_novel():
+    source = "سافر الرجل إلى مصر ثم عاد"
+    counts = novel_ngrams([source, source, None], ["الرجل إلى مصر", "عاد الرجل", "عاد"], 2)
+    assert counts.tolist() == [[0, 2], [1, 1], [0, 0]]
+    assert novel_ngrams([source], ["عاد الرجل"], 1).tolist() == [[0, 2]]

@@ -244,3 +244,10 @@ def test_error_rates_are_given_for_each_length_noise_and_source():
 def test_one_source_and_one_length_say_no_more_than_the_whole():
     scores = score({**ASR, "seconds": [1.0] * 4, "source": ["radio"] * 4})
     assert {row["group"] for row in scores["scores"]} == {"all", "dialect=egyptian", "dialect=gulf"}
+
+
+def test_novelty_is_given_where_the_source_is_known():
+    assert not [row for row in score(TSUM)["scores"] if row["metric"].startswith("novel")]
+    scores = score({**TSUM, "document": ["زار الوزير مصر", None]})
+    assert find(scores, "novel_1")["value"] == 0
+    assert (find(scores, "novel_2")["value"], find(scores, "novel_2")["num_units"]) == (1, 1)

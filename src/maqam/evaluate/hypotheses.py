@@ -26,6 +26,7 @@ SCHEMA = pa.schema(
         *((name, pa.string()) for name in ("id", "task", "label", "dialect", "speaker", "source")),
         *((name, pa.string()) for name in ("reference", "hypothesis", "predicted_label")),
         *((name, pa.float64()) for name in ("seconds", "snr_db")),
+        ("document", pa.string()),
         ("label_scores", pa.list_(pa.float64())),
         ("answered_label", pa.string()),
         ("num_tokens", pa.int64()),

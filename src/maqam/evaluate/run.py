@@ -15,6 +15,8 @@ from maqam.score.settings import ScoreSettings
 from maqam.tasks import TASKS
 from maqam.text.labels import parse_label
 
+_SUMMARIES = ("ssum", "tsum")
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -82,6 +84,7 @@ def _hypothesis(row: dict[str, Any], answer: Answer) -> dict[str, Any]:
         **{name: row[name] for name in ("id", "task", "label", "dialect", "speaker", "source")},
         "seconds": row["seconds"],
         "snr_db": row.get("snr_db"),
+        "document": _document(row),
         "reference": row["target"],
         "hypothesis": answer.text,
         "predicted_label": best,
@@ -90,3 +93,12 @@ def _hypothesis(row: dict[str, Any], answer: Answer) -> dict[str, Any]:
         "num_tokens": answer.num_tokens,
         "stopped": answer.stopped,
     }
+
+
+def _document(row: dict[str, Any]) -> str | None:
+    """Give what a summary is of, where the manifest holds it as text."""
+    if row["task"] not in _SUMMARIES:
+        return None
+    if row.get("text"):
+        return str(row["text"])
+    return None if row["audios"] else str(row["messages"][-2]["content"])

@@ -25,12 +25,22 @@ TITLES = {
     "rouge_2": "ROUGE-2",
     "rouge_l": "ROUGE-L",
     "chrf": "chrF",
+    "chrf_plus": "chrF++",
+    "novel_1": "novel words",
+    "novel_2": "novel bigrams",
     "blank_rate": "blank",
     "loop_rate": "loops",
+    "explosion_rate": "far too long",
+    "preface_rate": "prefaces",
+    "refusal_rate": "refusals",
+    "wrong_script_rate": "wrong script",
     "length_ratio": "length ratio",
 }
-FAILURES = ("blank_rate", "loop_rate", "invalid_rate", "invalid_strict", "length_ratio")
-NEUTRAL = ("length_ratio",)
+FAILURES = (
+    *("blank_rate", "loop_rate", "explosion_rate", "preface_rate", "refusal_rate"),
+    *("wrong_script_rate", "invalid_rate", "invalid_strict", "length_ratio"),
+)
+NEUTRAL = ("length_ratio", "novel_1", "novel_2")
 _PLAIN = ("length_ratio", "average_cost")
 _PARSED = {"_generated": "generated", "_strict": "generated, strict"}
 

@@ -1,8 +1,25 @@
-"""How generation fails: blank, looping, too short or too long answers."""
+"""How generation fails: blank, looping, chatty, refusing, endless or foreign answers."""
 
+import unicodedata
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
+
+from maqam.text.profiles import normalize
+
+# how assistants open an answer about the answer; compared without case, marks and punctuation
+PREFACES = (
+    *("sure", "certainly", "of course", "okay here", "here is", "here's", "the transcription is"),
+    *("the transcript is", "the text is", "the summary is", "the audio says", "transcription"),
+    *("summary", "بالتأكيد", "بالطبع", "حسنا إليك", "إليك", "إليكم", "النص هو", "النص المفرغ"),
+    *("الملخص هو", "ملخص النص", "التفريغ"),
+)
+REFUSALS = (
+    *("i'm sorry", "i am sorry", "sorry i", "i cannot", "i can't", "i am unable", "i'm unable"),
+    *("as an ai", "as a language model", "unfortunately i", "عذرا", "آسف", "أعتذر", "لا أستطيع"),
+    *("لا يمكنني", "أنا آسف", "للأسف لا", "بصفتي نموذج"),
+)
 
 
 def is_blank(hypotheses: Sequence[str]) -> np.ndarray:
@@ -30,15 +47,86 @@ def is_loop(hypotheses: Sequence[str], *, most_repeats: int = 3, longest: int = 
     return np.array([_loops(text.split(), most_repeats, longest) for text in hypotheses], bool)
 
 
-def length_ratio(references: Sequence[str], hypotheses: Sequence[str]) -> float | None:
-    """Give the words of all answers over the words of all references.
+def is_explosion(
+    references: Sequence[str], hypotheses: Sequence[str], *, factor: float = 3.0, slack: int = 5
+) -> np.ndarray:
+    """Tell which answers have more words than `factor` times the reference's, and `slack` more.
 
     Examples:
-        >>> length_ratio(["كلمة كلمة"], ["كلمة"])
-        0.5
+        >>> is_explosion(["نعم"], ["نعم نعم نعم نعم نعم نعم نعم نعم نعم"]).tolist()
+        [True]
     """
-    wanted = sum(len(text.split()) for text in references)
-    return sum(len(text.split()) for text in hypotheses) / wanted if wanted else None
+    wanted = np.array([len(text.split()) for text in references])
+    found = np.array([len(text.split()) for text in hypotheses])
+    result: np.ndarray = found > factor * wanted + slack
+    return result
+
+
+def is_preface(references: Sequence[str], hypotheses: Sequence[str]) -> np.ndarray:
+    """Tell which answers begin by talking about the answer, as "Here is the transcription:".
+
+    An answer whose reference begins with the same words is none.
+
+    Examples:
+        >>> is_preface(["ذهب"], ["بالتأكيد، النص هو: ذهب"]).tolist()
+        [True]
+    """
+    return _begins(references, hypotheses, PREFACES)
+
+
+def is_refusal(references: Sequence[str], hypotheses: Sequence[str]) -> np.ndarray:
+    """Tell which answers begin by declining, as "I'm sorry, I cannot hear".
+
+    An answer whose reference begins with the same words is none: people say them too.
+
+    Examples:
+        >>> is_refusal(["نعم", "آسف"], ["I'm sorry, I cannot.", "آسف"]).tolist()
+        [True, False]
+    """
+    return _begins(references, hypotheses, REFUSALS)
+
+
+def is_wrong_script(references: Sequence[str], hypotheses: Sequence[str]) -> np.ndarray:
+    """Tell which answers have most letters in scripts that their reference does not use.
+
+    Where reference or answer have no letters there is nothing to compare.
+
+    Examples:
+        >>> is_wrong_script(["نعم", "iPhone جديد"], ["yes", "iPhone"]).tolist()
+        [True, False]
+    """
+    wrong = []
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        used = set(_scripts(reference))
+        found = _scripts(hypothesis)
+        foreign = sum(script not in used for script in found)
+        wrong.append(bool(used) and 2 * foreign > len(found))
+    return np.array(wrong, dtype=bool)
+
+
+def _begins(
+    references: Sequence[str], hypotheses: Sequence[str], beginnings: Sequence[str]
+) -> np.ndarray:
+    known = tuple(f"{_plain(words)} " for words in beginnings)
+    found = []
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        begun = [one for one in known if f"{_plain(hypothesis)} ".startswith(one)]
+        found.append(any(not f"{_plain(reference)} ".startswith(one) for one in begun))
+    return np.array(found, dtype=bool)
+
+
+def _plain(text: str) -> str:
+    return normalize(text.replace("\u2019", "'").lower())
+
+
+def _scripts(text: str) -> list[str]:
+    return [_script(letter) for letter in text if letter.isalpha()]
+
+
+@cache
+def _script(letter: str) -> str:
+    """Give the script of a letter: the first word of its Unicode name."""
+    return unicodedata.name(letter, "UNKNOWN").partition(" ")[0]
 
 
 def _loops(words: list[str], most_repeats: int, longest: int) -> bool:

@@ -9,11 +9,18 @@ from maqam.score import classification
 from maqam.score.bootstrap import Interval, block_sums, interval
 from maqam.score.dialects import dialect_gap, sums_by_dialect, worst_dialect
 from maqam.score.error_rate import Edits, edits_by_utterance
-from maqam.score.failures import is_blank, is_loop
+from maqam.score.failures import (
+    is_blank,
+    is_explosion,
+    is_loop,
+    is_preface,
+    is_refusal,
+    is_wrong_script,
+)
 from maqam.score.groups import AXES, groups_of
 from maqam.score.labels import chosen_labels, label_measures
 from maqam.score.measure import Measure, mean, ratio
-from maqam.score.rouge import chrf, rouge
+from maqam.score.rouge import chrf, novel_ngrams, rouge
 from maqam.score.settings import ScoreSettings
 from maqam.seeding import generator
 from maqam.tasks import TASKS
@@ -44,8 +51,8 @@ def measures(columns: Columns, task: str, settings: ScoreSettings) -> list[Measu
             found += _error_rates(references, hypotheses, profile, axes)
         found += _word_error_measures(columns, settings.profile)
     else:
-        found += _summary_measures(references, hypotheses, settings.profile)
-    found.append(mean("loop_rate", is_loop(hypotheses), higher_is_better=False))
+        found += _summary_measures(columns, settings.profile)
+    found += _failures(references, hypotheses)
     words = [[len(text.split()) for text in texts] for texts in (hypotheses, references)]
     lengths = np.array(words, dtype=np.float64).T
     found.append(Measure("length_ratio", lengths, ratio, lengths[:, 1], higher_is_better=None))
@@ -174,15 +181,33 @@ def _word_error_measures(columns: Columns, profile: str) -> list[Measure]:
     return found
 
 
-def _summary_measures(
-    references: Sequence[str], hypotheses: Sequence[str], profile: str
-) -> list[Measure]:
-    plain = [[normalize(text, profile) for text in texts] for texts in (references, hypotheses)]
+def _summary_measures(columns: Columns, profile: str) -> list[Measure]:
+    plain = [
+        [normalize(text, profile) for text in columns[name]] for name in ("reference", "hypothesis")
+    ]
+    overlaps = rouge(plain[0], plain[1])
+    overlaps["chrf"] = chrf(plain[0], plain[1])
+    overlaps["chrf_plus"] = chrf(plain[0], plain[1], word_order=2)
     found = [
         mean(name, values, higher_is_better=True, profile=profile)
-        for name, values in rouge(plain[0], plain[1]).items()
+        for name, values in overlaps.items()
     ]
-    return [*found, mean("chrf", chrf(plain[0], plain[1]), higher_is_better=True, profile=profile)]
+    documents = columns.get("document", [None] * len(plain[0]))
+    for size in (1, 2) if any(documents) else ():
+        sums = novel_ngrams(documents, list(columns["hypothesis"]), size)
+        found.append(Measure(f"novel_{size}", sums, ratio, sums[:, 1], None))
+    return found
+
+
+def _failures(references: Sequence[str], hypotheses: Sequence[str]) -> list[Measure]:
+    rates = {
+        "loop_rate": is_loop(hypotheses),
+        "explosion_rate": is_explosion(references, hypotheses),
+        "preface_rate": is_preface(references, hypotheses),
+        "refusal_rate": is_refusal(references, hypotheses),
+        "wrong_script_rate": is_wrong_script(references, hypotheses),
+    }
+    return [mean(name, values, higher_is_better=False) for name, values in rates.items()]
 
 
 def _blanks(hypotheses: Sequence[str]) -> list[Measure]:
