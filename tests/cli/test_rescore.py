@@ -64,3 +64,13 @@ def test_a_profile_alone_is_a_wrong_call(run: Path) -> None:
 
 def test_a_folder_that_is_no_run_is_not_rescored(world: World, tmp_path: Path) -> None:
     assert_refused(maqam("eval", tmp_path, "--rescore"), str(tmp_path), "no run here")
+
+
+def test_a_batch_check_tells_what_differs_and_changes_no_file(run: Path) -> None:
+    before = {path: path.read_bytes() for path in (run / "eval").rglob("*") if path.is_file()}
+    found = json.loads(maqam("eval", run, "--batch-check", "--json").out)
+    assert found["num_utterances"] > 0
+    assert len(found["differences"]) <= found["num_utterances"]
+    assert found["largest_gap"] < 0.01
+    assert "answers that differ" in maqam("eval", run, "--batch-check").out
+    assert before == {path: path.read_bytes() for path in before}

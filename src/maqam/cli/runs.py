@@ -57,6 +57,13 @@ def evaluate(
     profile: Annotated[
         str | None, typer.Option(help="Normalizer profile to rescore by; else the recipe's.")
     ] = None,
+    batch_check: Annotated[
+        bool,
+        typer.Option(
+            "--batch-check",
+            help="Decode 32 utterances one by one and side by side, and tell what differs.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Decode a split with a run's adapter and score it, per task and per dialect."""
@@ -64,6 +71,9 @@ def evaluate(
 
     if profile is not None and not rescore:
         raise typer.BadParameter("--profile goes with --rescore; a recipe sets score.profile")
+    if batch_check:
+        _check_batches(run, split, rescore=rescore, as_json=as_json)
+        return
     if rescore:
         from maqam.studies.rescoring import rescore_run
 
@@ -77,3 +87,29 @@ def evaluate(
         screen.print_json(scores)
     else:
         tables.print_scores(scores)
+
+
+def _check_batches(run: Path, split: str, *, rescore: bool, as_json: bool) -> None:
+    from maqam.cli import screen
+    from maqam.studies import pipeline
+
+    if rescore:
+        raise typer.BadParameter("--batch-check decodes; --rescore does not")
+    found = pipeline.check_run_batches(run, screen.progress_bar, split=split)
+    if as_json:
+        screen.print_json(found.as_dict())
+        return
+    screen.print_table(
+        "one by one against side by side",
+        ("utterances", "answers that differ", "labels that differ", "largest gap of a label score"),
+        [
+            (
+                str(found.num_utterances),
+                str(len(found.differences)),
+                str(found.num_choices),
+                "-" if found.largest_gap is None else f"{found.largest_gap:.2g}",
+            )
+        ],
+    )
+    for one in found.differences:
+        screen.say(f"{one.id} ({one.task}): {one.alone!r} alone, {one.together!r} side by side")

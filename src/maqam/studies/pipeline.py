@@ -3,19 +3,24 @@
 Each stage leaves its result on disk under a fingerprint, and finds it there the next time.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from maqam.data.manifest import Manifest
 from maqam.errors import RunError
 from maqam.evaluate.hypotheses import SCORES
+from maqam.evaluate.invariance import BatchCheck, check_batches
 from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.models.adapters import load_adapter
-from maqam.models.backbone import Backbone
+from maqam.models.backbone import AudioStates, Backbone
 from maqam.models.hearing import online_states
 from maqam.models.qwen_omni import load_backbone
 from maqam.models.settings import ModelSettings
 from maqam.recipe import Recipe, dump_yaml
+from maqam.seeding import generator
 from maqam.studies.files import read_json, write_text
 from maqam.studies.folders import RECIPE_FILE, recipe_of
 from maqam.studies.plans import adaptive_plan, followed_plan, save_plan
@@ -74,6 +79,63 @@ def evaluate(
     Raises:
         RunError: If the run is not finished, or the split has no utterance.
     """
+    run = _finished(folder, bars, prepared)
+    with bars(f"score {run.recipe.name}") as progress:
+        return evaluate_rows(
+            run.backbone,
+            run.manifest,
+            run.manifest.select(split=split),
+            folder / "eval" / split,
+            Evaluation(run.recipe.score, run.states, run.recipe.seed),
+            progress=progress,
+        )
+
+
+def check_run_batches(
+    folder: Path, bars: Bars, *, split: str = "test", num_utterances: int = 32
+) -> BatchCheck:
+    """Decode a sample of a split at batch size 1 and at the recipe's, with a finished run.
+
+    Args:
+        folder: The run.
+        bars: Opens a progress bar for a stage.
+        split: Split of the manifest.
+        num_utterances: Utterances of the sample, spread over the tasks as the split is.
+
+    Raises:
+        RunError: If the run is not finished, or the split has no utterance.
+    """
+    run = _finished(folder, bars, None)
+    rows = run.manifest.select(split=split)
+    if not len(rows):
+        raise RunError(
+            f"no utterance of split {split!r}",
+            where=str(folder),
+            hint="check the name of the split",
+        )
+    drawn = generator(run.recipe.seed, "batch check").permutation(rows)[:num_utterances]
+    with bars("decode one by one and side by side") as progress:
+        return check_batches(
+            run.backbone,
+            run.manifest,
+            np.sort(drawn),
+            settings=run.recipe.score,
+            audio_states=run.states,
+            progress=progress,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A finished run, ready to answer."""
+
+    recipe: Recipe
+    manifest: Manifest
+    backbone: Backbone
+    states: AudioStates
+
+
+def _finished(folder: Path, bars: Bars, prepared: Prepared | None) -> _Run:
     recipe = recipe_of(folder)
     if read_json(folder / "run.json").get("state") != "finished":
         raise RunError(
@@ -82,15 +144,7 @@ def evaluate(
     own = prepared or prepare(recipe, bars)
     backbone = _trained(recipe, folder)
     states = own.store or online_states(backbone, own.manifest)
-    with bars(f"score {recipe.name}") as progress:
-        return evaluate_rows(
-            backbone,
-            own.manifest,
-            own.manifest.select(split=split),
-            folder / "eval" / split,
-            Evaluation(recipe.score, states, recipe.seed),
-            progress=progress,
-        )
+    return _Run(recipe, own.manifest, backbone, states)
 
 
 def is_scored(recipe: Recipe, split: str = "test") -> bool:
