@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from maqam.cli import catalog, data, demo, plan, pocket, report, runs, study
+from maqam.cli import catalog, data, demo, judge, plan, pocket, report, runs, study
 from maqam.errors import MaqamError
 
 INTERRUPTED = 130
@@ -30,6 +30,7 @@ app.command("features")(runs.features)
 app.add_typer(plan.app, name="plan")
 app.command("train")(runs.train)
 app.command("eval")(runs.evaluate)
+app.command("judge")(judge.judge)
 app.command("compare")(report.compare)
 app.command("study")(study.study)
 app.command("report")(report.report)

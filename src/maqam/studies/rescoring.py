@@ -1,5 +1,6 @@
 """The scores of a run computed again from its hypotheses: no model, no audio, no torch."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,12 @@ def rescore_run(
     recipe = recipe_of(folder)
     settings = recipe.score if profile is None else replace(recipe.score, profile=profile)
     own = folder / "eval" / split
-    name = SCORES if settings == recipe.score else f"scores.{settings.profile}.json"
+    name = SCORES if settings == recipe.score else f"scores.{_plain(settings.profile)}.json"
     origin = Origin(split, bool(read_json(folder / "run.json").get("synthetic")))
     scores = rescore(own, name, settings=settings, seed=recipe.seed, origin=origin)
     return scores, own / name
+
+
+def _plain(profile: str) -> str:
+    """Give a profile's name without what a file name cannot hold, as a path of one's own has."""
+    return re.sub(r"[^\w.-]+", "_", profile).strip("_")
