@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bert import make_bert
+
 from .calls import assert_refused, maqam
 from .conftest import World
 
@@ -74,3 +76,17 @@ def test_a_batch_check_tells_what_differs_and_changes_no_file(run: Path) -> None
     assert found["largest_gap"] < 0.01
     assert "answers that differ" in maqam("eval", run, "--batch-check").out
     assert before == {path: path.read_bytes() for path in before}
+
+
+def test_bertscore_of_summaries_by_a_local_encoder(run: Path, tmp_path: Path) -> None:
+    encoder = make_bert(tmp_path / "bert")
+    found = json.loads(
+        maqam("eval", run, "--bertscore", encoder, "--bertscore-layer", "2", "--json").out
+    )
+    assert found == json.loads((run / "eval" / "test" / "bertscore.json").read_text("utf-8"))
+    assert (found["layer"], found["model"]) == (2, str(encoder))
+    assert "layer 3 of bert" in maqam("eval", run, "--bertscore", encoder).out
+    assert_refused(
+        maqam("eval", run, "--bertscore", tmp_path / "none"), "no folder of a checkpoint"
+    )
+    assert maqam("eval", run, "--bertscore", encoder, "--rescore").code == 2

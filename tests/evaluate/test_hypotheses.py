@@ -53,7 +53,7 @@ def test_hypotheses_of_an_earlier_version_are_rescored_where_their_split_is_told
     evaluated, tmp_path
 ):
     table = pq.read_table(evaluated / HYPOTHESES).replace_schema_metadata(None)
-    pq.write_table(table.drop_columns(["seconds", "snr_db"]), tmp_path / HYPOTHESES)
+    pq.write_table(table.drop_columns(["seconds", "snr_db", "document"]), tmp_path / HYPOTHESES)
     scores = rescore(
         tmp_path, SCORES, settings=SETTINGS, seed=3, origin=Origin("dev", synthetic=True)
     )

@@ -64,6 +64,13 @@ def evaluate(
             help="Decode 32 utterances one by one and side by side, and tell what differs.",
         ),
     ] = False,
+    bertscore: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a text encoder: BERTScore of the stored summaries by it."),
+    ] = None,
+    bertscore_layer: Annotated[
+        int | None, typer.Option(help="Hidden layer BERTScore compares; the last by default.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Decode a split with a run's adapter and score it, per task and per dialect."""
@@ -71,8 +78,13 @@ def evaluate(
 
     if profile is not None and not rescore:
         raise typer.BadParameter("--profile goes with --rescore; a recipe sets score.profile")
+    if sum((rescore, batch_check, bertscore is not None)) > 1:
+        raise typer.BadParameter("--rescore, --batch-check and --bertscore are one or the other")
     if batch_check:
-        _check_batches(run, split, rescore=rescore, as_json=as_json)
+        _check_batches(run, split, as_json=as_json)
+        return
+    if bertscore is not None:
+        _score_meaning(run, split, bertscore, bertscore_layer, as_json=as_json)
         return
     if rescore:
         from maqam.studies.rescoring import rescore_run
@@ -89,12 +101,31 @@ def evaluate(
         tables.print_scores(scores)
 
 
-def _check_batches(run: Path, split: str, *, rescore: bool, as_json: bool) -> None:
+def _score_meaning(
+    run: Path, split: str, encoder: Path, layer: int | None, *, as_json: bool
+) -> None:
+    from maqam.cli import screen
+    from maqam.studies.meaning import score_run_meaning
+
+    record, file = score_run_meaning(run, encoder, screen.progress_bar, layer=layer, split=split)
+    screen.say(str(file))
+    if as_json:
+        screen.print_json(record)
+        return
+    rows = []
+    for task, found in record["tasks"].items():
+        for name in ("precision", "recall", "f1"):
+            one = found[name]
+            ends = ["-" if one[end] is None else f"{one[end]:.3f}" for end in ("low", "high")]
+            rows.append((f"{task} {name}", f"{one['mean']:.3f}", " to ".join(ends)))
+    title = f"BERTScore, layer {record['layer']} of {encoder.name}"
+    screen.print_table(title, ("score", "mean", "95 % interval"), rows)
+
+
+def _check_batches(run: Path, split: str, *, as_json: bool) -> None:
     from maqam.cli import screen
     from maqam.studies import pipeline
 
-    if rescore:
-        raise typer.BadParameter("--batch-check decodes; --rescore does not")
     found = pipeline.check_run_batches(run, screen.progress_bar, split=split)
     if as_json:
         screen.print_json(found.as_dict())

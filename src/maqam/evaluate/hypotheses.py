@@ -33,7 +33,7 @@ SCHEMA = pa.schema(
         ("stopped", pa.bool_()),
     ]
 )
-_LATER = ("seconds", "snr_db")  # columns that earlier files lack: unknown
+_LATER = ("seconds", "snr_db", "document")  # columns that earlier files lack: unknown
 _ORIGIN = b"maqam_origin"
 
 

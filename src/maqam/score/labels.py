@@ -1,6 +1,7 @@
 """Scores of answers from a closed set: chosen by likelihood, and generated as text."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -89,7 +90,10 @@ def label_measures(
         ("_generated", answered),
         ("_strict", _one_hot(references, strict, labels)),
     ):
-        found += [_of(one_hot, name + suffix, rule) for name, rule in _MAIN.items()]
+        is_detail = suffix == "_strict"
+        found += [
+            _of(one_hot, name + suffix, rule, is_detail=is_detail) for name, rule in _MAIN.items()
+        ]
     for suffix, one_hot in (("", chosen), ("_generated", answered)):
         found += [
             _of(one_hot, name + suffix, rule, is_detail=True) for name, rule in _READINGS.items()
@@ -103,7 +107,8 @@ def label_measures(
     found += _from_scores(columns, labels, settings)
     for name, parsed in (("invalid_rate", columns["answered_label"]), ("invalid_strict", strict)):
         is_invalid = np.array([answer is None for answer in parsed])
-        found.append(mean(name, is_invalid, higher_is_better=False))
+        rate = mean(name, is_invalid, higher_is_better=False)
+        found.append(replace(rate, is_detail=name == "invalid_strict"))
     return found
 
 
