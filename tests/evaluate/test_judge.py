@@ -133,6 +133,23 @@ def test_a_server_that_never_answers_in_time_is_given_up(server, tmp_path):
     wait.set()
 
 
+def test_a_refusal_that_echoes_the_key_is_told_without_it(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("MAQAM_JUDGE_KEY", "secret-123")
+    server.answer = lambda prompt: (401, {"error": "wrong key: secret-123"})
+    with pytest.raises(RunError, match=r"wrong key: \(key\)") as caught:
+        rate(COLUMNS, judging(server, tmp_path))
+    assert "secret-123" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wish", ["\u00b2", "soon", "-1", "nan"])
+def test_a_wait_that_is_no_number_is_passed_over(server, tmp_path, wish):
+    answers = [said("Rating: 1"), (503, {})]
+    server.answer = lambda prompt: answers.pop()
+    server.headers = {"Retry-After": wish}
+    record = rate(COLUMNS, judging(server, tmp_path, limit=1))
+    assert record["tasks"]["tsum"]["mean"] == 1
+
+
 @pytest.mark.parametrize("status", [400, 401, 404])
 def test_a_refusal_ends_the_run_at_once(server, tmp_path, status):
     server.answer = lambda prompt: (status, {"error": "no"})

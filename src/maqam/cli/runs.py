@@ -105,7 +105,7 @@ def _score_meaning(
     run: Path, split: str, encoder: Path, layer: int | None, *, as_json: bool
 ) -> None:
     from maqam.cli import screen
-    from maqam.studies.meaning import score_run_meaning
+    from maqam.studies.scored.meaning import score_run_meaning
 
     record, file = score_run_meaning(run, encoder, screen.progress_bar, layer=layer, split=split)
     screen.say(str(file))

@@ -205,11 +205,14 @@ async def _post(
         return None, f"{type(error).__name__}: {error}"
     if response.status_code in _AGAIN:
         wished = response.headers.get("retry-after", "")
-        wait = wished if wished.replace(".", "", 1).isdigit() else ""
+        is_number = wished.isascii() and wished.replace(".", "", 1).isdecimal()
+        wait = wished if is_number else ""
         return None, f"status {response.status_code}\n{wait}"
     if response.status_code != 200:
+        key = os.environ.get(endpoint.key_variable, "")
+        told = response.text.replace(key, "(key)") if key else response.text
         raise RunError(
-            f"status {response.status_code}: {response.text[:200]}",
+            f"status {response.status_code}: {told[:200]}",
             where=address,
             hint=f"check the address, the model {endpoint.model!r} and ${endpoint.key_variable}",
         )

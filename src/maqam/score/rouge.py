@@ -58,6 +58,18 @@ def chrf(
     return np.array([metric.sentence_score(b, [a]).score / 100 for a, b in pairs])
 
 
+def chrf_signature(word_order: int) -> str:
+    """Give sacreBLEU's own words for how chrF is computed, its version among them.
+
+    Examples:
+        >>> chrf_signature(2).partition("|version")[0]
+        'nrefs:1|case:mixed|eff:yes|nc:6|nw:2|space:no'
+    """
+    metric = CHRF(word_order=word_order)
+    metric.sentence_score("", [""])
+    return str(metric.get_signature().format())
+
+
 def novel_ngrams(
     documents: Sequence[str | None], hypotheses: Sequence[str], size: int
 ) -> np.ndarray:

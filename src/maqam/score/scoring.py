@@ -20,7 +20,7 @@ from maqam.score.failures import (
 from maqam.score.groups import AXES, groups_of
 from maqam.score.labels import chosen_labels, label_measures
 from maqam.score.measure import Measure, mean, ratio
-from maqam.score.rouge import chrf, novel_ngrams, rouge
+from maqam.score.rouge import chrf, chrf_signature, novel_ngrams, rouge
 from maqam.score.settings import ScoreSettings
 from maqam.seeding import generator
 from maqam.tasks import TASKS
@@ -90,6 +90,7 @@ def score_hypotheses(
         "split": split,
         "profile": settings.profile,
         "synthetic": synthetic,
+        "signatures": {"chrf": chrf_signature(0), "chrf_plus": chrf_signature(2)},
         "scores": scores,
         "confusions": confusions,
     }
@@ -182,17 +183,19 @@ def _word_error_measures(columns: Columns, profile: str) -> list[Measure]:
 
 
 def _summary_measures(columns: Columns, profile: str) -> list[Measure]:
-    plain = [
-        [normalize(text, profile) for text in columns[name]] for name in ("reference", "hypothesis")
-    ]
-    overlaps = rouge(plain[0], plain[1])
-    overlaps["chrf"] = chrf(plain[0], plain[1])
-    overlaps["chrf_plus"] = chrf(plain[0], plain[1], word_order=2)
-    found = [
-        mean(name, values, higher_is_better=True, profile=profile)
-        for name, values in overlaps.items()
-    ]
-    documents = columns.get("document", [None] * len(plain[0]))
+    found = []
+    for one in dict.fromkeys((profile, "none")):
+        plain = [
+            [normalize(text, one) for text in columns[name]] for name in ("reference", "hypothesis")
+        ]
+        overlaps = rouge(plain[0], plain[1])
+        overlaps["chrf"] = chrf(plain[0], plain[1])
+        overlaps["chrf_plus"] = chrf(plain[0], plain[1], word_order=2)
+        found += [
+            mean(name, values, higher_is_better=True, profile=one)
+            for name, values in overlaps.items()
+        ]
+    documents = columns.get("document", [None] * len(columns["id"]))
     for size in (1, 2) if any(documents) else ():
         sums = novel_ngrams(documents, list(columns["hypothesis"]), size)
         found.append(Measure(f"novel_{size}", sums, ratio, sums[:, 1], None))
