@@ -259,7 +259,9 @@ def _give_rest(
 ) -> None:
     """Hand out what no child is due, or take back what whole parts gave too much, in place."""
     while left > 0:  # children are full: siblings with room take over, by what they are owed
-        ahead = np.where((given < room) & (share > 0), given + 1 - credit, np.inf)
+        # a child whose share fell to 0 while it was owed a part is paid before others pass theirs
+        is_meant = (share > 0) | (credit - given > _EPSILON)
+        ahead = np.where((given < room) & is_meant, given + 1 - credit, np.inf)
         if not np.isfinite(ahead).any():
             ahead = np.where(given < room, given + 1 - credit, np.inf)
         given[int(ahead.argmin())] += 1
