@@ -127,3 +127,11 @@ def test_a_prior_that_is_removed_no_longer_chooses_one_label_for_all():
     scores = score_hypotheses(columns, settings=removed, seed=0, split="test", synthetic=True)
     right = np.trace(np.array(scores["confusions"]["did"]["counts"]))
     assert right / 100 == pytest.approx(after)
+
+
+def test_accuracy_is_given_for_each_length():
+    columns = make_did([("gulf", "gulf"), ("msa", "msa"), ("gulf", "msa")], np.eye(5)[[3, 0, 0]])
+    columns["seconds"] = [1.0, 7.0, 8.0]
+    rows = score_hypotheses(columns, settings=SETTINGS, seed=0, split="test", synthetic=True)
+    found = {row["group"]: row["value"] for row in rows["scores"] if row["metric"] == "accuracy"}
+    assert found == {"all": 2 / 3, "seconds=under 2": 1, "seconds=5 to 10": 0.5}

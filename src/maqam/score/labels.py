@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 
 from maqam.score import classification
 from maqam.score.calibration import average_cost, bins_of_confidence, calibration_error, decisions
+from maqam.score.groups import AXES
 from maqam.score.measure import Measure, mean
 from maqam.score.settings import ScoreSettings
 from maqam.text.labels import parse_label
@@ -91,9 +92,10 @@ def label_measures(
         ("_strict", _one_hot(references, strict, labels)),
     ):
         is_detail = suffix == "_strict"
-        found += [
+        measured = [
             _of(one_hot, name + suffix, rule, is_detail=is_detail) for name, rule in _MAIN.items()
         ]
+        found += [replace(one, axes=AXES) for one in measured] if not suffix else measured
     for suffix, one_hot in (("", chosen), ("_generated", answered)):
         found += [
             _of(one_hot, name + suffix, rule, is_detail=True) for name, rule in _READINGS.items()
