@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from maqam.cli import screen
+from maqam.tasks import TASKS
 
 HEADLINES = (
     ("asr", "wer"),
@@ -30,7 +31,15 @@ def with_interval(value: float | None, low: float | None, high: float | None) ->
 
 
 def print_scores(scores: Mapping[str, Any]) -> None:
-    """Print every score of one run, a line each."""
+    """Print the scores of one run, a line each: of groups, the main metric of each task alone."""
+    main = (None, scores["profile"])
+    shown = [
+        row
+        for row in scores["scores"]
+        if row["group"] == "all"
+        or row["group"].startswith("label=")
+        or (row["metric"] == TASKS[row["task"]].metrics[0] and row["profile"] in main)
+    ]
     rows = [
         (
             f"{row['task']} {row['metric']}",
@@ -39,10 +48,12 @@ def print_scores(scores: Mapping[str, Any]) -> None:
             with_interval(row["value"], row["low"], row["high"]),
             row["num_utterances"],
         )
-        for row in scores["scores"]
+        for row in shown
     ]
     title = f"{scores['split']} split, 95 % intervals" + _synthetic(scores)
     screen.print_table(title, ("score", "group", "profile", "%", "utterances"), rows)
+    if left := len(scores["scores"]) - len(shown):
+        screen.say(f"{left} more scores, of groups, are in the file; --json prints all")
 
 
 def print_comparison(comparison: Mapping[str, Any]) -> None:
