@@ -83,7 +83,9 @@ def test_an_import_that_is_interrupted_is_continued_by_the_same_command(tmp_path
     lines = (f'{{"audio_filepath": "a.wav", "text": "قول {n}"}}\n' for n in range(60_000))
     source.write_text("".join(lines), encoding="utf-8")
     words = ("data", "import", "nemo", str(source), "-o", str(out), "--task", "asr")
-    code = "from maqam.cli.main import run; run()"
+    # as in a terminal: a shell without one has its background jobs ignore Ctrl-C
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code = f"{listen}from maqam.cli.main import run; run()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, *words, "--workers", "2"],
         stderr=subprocess.PIPE,
