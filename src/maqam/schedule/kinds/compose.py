@@ -127,7 +127,7 @@ def ramp(start: float, width: float) -> Callable[[float], float]:
     """Give the weight of what fades in over a stretch of progress; a jump where it has no width.
 
     Examples:
-        >>> [ramp(0.5, 0.2)(progress) for progress in (0.4, 0.6, 0.8)]
+        >>> [ramp(0.5, 0.25)(progress) for progress in (0.4, 0.625, 0.8)]
         [0.0, 0.5, 1.0]
     """
 
