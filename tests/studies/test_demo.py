@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from maqam.data.manifest import read_manifest
 from maqam.errors import ConfigError, RunError, ScheduleError
 from maqam.recipe import Recipe, load_recipe, validate
+from maqam.report.overlap import NOT_CHECKED, OVERLAP_FILE
 from maqam.schedule import load_plan
 from maqam.studies import folders, pipeline, plans, preparation
 from maqam.studies.demo import demo_study
+from maqam.studies.overlap import check_overlap
 from maqam.studies.progress import no_bars
 from maqam.studies.runner import Outcome, run_study
 
@@ -67,6 +70,37 @@ def test_methods_have_equal_budget_and_different_rows(study: Path) -> None:
 def test_one_seed_gives_no_verdict(study: Path) -> None:
     rows = json.loads((study / "comparison.json").read_text())["rows"]
     assert not {row["verdict"] for row in rows} & {"better", "worse"}
+
+
+def test_the_overlap_of_the_splits_is_found_once_and_reported(study: Path) -> None:
+    path = study / OVERLAP_FILE
+    found = json.loads(path.read_text())
+    assert (found["train"]["split"], found["test"]["split"]) == ("train", "test")
+    assert found["num_train"] > found["num_test"] > found["num_leaking"] == 0
+    assert found["verdict"] in (study / "report.html").read_text(encoding="utf-8")
+    written = path.stat().st_mtime_ns
+    run(study)
+    assert path.stat().st_mtime_ns == written
+    for spoilt in ("{", '{"verdict": "clear"}', path.read_text().replace('"test"', '"dev"')):
+        path.write_text(spoilt)
+        run(study)
+        assert json.loads(path.read_text()) == found
+
+
+def test_a_leak_is_said(study: Path, tmp_path: Path) -> None:
+    manifest = read_manifest(study / "runs" / "corpus")
+    for _ in range(2):
+        said: list[str] = []
+        check_overlap(manifest, ("train", "train"), tmp_path / OVERLAP_FILE, no_bars, said.append)
+        assert [line.startswith("LEAK: 48 of 48 test utterances") for line in said] == [True]
+
+
+def test_overlap_is_not_looked_for_where_the_study_says_so(study: Path) -> None:
+    (study / OVERLAP_FILE).unlink()
+    run_study(demo_study(study, 0, (*SMALL, "check_overlap=false")), no_bars, lambda line: None)
+    assert not (study / OVERLAP_FILE).exists()
+    assert NOT_CHECKED in (study / "report.html").read_text(encoding="utf-8")
+    run(study)
 
 
 def test_what_is_finished_is_kept(study: Path) -> None:

@@ -1,17 +1,38 @@
 """What a report says about data that training and test share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from maqam.errors import RunError
 from maqam.report.records import Study, read_table
 
+OVERLAP_FILE = "overlap.json"
 NOT_CHECKED = "whether training and test data overlap was not checked (maqam data overlap)."
 _HINT = "write it anew: maqam data overlap TRAIN TEST --json"
 
 
-def overlap_sentence(study: Study, path: Path | None) -> str:
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a report says of overlap.
+
+    Attributes:
+        text: The sentence.
+        is_clear: Whether somebody looked and training and test share no audio and no sentence.
+    """
+
+    text: str
+    is_clear: bool
+
+
+def own_overlap(folders: Sequence[Path]) -> Path | None:
+    """Give the overlap file that a study wrote into its folder, None where there is none."""
+    found = folders[0] / OVERLAP_FILE if len(folders) == 1 else None
+    return found if found is not None and found.is_file() else None
+
+
+def overlap_finding(study: Study, path: Path | None) -> Finding:
     """Give the verdict of an overlap file, or say that nobody looked.
 
     Args:
@@ -22,11 +43,12 @@ def overlap_sentence(study: Study, path: Path | None) -> str:
         RunError: If the file is broken, or compares other training data than that of the runs.
     """
     if path is None:
-        return NOT_CHECKED
+        return Finding(NOT_CHECKED, is_clear=False)
     content = read_table(path, _HINT)
     try:
         verdict, train, test = content["verdict"], content["train"], content["test"]
-        fingerprint, compared = str(train["fingerprint"]), f"{_named(train)} with {_named(test)}"
+        fingerprint, compared = str(train["fingerprint"]), _compared(train, test)
+        is_clear = content["num_leaking"] == 0
     except (KeyError, TypeError) as error:
         raise RunError(
             f"a field is missing or of the wrong kind: {error}", where=str(path), hint=_HINT
@@ -38,7 +60,13 @@ def overlap_sentence(study: Study, path: Path | None) -> str:
             where=str(path),
             hint="give maqam data overlap the manifest of their recipes",
         )
-    return f"{verdict} (compared: {compared})."
+    return Finding(f"{verdict} (compared: {compared}).", is_clear)
+
+
+def _compared(train: Mapping[str, Any], test: Mapping[str, Any]) -> str:
+    if train["manifest"] == test["manifest"] and train["split"] and test["split"]:
+        return f"splits {train['split']} and {test['split']} of {train['manifest']}"
+    return f"{_named(train)} with {_named(test)}"
 
 
 def _named(side: Mapping[str, Any]) -> str:

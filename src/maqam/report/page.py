@@ -13,7 +13,7 @@ from markupsafe import Markup
 from maqam.errors import RunError
 from maqam.report import figures, provenance, tables
 from maqam.report.curves import binned_shares, edges
-from maqam.report.overlap import overlap_sentence
+from maqam.report.overlap import overlap_finding, own_overlap
 from maqam.report.palette import TASK_HEX, method_inks, task_inks, task_slot
 from maqam.report.records import Study, read_any
 from maqam.report.results import Board, examples, make_board, verdict
@@ -36,7 +36,8 @@ def write_report(paths: Sequence[Path], output: Path, *, overlap: Path | None = 
     Args:
         paths: One study folder, or run folders.
         output: HTML file to write; written over if it exists.
-        overlap: What `maqam data overlap --json` printed, whose verdict the page shows.
+        overlap: What `maqam data overlap --json` printed, whose verdict the page shows; that of
+            the study when absent.
 
     Returns:
         The file that was written.
@@ -45,8 +46,10 @@ def write_report(paths: Sequence[Path], output: Path, *, overlap: Path | None = 
         RunError: If a folder holds no run, a file is half written or of other data than the runs,
             or the page cannot be written.
     """
-    study = read_any([Path(path) for path in paths])
-    context = {**report_context(study), "overlap": overlap_sentence(study, overlap)}
+    folders = [Path(path) for path in paths]
+    study = read_any(folders)
+    finding = overlap_finding(study, overlap or own_overlap(folders))
+    context = {**report_context(study), "overlap": finding}
     return _write(Path(output), _rendered("report.html", context))
 
 

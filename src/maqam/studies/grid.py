@@ -20,6 +20,8 @@ class Study(BaseModel):
         seeds: Seeds every method is run with; pairs share order, decks and initial adapters.
         base: Settings all methods share, as in a recipe.
         methods: Settings of each method on top of `base`, by its name.
+        check_overlap: Whether training and test split are compared first, which decodes all their
+            audio once, and the report says what they share.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,6 +32,7 @@ class Study(BaseModel):
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
     base: dict[str, Any] = {}
     methods: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
+    check_overlap: bool = True
 
     def recipe(self, method: str, seed: int) -> Recipe:
         """Give the recipe of one run of the study."""

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from maqam.report.overlap import OVERLAP_FILE
 from maqam.report.page import write_report
 from maqam.studies import pipeline, preparation
 from maqam.studies.comparison import compare_study
 from maqam.studies.files import write_json
 from maqam.studies.grid import Study
+from maqam.studies.overlap import check_overlap
 from maqam.studies.progress import Bars
 
 FORMAT_VERSION = 1
@@ -51,6 +53,9 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
             "synthetic": prepared.manifest.is_synthetic,
         },
     )
+    if study.check_overlap and all(one.data == recipes[0][1].data for _, one in recipes):
+        splits = recipes[0][1].data.train_split, "test"
+        check_overlap(prepared.manifest, splits, folder / OVERLAP_FILE, bars, say)
     elapsed: list[float] = []
     for index, (_, recipe) in enumerate(recipes):
         if pipeline.is_scored(recipe):
