@@ -44,7 +44,7 @@ def test_a_train_split_with_more_speakers_leaves_those_of_dev_and_test_as_they_a
 @pytest.mark.parametrize(
     ("num_speakers", "words"),
     [
-        ((53, 5, 7), "at most 64 in all"),
+        ((989, 5, 7), "at most 1000 in all"),
         ((1, 20, 12), "dev and test at most 31"),
         ((0, 5, 7), "1 or"),
     ],

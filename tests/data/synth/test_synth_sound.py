@@ -138,7 +138,7 @@ def test_tilt_raises_the_high_band_only():
         ({"train": {"asrr": 1}}, "train counts tasks"),
         ({"dev": {"asr": -1}}, "negative count"),
         ({"noise_share": 1.5}, "noise_share must lie in"),
-        ({"num_speakers": (60, 5, 5)}, "num_speakers must be"),
+        ({"num_speakers": (995, 5, 5)}, "num_speakers must be"),
     ],
 )
 def test_settings_that_cannot_be_followed_are_refused(values, problem):

@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from maqam.data.manifest import FILE_NAME, SCHEMA, write_manifest
-from maqam.data.synth import acoustics, espeak
+from maqam.data.synth import acoustics, espeak, voices
 from maqam.data.synth.card import card
 from maqam.data.synth.plan import Utterance, plan_corpus
 from maqam.data.synth.prosody import speaker_id
@@ -163,10 +163,12 @@ def _speak_all(
     jobs: list[Job], folder: Path, seed: int, num_workers: int
 ) -> Iterator[tuple[str, int]]:
     """Have worker processes speak the jobs; yields each id and its samples as it is done."""
-    espeak.load_library()
-    command = [sys.executable, "-m", f"{__package__}.render", str(folder), str(seed)]
+    drawn = sorted({job.variant for job in jobs if job.variant.startswith(voices.PREFIX)})
+    files = {name: voices.voice_file(name) for name in drawn}
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     with contextlib.ExitStack() as stack:
+        data = stack.enter_context(voices.data_with(files, espeak.data_folder()))
+        command = [sys.executable, "-m", f"{__package__}.render", str(folder), str(seed), str(data)]
         workers = []
         for index in range(num_workers):
             worker = subprocess.Popen(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from maqam.data.synth.voices import variant_argument, variant_path
 from maqam.errors import MaqamError
 
 try:
@@ -69,12 +70,19 @@ def version() -> str:
     return str(info(None).decode())
 
 
-def speak(text: str, delivery: Delivery) -> np.ndarray:
+def data_folder() -> Path:
+    """Give the data folder that comes with libespeak-ng."""
+    load_library()
+    return Path(espeakng_loader.get_data_path())
+
+
+def speak(text: str, delivery: Delivery, data: Path | None = None) -> np.ndarray:
     """Speak phonemes or text.
 
     Args:
         text: Clauses such as `[[kit'a:b]].`; text outside the brackets is read as Arabic.
         delivery: The voice and its prosody.
+        data: Data folder of eSpeak NG; its own when absent.
 
     Returns:
         (num_samples,) int16 at `SAMPLE_RATE`; the same whatever was spoken before.
@@ -82,9 +90,9 @@ def speak(text: str, delivery: Delivery) -> np.ndarray:
     Raises:
         MaqamError: If the voice variant does not exist or nothing was spoken.
     """
-    load_library()
+    data = data or data_folder()
     # eSpeak itself falls back to its plain voice without a word.
-    if not (Path(espeakng_loader.get_data_path()) / "voices/!v" / delivery.variant).is_file():
+    if not variant_path(data, delivery.variant).is_file():
         raise MaqamError(
             f"espeak-ng has no voice variant {delivery.variant!r}",
             hint="install the espeakng-loader that maqam[synth] asks for",
@@ -93,27 +101,26 @@ def speak(text: str, delivery: Delivery) -> np.ndarray:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _speak_and_exit(text, delivery, writing)
+        _speak_and_exit(text, delivery, data, writing)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
-        data = pipe.read()
+        samples = pipe.read()
     _, status = os.waitpid(child, 0)
-    if status or not data:
+    if status or not samples:
         raise MaqamError(
             f"espeak-ng spoke nothing (status {status}) for {text[:60]!r}",
             where=f"voice {delivery.variant}",
             hint="check that this espeakng-loader has Arabic and enough memory is free",
         )
-    return np.frombuffer(data, dtype=np.int16)
+    return np.frombuffer(samples, dtype=np.int16)
 
 
-def _speak_and_exit(text: str, delivery: Delivery, writing: int) -> None:
+def _speak_and_exit(text: str, delivery: Delivery, data: Path, writing: int) -> None:
     """Speak in the forked child, send the samples through the pipe, and end the child."""
     status = 1
     try:
         library = load_library()
-        data_path = espeakng_loader.get_data_path().encode()
-        library.espeak_Initialize(_SYNCHRONOUS, 0, data_path, 0)
+        library.espeak_Initialize(_SYNCHRONOUS, 0, str(data).encode(), 0)
         library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         chunks: list[bytes] = []
 
@@ -124,7 +131,7 @@ def _speak_and_exit(text: str, delivery: Delivery, writing: int) -> None:
 
         callback = _CALLBACK(collect)
         library.espeak_SetSynthCallback(callback)
-        if library.espeak_SetVoiceByName(f"ar+{delivery.variant}".encode()) == 0:
+        if library.espeak_SetVoiceByName(f"ar+{variant_argument(delivery.variant)}".encode()) == 0:
             library.espeak_SetParameter(_RATE, delivery.rate, 0)
             library.espeak_SetParameter(_PITCH, delivery.pitch, 0)
             library.espeak_SetParameter(_RANGE, delivery.pitch_range, 0)

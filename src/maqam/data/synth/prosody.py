@@ -23,6 +23,7 @@ import numpy as np
 from maqam.data.synth.espeak import Delivery
 from maqam.data.synth.grammar import Sentence
 from maqam.data.synth.phonology import pronounce
+from maqam.data.synth.voices import NUM_DRAWN, drawn_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ MORE_VARIANTS = (
     *("kaukovalta", "m4", "m6", "m7", "marcelo", "miguel", "norbert", "pedro", "robert"),
     *("steph3", "zac", "edward2"),
 )
+DRAWN_VARIANTS = tuple(drawn_name(index) for index in range(NUM_DRAWN))
 BABBLE_VARIANTS = ("m5", "f5", "rob", "sandro", "max", "adam")
 
 
@@ -94,7 +96,7 @@ def deliver(
         True
     """
     cues = EMOTION_CUES[emotion]
-    index = (VARIANTS + MORE_VARIANTS).index(variant)
+    index = (VARIANTS + MORE_VARIANTS + DRAWN_VARIANTS).index(variant)
     own_pitch = (index * 7) % 17 - 8
     own_rate = 0.94 + 0.02 * ((index * 5) % 7)
     pitch = 48 + own_pitch + cues.pitch + rng.normal(0, 3)

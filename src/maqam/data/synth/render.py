@@ -1,8 +1,9 @@
 """Turn planned utterances into audio files; also the worker process that does so.
 
-A worker is `python -m maqam.data.synth.render FOLDER SEED`: it reads one JSON job a line and
-answers each with the number of samples. Workers are light processes of their own (no torch, no
-copy of the caller's memory) because each utterance is spoken by a fork of the worker.
+A worker is `python -m maqam.data.synth.render FOLDER SEED DATA`, DATA that of eSpeak NG: it reads
+one JSON job a line and answers each with the number of samples. Workers are light processes of
+their own (no torch, no copy of the caller's memory) because each utterance is spoken by a fork of
+the worker.
 """
 
 import json
@@ -62,14 +63,14 @@ def make_babble(seed: int) -> list[np.ndarray]:
     return voices
 
 
-def render(job: Job, seed: int, babble: list[np.ndarray]) -> np.ndarray:
+def render(job: Job, seed: int, babble: list[np.ndarray], data: Path | None = None) -> np.ndarray:
     """Make the samples of one utterance.
 
     Returns:
         (num_samples,) float32 at 16 kHz, the same whatever was rendered before.
     """
     delivery = espeak.Delivery(job.variant, job.pitch, job.pitch_range, job.rate)
-    samples = acoustics.to_model_rate(espeak.speak(job.script, delivery))
+    samples = acoustics.to_model_rate(espeak.speak(job.script, delivery, data))
     rng = generator(seed, "synth room", job.id)
     samples = acoustics.tilt(samples, job.tilt_db)
     if job.rt60_seconds is not None:
@@ -83,12 +84,12 @@ def render(job: Job, seed: int, babble: list[np.ndarray]) -> np.ndarray:
     return acoustics.set_loudness(samples, job.gain_db)
 
 
-def work(folder: Path, seed: int) -> None:
+def work(folder: Path, seed: int, data: Path) -> None:
     """Answer jobs from standard input until it ends."""
     babble = make_babble(seed)
     for line in sys.stdin:
         job = Job(**json.loads(line))
-        samples = render(job, seed, babble)
+        samples = render(job, seed, babble, data)
         soundfile.write(folder / f"{job.id}.flac", samples, acoustics.SAMPLE_RATE, subtype="PCM_16")
         sys.stdout.write(f"{job.id}\t{len(samples)}\n")
         sys.stdout.flush()
@@ -100,4 +101,4 @@ def as_line(job: Job) -> str:
 
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]), int(sys.argv[2]))
+    work(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))

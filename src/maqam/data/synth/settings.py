@@ -24,7 +24,7 @@ class SynthSettings:
         dev: The same for the development split, labels balanced.
         test: The same for the test split, labels balanced.
         num_speakers: Pseudo-speakers of train, dev and test, disjoint: at most 31 in dev and
-            test, and 64 in all.
+            test, and 1,000 in all; those of train beyond 64 in all have drawn voices.
         noise_share: Share of utterances with additive noise, in [0, 1].
         snr_db: Lowest and highest signal-to-noise ratio of a noisy utterance.
         reverberation_share: Share of utterances with reverberation, in [0, 1].
@@ -64,8 +64,8 @@ class SynthSettings:
                 "num_speakers must be 1 or more each, of dev and test at most 31 together, got "
                 f"{self.num_speakers}"
             )
-        if sum(self.num_speakers) > 64:
-            raise ValueError(f"num_speakers must be at most 64 in all, got {self.num_speakers}")
+        if sum(self.num_speakers) > 1000:
+            raise ValueError(f"num_speakers must be at most 1000 in all, got {self.num_speakers}")
 
     def scaled(self, factor: float) -> "SynthSettings":
         """Give the same settings with every count times a factor, rounded."""
