@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from maqam.data.manifest import Manifest
-from maqam.data.overlap import find_overlap, overlap_record, side
+from maqam.data.overlap import FORMAT_VERSION, find_overlap, overlap_record, side
 from maqam.errors import RunError
 from maqam.studies.files import read_json, write_json
 from maqam.studies.progress import Bars
@@ -46,7 +46,8 @@ def _kept(path: Path, manifest: Manifest, splits: tuple[str, str]) -> Mapping[st
     try:
         found = read_json(path)
         compared = [(found[one]["fingerprint"], found[one]["split"]) for one in ("train", "test")]
-        found["verdict"], found["num_leaking"]
+        version, _, _ = found["format_version"], found["verdict"], found["num_leaking"]
     except (RunError, KeyError, TypeError):
         return None
-    return found if compared == [(manifest.fingerprint, split) for split in splits] else None
+    wanted = [(manifest.fingerprint, split) for split in splits]
+    return found if (version, compared) == (FORMAT_VERSION, wanted) else None
