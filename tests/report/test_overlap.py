@@ -18,7 +18,7 @@ def overlap_file(folder, num_leaking=1, test=None, **changes):
     side = {"manifest": "corpus/manifest.parquet", "split": "train", "fingerprint": "?"}
     content = {
         "format_version": 1,
-        "verdict": f"{num_leaking} of 2 test utterances",
+        "verdict": f"{'LEAK: ' if num_leaking else ''}{num_leaking} of 2 test utterances",
         "num_leaking": num_leaking,
         "train": {**side, **changes},
         "test": {**side, "split": test},
@@ -36,7 +36,7 @@ def test_a_report_prints_the_verdict_and_what_was_compared(run, tmp_path):
     path = overlap_file(tmp_path, fingerprint=fingerprint(read_any([run])))
     html = write_report([run], tmp_path / "a.html", overlap=path).read_text(encoding="utf-8")
     assert (
-        "1 of 2 test utterances (compared: corpus/manifest.parquet, split train with "
+        "LEAK: 1 of 2 test utterances (compared: corpus/manifest.parquet, split train with "
         "corpus/manifest.parquet)."
     ) in html
 

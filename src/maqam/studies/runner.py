@@ -41,7 +41,8 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
     """
     folder = Path(study.output)
     recipes = study.recipes()
-    prepared = preparation.prepare(recipes[0][1], bars)
+    first = recipes[0][1]
+    prepared = preparation.prepare(first, bars)
     write_json(
         folder / "study.json",
         {
@@ -53,8 +54,8 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
             "synthetic": prepared.manifest.is_synthetic,
         },
     )
-    if study.check_overlap and all(one.data == recipes[0][1].data for _, one in recipes):
-        splits = recipes[0][1].data.train_split, "test"
+    if study.check_overlap and all(one.data == first.data for _, one in recipes):
+        splits = first.data.train_split, "test"
         check_overlap(prepared.manifest, splits, folder / OVERLAP_FILE, bars, say)
     elapsed: list[float] = []
     for index, (_, recipe) in enumerate(recipes):

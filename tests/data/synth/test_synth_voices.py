@@ -72,7 +72,7 @@ def test_all_voices_at_once_are_heard_beside_those_of_espeak():
 
 def test_a_voice_that_is_not_laid_out_is_refused():
     with (
-        data_with({"drawn-000": ALL["drawn-000"]}, data_folder()) as data,
+        data_with(["drawn-000", "m3"], data_folder()) as data,
         pytest.raises(MaqamError, match="no voice variant 'drawn-001'"),
     ):
         speak(TEXT, Delivery("drawn-001"), data)

@@ -163,11 +163,10 @@ def _speak_all(
     jobs: list[Job], folder: Path, seed: int, num_workers: int
 ) -> Iterator[tuple[str, int]]:
     """Have worker processes speak the jobs; yields each id and its samples as it is done."""
-    drawn = sorted({job.variant for job in jobs if job.variant.startswith(voices.PREFIX)})
-    files = {name: voices.voice_file(name) for name in drawn}
+    spoken = {job.variant for job in jobs}
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     with contextlib.ExitStack() as stack:
-        data = stack.enter_context(voices.data_with(files, espeak.data_folder()))
+        data = stack.enter_context(voices.data_with(spoken, espeak.data_folder()))
         command = [sys.executable, "-m", f"{__package__}.render", str(folder), str(seed), str(data)]
         workers = []
         for index in range(num_workers):

@@ -12,7 +12,7 @@ import numpy as np
 
 from maqam.data.synth.acoustics import NOISES
 from maqam.data.synth.grammar import Sentence, Story, make_sentence, make_story
-from maqam.data.synth.prosody import DRAWN_VARIANTS, MORE_VARIANTS, VARIANTS, deliver, script
+from maqam.data.synth.prosody import MORE_VARIANTS, VARIANTS, deliver, script
 from maqam.data.synth.render import Job
 from maqam.data.synth.settings import SPLITS, SynthSettings
 from maqam.errors import ConfigError
@@ -73,7 +73,7 @@ def speakers_of(settings: SynthSettings) -> Mapping[str, tuple[str, ...]]:
     num_train, num_dev, num_test = settings.num_speakers
     shared = min(num_train, len(VARIANTS) - num_dev - num_test)
     return {
-        "train": (*names[:shared], *(MORE_VARIANTS + DRAWN_VARIANTS)[: num_train - shared]),
+        "train": (*names[:shared], *MORE_VARIANTS[: num_train - shared]),
         "dev": tuple(names[shared : shared + num_dev]),
         "test": tuple(names[shared + num_dev : shared + num_dev + num_test]),
     }

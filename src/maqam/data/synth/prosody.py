@@ -69,8 +69,8 @@ MORE_VARIANTS = (
     *("Storm", "antonio", "announcer", "f1", "f3", "gustave", "grandpa", "iven", "john", "m2"),
     *("kaukovalta", "m4", "m6", "m7", "marcelo", "miguel", "norbert", "pedro", "robert"),
     *("steph3", "zac", "edward2"),
+    *(drawn_name(index) for index in range(NUM_DRAWN)),
 )
-DRAWN_VARIANTS = tuple(drawn_name(index) for index in range(NUM_DRAWN))
 BABBLE_VARIANTS = ("m5", "f5", "rob", "sandro", "max", "adam")
 
 
@@ -96,7 +96,7 @@ def deliver(
         True
     """
     cues = EMOTION_CUES[emotion]
-    index = (VARIANTS + MORE_VARIANTS + DRAWN_VARIANTS).index(variant)
+    index = (VARIANTS + MORE_VARIANTS).index(variant)
     own_pitch = (index * 7) % 17 - 8
     own_rate = 0.94 + 0.02 * ((index * 5) % 7)
     pitch = 48 + own_pitch + cues.pitch + rng.normal(0, 3)

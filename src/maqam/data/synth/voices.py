@@ -10,7 +10,7 @@ that eSpeak NG brings. No drawn voice stands for a person.
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -75,18 +75,19 @@ def voice_file(name: str) -> str:
 
 
 @contextlib.contextmanager
-def data_with(files: Mapping[str, str], data: Path) -> Iterator[Path]:
-    """Lay voices beside those of eSpeak NG for as long as the context lasts.
+def data_with(variants: Iterable[str], data: Path) -> Iterator[Path]:
+    """Lay drawn voices beside those of eSpeak NG for as long as the context lasts.
 
     Args:
-        files: Contents of voice files by name.
+        variants: Voices that are wanted; those of eSpeak NG are there already.
         data: Data folder of eSpeak NG, which stays as it is.
 
     Yields:
-        A data folder of links to everything in `data`, with the voices added; `data` itself where
-        there is none to add.
+        A data folder of links to everything in `data`, with the drawn voices added; `data` itself
+        where none is wanted.
     """
-    if not files:
+    drawn = [one for one in variants if one.startswith(PREFIX)]
+    if not drawn:
         yield data
         return
     with tempfile.TemporaryDirectory(prefix="maqam-voices-") as name:
@@ -98,8 +99,8 @@ def data_with(files: Mapping[str, str], data: Path) -> Iterator[Path]:
                 if path.relative_to(data) not in inner:
                     (folder / one / path.name).symlink_to(path)
         (folder / _DRAWN).mkdir()
-        for voice, content in files.items():
-            variant_path(folder, voice).write_text(content, encoding="ascii")
+        for voice in drawn:
+            variant_path(folder, voice).write_text(voice_file(voice), encoding="ascii")
         yield folder
 
 
