@@ -83,7 +83,10 @@ def test_the_overlap_of_the_splits_is_found_once_and_reported(study: Path) -> No
     assert path.stat().st_mtime_ns == written
     whole = path.read_text()
     older = whole.replace('"format_version": 1', '"format_version": 0')
-    for spoilt in ("{", '{"verdict": "clear"}', whole.replace('"test"', '"dev"'), older):
+    other_split = whole.replace('"split": "test"', '"split": "dev"')
+    other_rows = whole.replace(found["train"]["fingerprint"], "0" * 32)
+    assert whole not in (older, other_split, other_rows)
+    for spoilt in ("{", '{"verdict": "clear"}', other_split, other_rows, older):
         path.write_text(spoilt)
         run(study)
         assert json.loads(path.read_text()) == found
@@ -98,7 +101,7 @@ def test_a_leak_is_said(study: Path, tmp_path: Path) -> None:
 
 
 def test_overlap_is_not_looked_for_where_the_study_says_so(study: Path) -> None:
-    (study / OVERLAP_FILE).unlink()
+    assert (study / OVERLAP_FILE).exists()
     run_study(demo_study(study, 0, (*SMALL, "check_overlap=false")), no_bars, lambda line: None)
     assert not (study / OVERLAP_FILE).exists()
     assert NOT_CHECKED in (study / "report.html").read_text(encoding="utf-8")

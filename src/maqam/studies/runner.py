@@ -57,6 +57,8 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
     if study.check_overlap and all(one.data == first.data for _, one in recipes):
         splits = first.data.train_split, "test"
         check_overlap(prepared.manifest, splits, folder / OVERLAP_FILE, bars, say)
+    else:
+        (folder / OVERLAP_FILE).unlink(missing_ok=True)
     elapsed: list[float] = []
     for index, (_, recipe) in enumerate(recipes):
         if pipeline.is_scored(recipe):

@@ -3,9 +3,9 @@
 eSpeak NG speaks by formants, so a voice file that moves them is another vocal tract. What is drawn
 for a voice is one scale for all its formants, as the length of the vocal tract sets it, a smaller
 move of each, their heights and widths, the pitch and its range, the spectral tone, the source
-(eSpeak's own or one of its Klatt sources), flutter, roughness, voicing and the consonants' level.
-The keys are those of eSpeak NG's `docs/voices.md`; the ranges are ours and hold most of the voices
-that eSpeak NG brings. No drawn voice stands for a person.
+(eSpeak's own or one of its Klatt sources), flutter, roughness, voicing, the consonants' level and,
+for one in five, an echo. The keys are those of eSpeak NG's `docs/voices.md`; the ranges are ours
+and hold most of the voices that eSpeak NG brings. No drawn voice stands for a person.
 """
 
 import contextlib
