@@ -105,6 +105,7 @@ def test_a_value_of_the_wrong_type_is_shown(file: Path) -> None:
         ("train: {learning_rate: 0}\n", "learning_rate must be above 0"),
         ("train: {phase: tuned}\n", "'align' or 'tune'"),
         ("train: 5\n", "got 5"),
+        ("train: {phase: align, llm: off}\n", 'llm "off" leaves the CTC loss only'),
         ("schedule: {kind: tcp}\n", "tcp"),
         ("score: {profile: nonesuch}\n", "nonesuch"),
     ],

@@ -8,7 +8,7 @@ import difflib
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
@@ -19,6 +19,7 @@ from pydantic import (
     SkipValidation,
     ValidationError,
     WithJsonSchema,
+    model_validator,
 )
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -84,6 +85,14 @@ class Recipe(BaseModel):
     objective: Objective = Field(default_factory=Objective)
     train: TrainSettings = Field(default_factory=TrainSettings)
     score: ScoreSettings = Field(default_factory=ScoreSettings)
+
+    @model_validator(mode="after")
+    def _learns(self) -> Self:
+        if self.train.llm == "off" and not self.objective.ctc_weight:
+            raise ValueError(
+                'train.llm "off" leaves the CTC loss only: set objective.ctc_weight above 0'
+            )
+        return self
 
     @property
     def folder(self) -> Path:

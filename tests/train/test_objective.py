@@ -8,7 +8,7 @@ from maqam.models.hearing import OnlineStates
 from maqam.train.batches import PlanBatches
 from maqam.train.ctc import spell
 from maqam.train.hearing import LogMels
-from maqam.train.objective import Learner, utterance_weights
+from maqam.train.objective import Learner, spelling_embeddings, utterance_weights
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
 
@@ -89,8 +89,8 @@ def test_a_gradient_is_the_same_for_any_split_into_micro_batches(backbone, manif
     objective = Objective(normalize, {"did": 2.0}, ctc_weight=0.5)
     train_only(backbone, ("encoder", "aligner", "llm"))
     batches = make_batches(backbone, manifest, objective, encodes=True)
-    alphabet = len(batches.transcripts.alphabet)
-    learner = Learner(backbone, num_letters=alphabet, ctc_weight=0.5, encodes=True)
+    alphabet = batches.transcripts.alphabet
+    learner = Learner(backbone, letters=alphabet, ctc_weight=0.5, encodes=True)
     whole_loss, whole = gradient(learner, batches)
     largest = max(one.abs().max() for one in whole.values())
     for num_micro_batches in (2, 3, 12):
@@ -123,14 +123,38 @@ def test_the_ctc_loss_is_added_and_reaches_the_encoder(backbone, manifest):
     train_only(backbone, ("encoder", "aligner"))
     objective = Objective(ctc_weight=1.0)
     batches = make_batches(backbone, manifest, objective, encodes=True)
-    learner = Learner(
-        backbone, num_letters=len(batches.transcripts.alphabet), ctc_weight=1.0, encodes=True
-    )
+    learner = Learner(backbone, letters=batches.transcripts.alphabet, ctc_weight=1.0, encodes=True)
     loss, by_utterance, ctc = learner(batches[0]["micro_batch"])
     shares = by_utterance * batches[0]["micro_batch"].weights
     assert loss.item() == pytest.approx((shares.sum() + ctc).item(), rel=1e-5)
     loss.backward()
     assert backbone.model.model.audio_tower.conv1.weight.grad.abs().sum() > 0
+
+
+def test_without_the_llm_the_loss_is_that_of_ctc(backbone, manifest):
+    train_only(backbone, ("encoder", "aligner"))
+    batches = make_batches(backbone, manifest, Objective(ctc_weight=0.5), encodes=True)
+    letters = batches.transcripts.alphabet
+    learner = Learner(backbone, letters=letters, ctc_weight=0.5, encodes=True, runs_llm=False)
+    micro_batch = batches[0]["micro_batch"]
+    loss, by_utterance, ctc = learner(micro_batch)
+    assert loss.item() == pytest.approx(0.5 * ctc.item(), rel=1e-6)
+    assert (by_utterance > 0).tolist() == (micro_batch.ctc.lengths > 0).tolist()
+    shares = by_utterance * micro_batch.ctc.weights
+    assert shares.sum().item() == pytest.approx(ctc.item(), rel=1e-5)
+    whole_loss, whole = gradient(learner, batches)
+    parts = {name.split(".")[0 if name.startswith("ctc_head") else 2] for name in whole}
+    assert parts == {"audio_tower", "ctc_head"}
+    batches.num_micro_batches = 2
+    split_loss, split = gradient(learner, batches)
+    assert split_loss == pytest.approx(whole_loss, rel=1e-5)
+    largest = max(one.abs().max() for one in whole.values())
+    assert all((split[name] - one).abs().max() <= 1e-5 * largest for name, one in whole.items())
+
+
+def test_without_the_llm_and_ctc_there_is_nothing_to_learn_from(backbone):
+    with pytest.raises(ValueError, match="there is the CTC loss only"):
+        Learner(backbone, encodes=True, runs_llm=False)
 
 
 def test_a_frozen_encoder_stays_without_dropout_while_the_llm_trains(backbone):
@@ -139,3 +163,14 @@ def test_a_frozen_encoder_stays_without_dropout_while_the_llm_trains(backbone):
     assert not heard.training
     Learner(backbone, encodes=True).train()
     assert heard.training
+
+
+def test_a_ctc_head_of_embeddings_tells_its_letters_and_never_trains(backbone):
+    letters = np.unique(backbone.dialogue.tokenizer.encode("نعم لا").ids)
+    shown = spelling_embeddings(backbone, letters)
+    assert torch.allclose(shown.square().mean(-1), torch.ones(len(letters) + 1), atol=1e-4)
+    head = Learner(backbone, letters=letters, ctc_head="embeddings", encodes=True).ctc_head
+    assert head(shown).argmax(-1).tolist() == list(range(len(letters) + 1))
+    assert not any(one.requires_grad for one in head.parameters())
+    linear = Learner(backbone, letters=letters, encodes=True).ctc_head
+    assert all(one.requires_grad for one in linear.parameters())

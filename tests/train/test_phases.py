@@ -73,6 +73,50 @@ def test_aligning_trains_all_parts_and_leaves_a_plain_checkpoint(backbone, manif
     assert not any("ctc" in name for name in loaded)
 
 
+def test_aligning_without_the_llm_leaves_it_as_it_was(backbone, manifest, run_folder):
+    before = {name: value.clone() for name, value in backbone.model.state_dict().items()}
+    phase = make_phase(manifest, Objective(ctc_weight=0.5), phase="align", llm="off")
+    phase.plan.rows[:] = [[0, 3, 4, 7], [8, 11, 12, 15]]
+    result = run_phase(backbone, phase, run_folder)
+    moved = changed(before, backbone.model.state_dict())
+    assert moved
+    assert all(name.startswith("audio_tower.") for name in moved)
+    loaded = load_backbone(ModelSettings(path=str(result.output))).model.state_dict()
+    assert loaded.keys() == before.keys()
+    steps = [json.loads(line) for line in (run_folder / "train.jsonl").read_text().splitlines()]
+    assert all(step["loss"] == pytest.approx(0.5 * step["ctc_loss"]) for step in steps)
+    assert all(step["loss_by_task"]["asr"] > 0 for step in steps)
+
+
+def test_aligning_without_the_llm_refuses_what_ctc_does_not_hear(backbone, manifest, run_folder):
+    with pytest.raises(RunError, match=r"train\.llm: llm \"off\" leaves the CTC loss only"):
+        run_phase(backbone, make_phase(manifest, phase="align", llm="off"), run_folder)
+    phase = make_phase(manifest, Objective(ctc_weight=1.0), phase="align", llm="off")
+    phase.plan.rows[:] = [[0, 1, 2, 3], [4, 5, 6, 7]]
+    with pytest.raises(ScheduleError, match="4 rows are no transcribed speech: 1, 2, 5, 6"):
+        run_phase(backbone, phase, run_folder)
+    assert not (run_folder / "run.json").exists()
+
+
+def test_a_new_ctc_head_follows_from_the_seed(manifest, tmp_path):
+    weights = []
+    for number in (1, 2):
+        torch.manual_seed(number)
+        phase = make_phase(manifest, Objective(ctc_weight=0.5), phase="align", llm="full")
+        backbone = make_backbone()
+        run_phase(backbone, phase, tmp_path / str(number))
+        weights.append(backbone.model.state_dict())
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+
+
+def test_weights_without_effect_on_ctc_are_warned_of(backbone, manifest, run_folder):
+    objective = Objective("task", ctc_weight=0.5)
+    phase = make_phase(manifest, objective, phase="align", llm="off", num_steps=1)
+    phase.plan.rows[:] = [[0, 3, 4, 7]]
+    with pytest.warns(MaqamWarning, match="objective.normalize and weights have no effect"):
+        run_phase(backbone, phase, run_folder)
+
+
 def test_processes_that_prepare_ahead_change_nothing_that_is_trained(manifest, tmp_path):
     weights = []
     for workers in (0, 2):

@@ -13,7 +13,8 @@ from maqam.train.settings import Objective, TrainSettings
         ({"weight_decay": -1.0}, "weight_decay must be at least 0"),
         ({"batch_size": 2, "micro_batches": 4}, "batch_size 2 is below micro_batches 4"),
         ({"warmup": 0.6, "decay": 0.6}, "sum to more than 1"),
-        ({"phase": "tune", "llm": "full"}, 'phase "tune" trains adapters only'),
+        ({"phase": "tune", "llm": "full"}, 'phase "tune" trains adapters only: llm "full"'),
+        ({"phase": "tune", "llm": "off"}, 'phase "tune" trains adapters only: llm "off"'),
         ({"workers": -1}, "workers must be at least 0"),
         ({"phase": "tune", "workers": 2}, 'workers is for "align"'),
     ],
@@ -28,6 +29,8 @@ def test_weights_of_an_objective_must_be_positive():
         Objective(weights={"asr": 1, "did": 0})
     with pytest.raises(ValueError, match="ctc_weight must be at least 0"):
         Objective(ctc_weight=-0.1)
+    with pytest.raises(ValueError, match='ctc_head "embeddings" needs a ctc_weight above 0'):
+        Objective(ctc_head="embeddings")
 
 
 def test_a_recipe_validates_them_and_refuses_unknown_keys():

@@ -35,7 +35,7 @@ def followed(corpus, folder: Path, switches: dict[int, Switch]) -> list[tuple[fl
     settings = TrainSettings(
         num_steps=STEPS, batch_size=4, micro_batches=1, learning_rate=1e-4, warmup=0, decay=0
     )
-    learner = Learner(backbone, num_letters=None, ctc_weight=0.0, encodes=False)
+    learner = Learner(backbone, letters=None, ctc_weight=0.0, encodes=False)
     trainer = PlanTrainer(learner, batches, settings, 0, folder)
     taken: list[tuple[float, float]] = []
     step = torch.optim.AdamW.step

@@ -164,10 +164,18 @@ def test_a_full_disk_at_a_checkpoint_is_one_clear_line(manifest, tmp_path, monke
 
 def test_mixed_precision_keeps_the_weights_in_full_precision(manifest, tmp_path):
     trainer = make_trainer(manifest, tmp_path, mixed_precision=True)
-    records = []
-    trainer.follow(records.append)
+    records, attended = [], set()
+    thinker = trainer.model.thinker
+
+    def write(record):
+        records.append(record)
+        attended.add(thinker.config._attn_implementation)
+
+    trainer.follow(write)
     assert math.isfinite(records[0]["loss"])
-    assert trainer.model.thinker.lm_head.weight.dtype == torch.float32
+    assert attended == {"sdpa_float32"}
+    assert thinker.lm_head.weight.dtype == torch.float32
+    assert thinker.config._attn_implementation == "sdpa"
 
 
 def test_ctrl_c_ends_a_run_after_its_step_with_a_checkpoint(manifest, tmp_path):

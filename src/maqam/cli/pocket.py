@@ -19,7 +19,7 @@ def build(
 ) -> None:
     """Train the pocket backbone from random weights on the embedded synthetic corpus."""
     from maqam.cli import screen
-    from maqam.studies import pocket
+    from maqam.studies.pocket_build import build as pocket
 
     card = pocket.build(output, work, screen.progress_bar, overrides=settings or [], resume=resume)
     screen.stdout.print(str(card), markup=False)

@@ -16,10 +16,10 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors import SafetensorError
 from torch import nn
 from transformers import Qwen2TokenizerFast
-from transformers.utils import logging
 
 from maqam.errors import ModelError
 from maqam.models.backbone import Backbone
+from maqam.models.bars import no_foreign_bars
 from maqam.models.dialogue import PADDING, TURN_END
 
 
@@ -155,12 +155,6 @@ def _forget(backbone: Backbone) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep transformers' progress bars and PEFT's use of a deprecated name off the screen."""
-    was_shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        if was_shown:
-            logging.enable_progress_bar()
+    with no_foreign_bars(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield

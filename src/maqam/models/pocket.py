@@ -16,9 +16,10 @@ from transformers import (
 )
 
 from maqam.models.backbone import Backbone
+from maqam.models.bars import no_foreign_bars
 from maqam.models.dialogue import PADDING, SPECIAL_TOKENS, TURN_END, DialogueEncoder
 
-VOCABULARY_SIZE = 320
+VOCABULARY_SIZE = 384
 MAX_TOKENS = 1024
 
 
@@ -122,7 +123,8 @@ def save_pocket(backbone: Backbone, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     half = {name: value.half() for name, value in backbone.model.state_dict().items()}
     backbone.model.config.dtype = torch.float16
-    backbone.model.save_pretrained(folder, state_dict=half)
+    with no_foreign_bars():
+        backbone.model.save_pretrained(folder, state_dict=half)
     Qwen2TokenizerFast(
         tokenizer_object=backbone.dialogue.tokenizer, pad_token=PADDING, eos_token=TURN_END
     ).save_pretrained(folder)

@@ -1,8 +1,7 @@
 """Loading checkpoints of Qwen2.5-Omni's architecture, the 7B release and the pocket alike."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from importlib import resources
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from transformers import (
     Qwen2_5OmniThinkerConfig,
     Qwen2_5OmniThinkerForConditionalGeneration,
 )
-from transformers.utils import logging
 
 from maqam.errors import ModelError
 from maqam.models.backbone import Backbone
+from maqam.models.bars import no_foreign_bars
 from maqam.models.dialogue import DialogueEncoder
 from maqam.models.settings import ModelSettings
 
@@ -67,7 +66,7 @@ def load_backbone(settings: ModelSettings, *, device: torch.device | None = None
                 where=source,
                 hint="Maqam trains checkpoints of Qwen2.5-Omni and its pocket version",
             )
-        with _no_bar_for(source):
+        with no_foreign_bars() if Path(source).is_dir() else nullcontext():
             model = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
                 source,
                 config=thinker_config,
@@ -88,16 +87,3 @@ def load_backbone(settings: ModelSettings, *, device: torch.device | None = None
     return Backbone(
         model.to(device or own_device()).eval(), DialogueEncoder(tokenizer, max_tokens=limit)
     )
-
-
-@contextmanager
-def _no_bar_for(source: str) -> Iterator[None]:
-    """Keep transformers from drawing a bar over ours for a checkpoint that is on disk."""
-    hides = Path(source).is_dir() and logging.is_progress_bar_enabled()
-    if hides:
-        logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if hides:
-            logging.enable_progress_bar()

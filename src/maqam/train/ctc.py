@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from maqam.errors import RunError, ScheduleError, first_few
 from maqam.train.rows import PreparedRows
 
 TRANSCRIBED = "asr"
@@ -92,3 +93,30 @@ def spell(prepared: PreparedRows) -> Transcripts | None:
     return Transcripts(
         [prepared.ids[start : end - 1] for start, end in zip(starts, ends, strict=True)]
     )
+
+
+def check_transcribed(prepared: PreparedRows, transcripts: Transcripts | None, where: str) -> None:
+    """Refuse rows that CTC has nothing to say of, where it is all there is to learn from.
+
+    Args:
+        prepared: The rows.
+        transcripts: What CTC spells of them, by the same position.
+        where: The manifest, as an error names it.
+
+    Raises:
+        RunError: If there is no CTC loss.
+        ScheduleError: If rows have no audio or no transcript.
+    """
+    if transcripts is None:
+        raise RunError(
+            'llm "off" leaves the CTC loss only, and there is none',
+            where="train.llm",
+            hint=f"set objective.ctc_weight above 0 and plan spoken rows of the task {TRANSCRIBED}",
+        )
+    silent = prepared.rows[transcripts.lengths == 0]
+    if len(silent):
+        raise ScheduleError(
+            f"{len(silent)} rows are no transcribed speech: {first_few(silent.tolist())}",
+            where=where,
+            hint=f"plan rows of the task {TRANSCRIBED} only, or set train.llm to lora or full",
+        )

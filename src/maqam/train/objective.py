@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from maqam.models.backbone import Backbone, Batch
 from maqam.train.ctc import CtcTargets
-from maqam.train.settings import Objective
+from maqam.train.settings import CtcHead, Objective
 from maqam.train.trimming import last_layer_at
 
 
@@ -105,29 +105,35 @@ class Learner(nn.Module):
 
     Args:
         backbone: The model, trainable parts set.
-        num_letters: Letters of the CTC head beside its blank; None for no head.
+        letters: (num_letters,) tokens of the CTC head beside its blank; None for no head.
         ctc_weight: Factor of the CTC loss.
+        ctc_head: "linear" or "embeddings", as `Objective` says.
         encodes: Whether gradients flow through encoder and aligner.
+        runs_llm: Whether there is a next-token loss.
+
+    Raises:
+        ValueError: If neither the LLM nor a CTC head is there to learn from.
     """
 
     def __init__(
         self,
         backbone: Backbone,
         *,
-        num_letters: int | None = None,
+        letters: np.ndarray | None = None,
         ctc_weight: float = 0.0,
+        ctc_head: CtcHead = "linear",
         encodes: bool = False,
+        runs_llm: bool = True,
     ) -> None:
         super().__init__()
+        if not runs_llm and (letters is None or not ctc_weight):
+            raise ValueError("without the LLM there is the CTC loss only, and it is off")
         self.thinker = backbone.model
-        self.ctc_head = (
-            nn.Linear(backbone.audio_dim, num_letters + 1, device=backbone.device)
-            if num_letters is not None
-            else None
-        )
+        self.ctc_head = _ctc_head(backbone, letters, ctc_head) if letters is not None else None
         self._backbone = backbone
         self._ctc_weight = ctc_weight
         self._encodes = encodes
+        self._runs_llm = runs_llm
 
     def train(self, mode: bool = True) -> "Learner":
         """Switch dropout on or off; a frozen encoder never has any."""
@@ -140,10 +146,19 @@ class Learner(nn.Module):
         """Give the loss of a micro-batch.
 
         Returns:
-            Its part of the step's loss, the [B] summed next-token losses of its utterances
-            (detached), and its part of the CTC loss before `ctc_weight` (detached).
+            Its part of the step's loss, the [B] summed losses of its utterances (detached), which
+            are next-token losses or, without the LLM, CTC losses, and its part of the CTC loss
+            before `ctc_weight` (detached).
         """
         batch = self._with_audio(micro_batch)
+        ctc, spelled = self._ctc(batch.audio_states, micro_batch.ctc)
+        if not self._runs_llm:
+            return self._ctc_weight * ctc, spelled.detach(), ctc.detach()
+        loss, by_utterance = self._next_token(micro_batch, batch)
+        return loss + self._ctc_weight * ctc, by_utterance.detach(), ctc.detach()
+
+    def _next_token(self, micro_batch: MicroBatch, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Give the weighted next-token loss of a micro-batch, and [B] that of each utterance."""
         device = self._backbone.device
         positions = micro_batch.supervised.to(device)
         with last_layer_at(self.thinker.model.language_model, positions):
@@ -153,11 +168,7 @@ class Learner(nn.Module):
         losses = F.cross_entropy(logits, micro_batch.targets.to(device), reduction="none")
         owners = micro_batch.owners.to(device)
         by_utterance = losses.new_zeros(len(micro_batch.rows)).index_add(0, owners, losses)
-        loss = (by_utterance * micro_batch.weights.to(device)).sum()
-        ctc = self._ctc(batch.audio_states, micro_batch.ctc)
-        if ctc is None:
-            return loss, by_utterance.detach(), loss.new_zeros(())
-        return loss + self._ctc_weight * ctc, by_utterance.detach(), ctc.detach()
+        return (by_utterance * micro_batch.weights.to(device)).sum(), by_utterance
 
     def _with_audio(self, micro_batch: MicroBatch) -> Batch:
         """Run encoder and aligner where the step has to."""
@@ -169,15 +180,16 @@ class Learner(nn.Module):
         states = [next(heard) if len(one) else silent for one in micro_batch.log_mels]
         return Batch(batch.input_ids, batch.lengths, batch.target_starts, states)
 
-    def _ctc(self, audio_states: list[Tensor], ctc: CtcTargets | None) -> Tensor | None:
-        """Give the weighted CTC loss of a micro-batch.
+    def _ctc(self, audio_states: list[Tensor], ctc: CtcTargets | None) -> tuple[Tensor, Tensor]:
+        """Give the weighted CTC loss of a micro-batch, and [B] that of each utterance.
 
         A transcript that no path through the audio tokens can spell counts 0 here; the run
         reports how many there are.
         """
-        if self.ctc_head is None or ctc is None or not int(ctc.lengths.sum()):
-            return None
         device = self._backbone.device
+        by_utterance = torch.zeros(len(audio_states), device=device)
+        if self.ctc_head is None or ctc is None or not int(ctc.lengths.sum()):
+            return by_utterance.sum(), by_utterance
         spoken = ctc.lengths.nonzero()[:, 0]
         heard = [audio_states[index] for index in spoken.tolist()]
         states = pad_sequence(heard, batch_first=True).to(self.ctc_head.weight.dtype)
@@ -193,4 +205,34 @@ class Learner(nn.Module):
             reduction="none",
             zero_infinity=True,
         )
-        return (losses * ctc.weights[spoken].to(device)).sum()
+        by_utterance = by_utterance.index_copy(0, spoken.to(device), losses)
+        return (losses * ctc.weights[spoken].to(device)).sum(), by_utterance
+
+
+def spelling_embeddings(backbone: Backbone, letters: np.ndarray) -> Tensor:
+    """Give what letters look like to the LLM in place of aligner outputs.
+
+    Args:
+        backbone: The model.
+        letters: (num_letters,) token ids.
+
+    Returns:
+        [1 + num_letters, D] of unit mean square: the blank, which is the embedding of the audio
+        placeholder, then the token embeddings.
+    """
+    ids = np.concatenate([[backbone.dialogue.audio_id], letters]).astype(np.int64)
+    table = backbone.model.get_input_embeddings().weight.detach()
+    chosen = table[torch.from_numpy(ids).to(table.device)].float()
+    return F.rms_norm(chosen, chosen.shape[-1:])
+
+
+def _ctc_head(backbone: Backbone, letters: np.ndarray, kind: CtcHead) -> nn.Linear:
+    """Make a new head, or one that tells letters by their likeness to the LLM's embeddings."""
+    head = nn.Linear(backbone.audio_dim, len(letters) + 1, device=backbone.device)
+    if kind == "linear":
+        return head
+    head.requires_grad_(False)
+    with torch.no_grad():
+        head.weight.copy_(spelling_embeddings(backbone, letters) / backbone.audio_dim**0.5)
+        head.bias.zero_()
+    return head

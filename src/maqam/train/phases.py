@@ -32,7 +32,7 @@ from maqam.schedule.plan import Followed
 from maqam.seeding import derive
 from maqam.train.batches import PlanBatches
 from maqam.train.checkpoints import newest_checkpoint, whole_folder
-from maqam.train.ctc import TRANSCRIBED, Transcripts, spell
+from maqam.train.ctc import TRANSCRIBED, Transcripts, check_transcribed, spell
 from maqam.train.hearing import LogMels
 from maqam.train.objective import Learner
 from maqam.train.online.controller import AdaptivePlan, Controller
@@ -117,12 +117,7 @@ def run_phase(
         KeyboardInterrupt: After Ctrl-C, with a checkpoint of the step it fell in.
     """
     check_plan(phase.plan, phase.manifest, phase.settings)
-    if phase.adaptive is not None and phase.settings.workers:
-        raise ScheduleError(
-            "an online schedule deals while it trains, so nothing can be prepared ahead",
-            where="train.workers",
-            hint="set train.workers=0",
-        )
+    _check_adaptive(phase)
     identity = _identity(backbone, phase)
     checkpoint = _beginning(run_folder, identity, resume=resume)
     with _random_state_kept(), _taken_off_on_failure(backbone):
@@ -174,6 +169,24 @@ def check_plan(plan: Followed, manifest: Manifest, settings: TrainSettings) -> N
                 where=f"train.{name}",
                 hint="compile the plan again",
             )
+
+
+def _check_adaptive(phase: Phase) -> None:
+    """Refuse what an online schedule cannot be combined with."""
+    if phase.adaptive is None:
+        return
+    if phase.settings.workers:
+        raise ScheduleError(
+            "an online schedule deals while it trains, so nothing can be prepared ahead",
+            where="train.workers",
+            hint="set train.workers=0",
+        )
+    if phase.settings.llm == "off" and phase.adaptive.schedule.needs:
+        raise ScheduleError(
+            "probes take the next-token loss, which is not there without the LLM",
+            where="train.llm",
+            hint="set train.llm to lora or full",
+        )
 
 
 def _identity(backbone: Backbone, phase: Phase) -> dict[str, Any]:
@@ -238,12 +251,16 @@ def _trainer(backbone: Backbone, phase: Phase, run_folder: Path) -> tuple[PlanTr
         audio = log_mels if encodes else OnlineStates(backbone, log_mels)
     spells = encodes and objective.ctc_weight > 0
     transcripts = spell(prepared) if spells else None
+    if settings.llm == "off":
+        check_transcribed(prepared, transcripts, str(phase.manifest.path))
     torch.manual_seed(derive(phase.seed, "ctc head"))
     learner = Learner(
         backbone,
-        num_letters=len(transcripts.alphabet) if transcripts else None,
+        letters=transcripts.alphabet if transcripts else None,
         ctc_weight=objective.ctc_weight,
+        ctc_head=objective.ctc_head,
         encodes=encodes,
+        runs_llm=settings.llm != "off",
     )
     batches = PlanBatches(
         backbone=backbone,
@@ -283,15 +300,23 @@ def _both(
 
 def _notes(phase: Phase, prepared: PreparedRows, transcripts: Transcripts | None) -> list[str]:
     """Warn of settings without effect; give what else the user should know."""
-    absent = sorted(set(phase.objective.weights) - set(prepared.task_names))
+    objective = phase.objective
+    absent = sorted(set(objective.weights) - set(prepared.task_names))
     if absent:
         warnings.warn(
             f"objective.weights: the plan holds no task {', '.join(absent)}",
             MaqamWarning,
             stacklevel=4,
         )
+    if phase.settings.llm == "off" and (objective.normalize != "token" or objective.weights):
+        warnings.warn(
+            'objective.normalize and weights have no effect with train.llm "off": the CTC loss '
+            "averages over letters",
+            MaqamWarning,
+            stacklevel=4,
+        )
     if transcripts is None:
-        if phase.objective.ctc_weight:
+        if objective.ctc_weight:
             warnings.warn(
                 f'objective.ctc_weight has no effect: CTC needs phase "align" and the task '
                 f"{TRANSCRIBED}",

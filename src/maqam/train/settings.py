@@ -6,6 +6,8 @@ from typing import ClassVar, Literal
 
 from maqam.train.augment import Augmentation
 
+CtcHead = Literal["linear", "embeddings"]
+
 _COUNTS = ("num_steps", "micro_batches", "checkpoint_steps", "lora_rank", "lora_alpha")
 
 
@@ -22,6 +24,9 @@ class Objective:
         weights: Factor by task name, above 0; 1 for tasks not named.
         ctc_weight: Factor of the auxiliary CTC loss on the aligner outputs of speech recognition
             utterances, in phase "align" only; 0 leaves it out.
+        ctc_head: What tells letters from aligner outputs: "linear", a new layer that trains, or
+            "embeddings", the LLM's token embeddings as they are when the phase begins, so that
+            aligner outputs point the same way.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -29,6 +34,7 @@ class Objective:
     normalize: Literal["token", "utterance", "task"] = "token"
     weights: Mapping[str, float] = field(default_factory=dict)
     ctc_weight: float = 0.0
+    ctc_head: CtcHead = "linear"
 
     def __post_init__(self) -> None:
         wrong = {task: weight for task, weight in self.weights.items() if not weight > 0}
@@ -36,6 +42,8 @@ class Objective:
             raise ValueError(f"weights must be above 0, got {wrong}")
         if not self.ctc_weight >= 0:
             raise ValueError(f"ctc_weight must be at least 0, got {self.ctc_weight}")
+        if self.ctc_head != "linear" and not self.ctc_weight:
+            raise ValueError(f'ctc_head "{self.ctc_head}" needs a ctc_weight above 0')
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +67,16 @@ class TrainSettings:
         max_grad_norm: Gradients above this norm are scaled down to it.
         checkpoint_steps: Steps between checkpoints.
         llm: In phase "align", "lora" trains adapters on the LLM, "full" all of it, as an LLM
-            with random weights needs.
+            with random weights needs; "off" does not run it: encoder and aligner learn from the
+            CTC loss alone, at half the cost.
         lora_rank: Rank of the adapters.
         lora_alpha: Scale of the adapters: their output is multiplied by alpha / rank.
         lora_dropout: Dropout in front of the adapters; above 0, gradients depend on the
             micro-batches.
         workers: Processes that prepare micro-batches ahead, in phase "align" only; 0 prepares
             each when its time comes. A GPU waits for a single one; what is trained is the same.
-        mixed_precision: Compute in bfloat16 where weights are kept in float32.
+        mixed_precision: Compute in bfloat16 where weights are kept in float32; attention stays
+            in float32 on a processor.
         augment: How log-mels are varied, in phase "align" only.
     """
 
@@ -83,7 +93,7 @@ class TrainSettings:
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     checkpoint_steps: int = 500
-    llm: Literal["lora", "full"] = "lora"
+    llm: Literal["lora", "full", "off"] = "lora"
     lora_rank: int = 16
     lora_alpha: int = 32
     lora_dropout: float = 0.0
@@ -104,8 +114,10 @@ class TrainSettings:
             )
         if self.warmup + self.decay > 1:
             raise ValueError(f"warmup {self.warmup} and decay {self.decay} sum to more than 1")
-        if self.phase == "tune" and self.llm == "full":
-            raise ValueError('phase "tune" trains adapters only: llm "full" is for phase "align"')
+        if self.phase == "tune" and self.llm != "lora":
+            raise ValueError(
+                f'phase "tune" trains adapters only: llm "{self.llm}" is for phase "align"'
+            )
         if self.phase == "tune" and self.workers:
             raise ValueError('phase "tune" prepares too little to share: workers is for "align"')
         if self.phase == "tune" and self.augment.is_on:
@@ -127,7 +139,8 @@ class TrainSettings:
         """
         if self.phase == "tune":
             return ("adapter",)
-        return ("encoder", "aligner", "llm" if self.llm == "full" else "adapter")
+        llm = {"lora": ("adapter",), "full": ("llm",), "off": ()}[self.llm]
+        return ("encoder", "aligner", *llm)
 
     def rate(self, step: int) -> float:
         """Give the learning rate of a step as a fraction of its peak.

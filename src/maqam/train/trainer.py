@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from maqam.errors import RunError, first_few
+from maqam.models.attention import single_precision_attention
 from maqam.schedule.plan import rows_checksum
 from maqam.seeding import derive
 from maqam.train.batches import PlanBatches, PlanSampler
@@ -84,11 +85,13 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         """
         self._write = write
         self._clock = time.perf_counter()
-        if checkpoint is None:
-            self.train()
-            return
-        path, self._first_step = checkpoint
-        self.train(resume_from_checkpoint=str(path))
+        path = None
+        if checkpoint is not None:
+            folder, self._first_step = checkpoint
+            path = str(folder)
+        halves = self.args.bf16 and self.args.device.type == "cpu"
+        with single_precision_attention(self.model.thinker) if halves else nullcontext():
+            self.train(resume_from_checkpoint=path)
 
     @property
     def batches(self) -> PlanBatches:

@@ -125,10 +125,14 @@ def test_a_damaged_record_of_decisions_is_refused(manifest: Manifest, tmp_path: 
         run(schedule, manifest, tmp_path, resume=True)
 
 
-def test_processes_cannot_prepare_what_is_not_dealt_yet(manifest, tmp_path):
-    growing = adaptive(SCHEDULES["exp3"], manifest)
-    settings = replace(SETTINGS, phase="align", workers=2)
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"workers": 2}, "nothing can be prepared ahead"), ({"llm": "off"}, "next-token loss")],
+)
+def test_a_run_that_an_online_schedule_cannot_lead_is_refused(manifest, tmp_path, changes, words):
+    growing = adaptive(SCHEDULES["progress"], manifest)
+    settings = replace(SETTINGS, phase="align", **changes)
     phase = Phase(manifest, growing.plan, settings, Objective("task"), seed=3, adaptive=growing)
-    with pytest.raises(ScheduleError, match="nothing can be prepared ahead"):
+    with pytest.raises(ScheduleError, match=words):
         run_phase(make_backbone(), phase, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -1,0 +1,45 @@
+"""Attention in single precision while all else computes in half, for processors.
+
+PyTorch's attention kernel for processors is made for float32: in bfloat16 its backward pass takes
+about three times as long, more than bfloat16 saves everywhere else in a small encoder.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+SINGLE = "sdpa_float32"
+
+
+def _single_precision(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    **settings: Any,  # noqa: ANN401
+) -> tuple[Tensor, None]:
+    """Attend as transformers' `sdpa` does, in float32; the output is float32."""
+    with torch.autocast(query.device.type, enabled=False):
+        whole = (query.float(), key.float(), value.float())
+        output, weights = sdpa_attention_forward(module, *whole, attention_mask, **settings)
+    return output, weights
+
+
+@contextmanager
+def single_precision_attention(model: PreTrainedModel) -> Iterator[None]:
+    """Let a model attend in float32 whatever it computes in, while the block runs."""
+    AttentionInterface.register(SINGLE, _single_precision)
+    AttentionMaskInterface.register(SINGLE, sdpa_mask)
+    before = model.config._attn_implementation
+    model.set_attn_implementation(SINGLE)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
