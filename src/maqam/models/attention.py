@@ -1,7 +1,7 @@
 """Attention in single precision while all else computes in half, for processors.
 
 PyTorch's attention kernel for processors is made for float32: in bfloat16 its backward pass takes
-about three times as long, more than bfloat16 saves everywhere else in a small encoder.
+longer, and eats up a part of what bfloat16 saves elsewhere (`benchmarks/encoder_step.py`).
 """
 
 from collections.abc import Iterator
