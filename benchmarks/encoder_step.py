@@ -9,8 +9,7 @@ repetitions). The peer is PyTorch's autocast.
 
 import argparse
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -23,15 +22,12 @@ from maqam.models.settings import ModelSettings
 NUM_UTTERANCES, NUM_FRAMES = 16, 280
 
 
-def whole_step(backbone: Backbone, log_mels: list[np.ndarray]) -> float:
+def whole_step(backbone: Backbone, log_mels: list[np.ndarray], *, halves: bool) -> float:
     begin = time.perf_counter()
-    states = torch.cat(backbone.encode_audio(log_mels)).float()
-    states.square().mean().backward()  # type: ignore[no-untyped-call]
+    with torch.autocast("cpu", torch.bfloat16, enabled=halves):
+        states = torch.cat(backbone.encode_audio(log_mels))
+    states.float().square().mean().backward()  # type: ignore[no-untyped-call]
     return time.perf_counter() - begin
-
-
-def half() -> AbstractContextManager[object]:
-    return torch.autocast("cpu", torch.bfloat16)
 
 
 def main() -> None:
@@ -46,21 +42,17 @@ def main() -> None:
         rng.normal(size=(NUM_FRAMES, backbone.num_mel_bins)).astype(np.float32)
         for _ in range(NUM_UTTERANCES)
     ]
-    ways: dict[str, list[Callable[[], AbstractContextManager[object]]]] = {
-        "float32": [nullcontext],
-        "bfloat16": [half],
-        "bfloat16, attention in float32": [
-            half,
-            lambda: single_precision_attention(backbone.model),
-        ],
+    ways = {
+        "float32": (False, False),
+        "bfloat16": (True, False),
+        "bfloat16, attention in float32": (True, True),
     }
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for repeat in range(repeats + 2):
-        for way, contexts in ways.items():
-            with ExitStack() as stack:
-                for context in contexts:
-                    stack.enter_context(context())
-                taken = whole_step(backbone, log_mels)
+        for way, (halves, attends_whole) in ways.items():
+            attention = single_precision_attention(backbone.model)
+            with attention if attends_whole else nullcontext():
+                taken = whole_step(backbone, log_mels, halves=halves)
             backbone.model.zero_grad()
             if repeat >= 2:
                 seconds[way].append(taken)

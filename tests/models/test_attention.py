@@ -41,6 +41,15 @@ def test_only_attention_leaves_mixed_precision_and_comes_back(model, monkeypatch
     assert dtypes_attended_in(model, frames, monkeypatch)[1] == {torch.bfloat16}
 
 
+def test_every_part_attends_as_before_afterwards(model):
+    parts = [model, model.model.audio_tower, model.model.language_model]
+    before = [part.config._attn_implementation for part in parts]
+    assert len(set(before)) == 2  # encoder and LLM attend in their own ways
+    with single_precision_attention(model):
+        assert len({part.config._attn_implementation for part in parts}) == 1
+    assert [part.config._attn_implementation for part in parts] == before
+
+
 def test_in_full_precision_it_changes_nothing(model):
     frames = torch.randn(128, 230, generator=torch.Generator().manual_seed(0))
     lengths = torch.tensor([230])

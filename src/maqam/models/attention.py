@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
+
+from maqam.models.chunks import attend
 
 SINGLE = "sdpa_float32"
 
@@ -28,8 +29,7 @@ def _single_precision(
     """Attend as transformers' `sdpa` does, in float32; the output is float32."""
     with torch.autocast(query.device.type, enabled=False):
         whole = (query.float(), key.float(), value.float())
-        output, weights = sdpa_attention_forward(module, *whole, attention_mask, **settings)
-    return output, weights
+        return attend(module, *whole, attention_mask, **settings)
 
 
 @contextmanager
@@ -37,9 +37,11 @@ def single_precision_attention(model: PreTrainedModel) -> Iterator[None]:
     """Let a model attend in float32 whatever it computes in, while the block runs."""
     AttentionInterface.register(SINGLE, _single_precision)
     AttentionMaskInterface.register(SINGLE, sdpa_mask)
-    before = model.config._attn_implementation
+    configs = [one.config for one in model.modules() if isinstance(one, PreTrainedModel)]
+    before = [config._attn_implementation for config in configs]
     model.set_attn_implementation(SINGLE)
     try:
         yield
     finally:
-        model.set_attn_implementation(before)
+        for config, implementation in zip(configs, before, strict=True):
+            config._attn_implementation = implementation  # parents first, they set their parts'

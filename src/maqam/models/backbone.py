@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache, Qwen2_5OmniThinkerForConditionalGeneration
 
+from maqam.models.chunks import allow_side_by_side, encode_side_by_side
 from maqam.models.dialogue import DialogueEncoder, Encoded
 
 PARTS = ("encoder", "aligner", "llm")
@@ -61,7 +62,8 @@ class Backbone:
     """A thinker with its dialogue encoder.
 
     Args:
-        model: The thinker; LoRA layers may be injected into it later.
+        model: The thinker; its encoder is set to attend by `chunks.attend`, and LoRA layers may be
+            injected into it later.
         dialogue: Encoder of chat rows for this model's tokenizer.
     """
 
@@ -73,6 +75,7 @@ class Backbone:
     ) -> None:
         self.model = model
         self.dialogue = dialogue
+        allow_side_by_side(model.model.audio_tower)
 
     @property
     def device(self) -> torch.device:
@@ -116,11 +119,15 @@ class Backbone:
         """
         if not log_mels:
             return []
-        lengths = torch.tensor([len(one) for one in log_mels])
+        lengths = np.array([len(one) for one in log_mels])
         frames = torch.from_numpy(np.concatenate(list(log_mels))).to(self.device).T.contiguous()
-        states = self.model.model.audio_tower(frames, feature_lens=lengths.to(self.device))
+        tower = self.model.model.audio_tower
+        if self.device.type == "cpu":
+            states = tower(frames, feature_lens=torch.from_numpy(lengths)).last_hidden_state
+        else:
+            states = encode_side_by_side(tower, frames, lengths)
         counts = [self.num_audio_tokens(int(length)) for length in lengths]
-        return list(torch.split(states.last_hidden_state, counts))
+        return list(torch.split(states, counts))
 
     def embeddings(self, batch: Batch) -> Tensor:
         """Give the LLM's inputs [B, T, D], aligner outputs in place of the placeholders."""

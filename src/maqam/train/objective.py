@@ -228,7 +228,8 @@ def spelling_embeddings(backbone: Backbone, letters: np.ndarray) -> Tensor:
 
 def _ctc_head(backbone: Backbone, letters: np.ndarray, kind: CtcHead) -> nn.Linear:
     """Make a new head, or one that tells letters by their likeness to the LLM's embeddings."""
-    head = nn.Linear(backbone.audio_dim, len(letters) + 1, device=backbone.device)
+    # drawn on the processor, so that it is the same whatever computes
+    head = nn.Linear(backbone.audio_dim, len(letters) + 1).to(backbone.device)
     if kind == "linear":
         return head
     head.requires_grad_(False)
