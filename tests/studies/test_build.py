@@ -19,10 +19,11 @@ SMALL = (
     "data.synth.dev={asr: 2}",
     "data.synth.test={asr: 5}",
     "data.synth.num_speakers=[3, 1, 2]",
-    "train.num_steps=8",
+    "train.num_steps=10",
     "train.batch_size=4",
     "train.checkpoint_steps=3",
 )
+MACHINE = torch.cuda.get_device_name() if torch.cuda.is_available() else "a processor"
 COPYING = Copying(num_steps=2, batch_size=2)
 
 
@@ -66,7 +67,10 @@ def test_an_interrupted_build_goes_on_to_the_same_checkpoint(whole, tmp_path, st
 def test_the_card_tells_the_stages_and_the_scores_of_the_last(whole):
     words = (whole / "out" / "README.md").read_text(encoding="utf-8")
     assert "24 utterances" in words
-    assert "| all | encoder, aligner, llm | 4 | 0.0005 | embeddings |" in words
+    assert "| encoder | encoder, aligner | 10 x 4 | 0.002 | linear | as they are |" in words
+    assert "| embeddings | encoder, aligner | 3 x 4 | 0.001 | embeddings | as they are |" in words
+    assert "| all | encoder, aligner, llm | 10 x 4 | 0.001 | embeddings | varied |" in words
+    assert f"computed on {MACHINE} with PyTorch {torch.__version__}.\n" in words
     scores = json.loads((whole / "work" / "all" / "eval" / "test" / "scores.json").read_text())
     (cer,) = [
         row
@@ -74,6 +78,22 @@ def test_the_card_tells_the_stages_and_the_scores_of_the_last(whole):
         if (row["metric"], row["group"], row["profile"]) == ("cer", "all", "leaderboard-v3")
     ]
     assert f"| cer | all | leaderboard-v3 | {100 * cer['value']:.1f} % |" in words
+
+
+def test_log_mels_vary_as_asked_and_in_the_last_stage_only(tmp_path):
+    build(
+        tmp_path / "out",
+        tmp_path / "work",
+        no_bars,
+        overrides=[*SMALL, "train.num_steps=1", "train.augment.warp=0.3"],
+        copying=COPYING,
+    )
+    settings = {
+        stage: json.loads((tmp_path / "work" / stage / "run.json").read_text())["identity"]["train"]
+        for stage in ("encoder", "embeddings", "all")
+    }
+    assert [settings[stage]["augment"]["warp"] for stage in settings] == [0.0, 0.0, 0.3]
+    assert [settings[stage]["augment"]["time_masks"] for stage in settings] == [0, 0, 2]
 
 
 def test_only_the_last_stage_changes_the_llm_that_learned_to_copy(whole):

@@ -2,15 +2,18 @@
 
 There is neither a pretrained encoder nor a pretrained LLM of this size. The LLM learns to copy,
 encoder and aligner learn by CTC to hear, then to give the LLM's own token embeddings, at last all
-parts train together. Dialects are dealt by the square root of their size, because the test split
-holds as much of each. The training split is a larger draw of the embedded corpus; development and
-test splits are those of the embedded corpus itself, whose speakers and sentences no training split
-of it shares.
+parts train together on varied log-mels: sooner, variation keeps CTC from finding its letters, and
+without it the model learns the training voices by heart. Dialects are dealt by the square root of
+their size, because the test split holds as much of each. The training split is a larger draw of the
+embedded corpus; development and test splits are those of the embedded corpus itself, whose speakers
+and sentences no training split of it shares.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from maqam.data.manifest import Manifest, read_manifest
 from maqam.data.pool import pool_from_manifest
@@ -38,15 +41,16 @@ RECIPE: Mapping[str, Any] = {
     "train": {
         "phase": "align",
         "llm": "off",
-        "num_steps": 3000,
-        "batch_size": 32,
-        "micro_batches": 2,
+        "num_steps": 2500,
+        "batch_size": 128,
+        "micro_batches": 4,
         "learning_rate": 2e-3,
         "warmup": 0.05,
         "decay": 0.0,
         "beta2": 0.98,
-        "checkpoint_steps": 250,
+        "checkpoint_steps": 500,
         "mixed_precision": True,
+        "augment": {"warp": 0.1, "frequency_masks": 2, "time_masks": 2},
     },
 }
 
@@ -68,7 +72,7 @@ def build(
             LLM are reused when it holds them.
         bars: Opens a progress bar for a stage.
         overrides: Settings `key.sub=value` on top of the recipe of the first stage, from which
-            those of the others follow.
+            those of the others follow; `train.augment` is how log-mels vary in the last.
         resume: Whether to go on from the last whole checkpoint of a stage; copying has none.
         copying: How the LLM learns to copy before it hears anything.
 
@@ -103,16 +107,23 @@ def build(
     scores = _scores(backbone, manifest, stages[-1], bars)
     save_pocket(backbone, output)
     card = output / "README.md"
-    write_text(card, _card(stages, copying, manifest, scores))
+    write_text(card, _card(recipe, copying, manifest, scores, _machine(backbone.device)))
     return card
 
 
 def _stages(recipe: Recipe) -> list[Recipe]:
-    """Give the stages: a new CTC head, then the LLM's embeddings, then the LLM as well."""
+    """Give the stages: a new CTC head, then the LLM's embeddings, then the LLM, log-mels varied.
+
+    The second only has to turn what the first learned, and does so within a few hundred steps.
+    """
+    train = recipe.train
+    plain: dict[str, Any] = {"augment": {}}
+    slower = {"learning_rate": train.learning_rate / 2}
+    turning = {"num_steps": max(1, round(0.3 * train.num_steps)), "decay": 0.6}
     stages = [
-        recipe,
-        _later(recipe, "embeddings", {"decay": 0.6}, slower=2),
-        _later(recipe, "all", {"decay": 1.0 - recipe.train.warmup, "llm": "full"}, slower=4),
+        _stage(recipe, recipe.name, recipe.objective.ctc_head, plain),
+        _stage(recipe, "embeddings", "embeddings", plain | slower | turning),
+        _stage(recipe, "all", "embeddings", slower | {"llm": "full", "decay": 1.0 - train.warmup}),
     ]
     if recipe.name in ("corpus", "copying", "embeddings", "all"):
         raise ConfigError(
@@ -123,16 +134,12 @@ def _stages(recipe: Recipe) -> list[Recipe]:
     return stages
 
 
-def _later(recipe: Recipe, name: str, changes: Mapping[str, Any], slower: int) -> Recipe:
-    """Give a later stage: half the steps, the embeddings as CTC head, a lower rate that falls."""
+def _stage(recipe: Recipe, name: str, ctc_head: str, train: Mapping[str, Any]) -> Recipe:
+    """Give the recipe of a stage: another name, CTC head and training settings."""
     values = recipe.model_dump()
     values["name"] = name
-    values["train"] |= {
-        "num_steps": max(1, recipe.train.num_steps // 2),
-        "learning_rate": recipe.train.learning_rate / slower,
-        **changes,
-    }
-    values["objective"] |= {"ctc_head": "embeddings"}
+    values["objective"]["ctc_head"] = ctc_head
+    values["train"] |= train
     return validate(values, where="pocket")
 
 
@@ -160,8 +167,18 @@ def _scores(
         )
 
 
+def _machine(device: torch.device) -> str:
+    """Name what computed."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "a processor"
+    return f"{name} with PyTorch {torch.__version__}"
+
+
 def _card(
-    stages: Sequence[Recipe], copying: Copying, manifest: Manifest, scores: Mapping[str, Any]
+    recipe: Recipe,
+    copying: Copying,
+    manifest: Manifest,
+    scores: Mapping[str, Any],
+    machine: str,
 ) -> str:
     hours = manifest.column("seconds")[manifest.select(split="train", task="asr")].sum() / 3600
     rows = [
@@ -171,9 +188,11 @@ def _card(
         if row["metric"] in ("wer", "cer") and row["low"] is not None
     ]
     table = [
-        f"| {stage.name} | {', '.join(stage.train.trainable_parts)} | {stage.train.num_steps} "
-        f"| {stage.train.learning_rate:g} | {stage.objective.ctc_head} |"
-        for stage in stages
+        f"| {stage.name} | {', '.join(stage.train.trainable_parts)} "
+        f"| {stage.train.num_steps} x {stage.train.batch_size} "
+        f"| {stage.train.learning_rate:g} | {stage.objective.ctc_head} "
+        f"| {'varied' if stage.train.augment.is_on else 'as they are'} |"
+        for stage in _stages(recipe)
     ]
     return CARD.format(
         hours=hours,
@@ -181,7 +200,8 @@ def _card(
         copying=copying,
         stages="\n".join(table),
         rows="\n".join(rows),
-        recipe=dump_yaml(stages[0].model_copy(update={"output": "runs/pocket"})),
+        recipe=dump_yaml(recipe.model_copy(update={"output": "runs/pocket"})),
+        machine=machine,
         tokens=VOCABULARY_SIZE,
         fingerprint=manifest.fingerprint,
     )
@@ -208,11 +228,16 @@ by blanks and blurred: it learns where to look before what it sees is worth a lo
 stages with a CTC loss on the aligner outputs, whose head is dropped afterwards; the last has the
 next-token loss too.
 
-| stage | trains | steps | learning rate | CTC head |
-|---|---|---|---|---|
+| stage | trains | steps x utterances | learning rate | CTC head | log-mels |
+|---|---|---|---|---|---|
 {stages}
 
 `embeddings` are those of the LLM: what the aligner gives becomes what the LLM learned to copy.
+Varied are log-mels whose frequencies are warped and of which bands and spans are masked.
+
+The last stage was computed on {machine}.
+Data and plans are the same on every machine, but not the rounding of sums: a build elsewhere gives
+other weights.
 
 ## What it scores
 
@@ -223,7 +248,9 @@ of it noisy (8 to 30 dB).
 |---|---|---|---|---|---|
 {rows}
 
-## Recipe of the first stage
+## Recipe
+
+The first stage follows it, without `augment`; the others differ from it as the table says.
 
 ```yaml
 {recipe}```
