@@ -65,6 +65,13 @@ def test_a_plan_is_written_over_by_force_only(world: World, tmp_path: Path) -> N
     assert maqam(*words, "--force").code == 0
 
 
+def test_a_plan_that_a_run_follows_is_not_written_over(world: World, runs: list[Path]) -> None:
+    name, before = f"name={runs[0].name}", load_plan(runs[0] / "plan").fingerprint
+    refused = maqam("plan", world.recipe, name, f"output={runs[0].parent}", "--force")
+    assert_refused(refused, str(runs[0] / "plan"), "a run has begun to follow this plan")
+    assert load_plan(runs[0] / "plan").fingerprint == before
+
+
 def test_a_run_leaves_plan_adapter_record_and_scores(runs: list[Path]) -> None:
     for run in runs:
         assert json.loads((run / "run.json").read_text())["state"] == "finished"

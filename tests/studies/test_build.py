@@ -67,9 +67,12 @@ def test_an_interrupted_build_goes_on_to_the_same_checkpoint(whole, tmp_path, st
 def test_the_card_tells_the_stages_and_the_scores_of_the_last(whole):
     words = (whole / "out" / "README.md").read_text(encoding="utf-8")
     assert "24 utterances" in words
-    assert "| encoder | encoder, aligner | 10 x 4 | 0.002 | linear | as they are |" in words
-    assert "| embeddings | encoder, aligner | 3 x 4 | 0.001 | embeddings | as they are |" in words
-    assert "| all | encoder, aligner, llm | 10 x 4 | 0.001 | embeddings | varied |" in words
+    assert "| encoder | encoder, aligner | 10 x 4 | 0.002 | 0 | linear | as they are |" in words
+    assert (
+        "| embeddings | encoder, aligner | 3 x 4 | 0.001 | 0.6 | embeddings | as they are |"
+        in words
+    )
+    assert "| all | encoder, aligner, llm | 10 x 4 | 0.001 | 0.95 | embeddings | varied |" in words
     assert f"computed on {MACHINE} with PyTorch {torch.__version__}.\n" in words
     scores = json.loads((whole / "work" / "all" / "eval" / "test" / "scores.json").read_text())
     (cer,) = [

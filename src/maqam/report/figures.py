@@ -155,9 +155,9 @@ def weight_figure(study: Study) -> Figure | None:
     head = [row("method", "share of", *(Cell(ink.name, ink=ink) for ink in inks))]
     return Figure(
         title="What was heard, and what was learnt from",
-        caption="A summary has a hundred target tokens and a dialect label two: a balanced "
-        "mixture of utterances is not a balanced mixture of gradients. Under token "
-        "normalisation the share of target tokens is each task's share of the loss.",
+        caption="Targets of a summary are longer than those of a label: a balanced mixture of "
+        "utterances is not a balanced mixture of gradients. Under token normalisation the "
+        "share of target tokens is each task's weight in the loss.",
         legend=inks,
         panels=panels,
         tables=[Table("Shares of the steps taken so far, all seeds", head, rows)],

@@ -73,6 +73,13 @@ def make_study(values: Mapping[str, Any], *, where: str) -> Study:
             where=f"{where}: baseline",
             hint=f"the study's methods are {', '.join(study.methods)}",
         )
+    repeated = sorted({seed for seed in study.seeds if study.seeds.count(seed) > 1})
+    if repeated:
+        raise ConfigError(
+            f"seed {repeated[0]} is there {study.seeds.count(repeated[0])} times",
+            where=f"{where}: seeds",
+            hint="name each seed once: it would train the same runs again",
+        )
     for method in study.methods:
         study.recipe(method, study.seeds[0])
     return study

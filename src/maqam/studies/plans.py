@@ -19,6 +19,7 @@ from maqam.studies.folders import RECIPE_FILE, plan_folder, recipe_of_plan
 from maqam.studies.preparation import Bars, Prepared, open_manifest, prepare
 from maqam.train.online.controller import AdaptivePlan
 from maqam.train.online.probes import choose_probes
+from maqam.train.record import RECORD
 from maqam.train.rows import prepare_rows
 
 _SAMPLED = 200  # rows of a task that its mean target tokens are taken from
@@ -28,11 +29,18 @@ def write_plan(recipe: Recipe, prepared: Prepared, folder: Path, *, overwrite: b
     """Compile the recipe's schedule and write the plan.
 
     Raises:
-        RunError: If the folder holds a plan and `overwrite` is off, or cannot be written.
+        RunError: If the folder holds a plan and `overwrite` is off, a run follows that plan, or it
+            cannot be written.
     """
     if (folder / "plan.json").exists() and not overwrite:
         raise RunError(
             "the folder holds a plan", where=str(folder), hint="write over it with --force"
+        )
+    if overwrite and folder.name == "plan" and (folder.parent / RECORD).exists():
+        raise RunError(
+            "a run has begun to follow this plan, and would be told by another",
+            where=str(folder),
+            hint="give the plan another name, or remove the run's folder",
         )
     if is_adaptive(recipe.schedule):
         raise ScheduleError(

@@ -190,7 +190,7 @@ def _card(
     table = [
         f"| {stage.name} | {', '.join(stage.train.trainable_parts)} "
         f"| {stage.train.num_steps} x {stage.train.batch_size} "
-        f"| {stage.train.learning_rate:g} | {stage.objective.ctc_head} "
+        f"| {stage.train.learning_rate:g} | {stage.train.decay:g} | {stage.objective.ctc_head} "
         f"| {'varied' if stage.train.augment.is_on else 'as they are'} |"
         for stage in _stages(recipe)
     ]
@@ -211,7 +211,7 @@ CARD = """\
 # The pocket audio LLM
 
 `Qwen2_5OmniThinkerForConditionalGeneration` with about 5 M parameters: 2.1 M encoder, 0.05 M
-aligner, 2.4 M LLM with tied embeddings, byte-level BPE of {tokens} tokens, chat and audio tokens of
+aligner, 2.9 M LLM with tied embeddings, byte-level BPE of {tokens} tokens, chat and audio tokens of
 Qwen2.5-Omni. Weights are in half precision.
 
 **All its training speech is synthetic** (eSpeak NG), so it understands the embedded corpus and
@@ -228,8 +228,8 @@ by blanks and blurred: it learns where to look before what it sees is worth a lo
 stages with a CTC loss on the aligner outputs, whose head is dropped afterwards; the last has the
 next-token loss too.
 
-| stage | trains | steps x utterances | learning rate | CTC head | log-mels |
-|---|---|---|---|---|---|
+| stage | trains | steps x utterances | learning rate | decay | CTC head | log-mels |
+|---|---|---|---|---|---|---|
 {stages}
 
 `embeddings` are those of the LLM: what the aligner gives becomes what the LLM learned to copy.
