@@ -14,9 +14,9 @@ from contextlib import nullcontext
 import numpy as np
 import torch
 
-from maqam.models.attention import single_precision_attention
-from maqam.models.backbone import Backbone
-from maqam.models.qwen_omni import load_backbone
+from maqam.models.qwen_omni.attention import single_precision_attention
+from maqam.models.qwen_omni.loading import load_backbone
+from maqam.models.qwen_omni.model import Backbone
 from maqam.models.settings import ModelSettings
 
 NUM_UTTERANCES, NUM_FRAMES = 16, 280

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from maqam.data.importers.run import import_corpus
-from maqam.data.importers.settings import ImportSettings
+from maqam.corpora.importing.run import import_corpus
+from maqam.corpora.settings import ImportSettings
 
 SECONDS = 0.5
 TEXT = "هذا قول من أقوال كثيرة في مجموعة كبيرة رقمه {}"

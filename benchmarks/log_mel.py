@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from transformers import WhisperFeatureExtractor
 
-from maqam.data.log_mel import log_mel
+from maqam.models.log_mel import log_mel
 
 SECONDS = (2, 5, 15, 30)
 RATE = 16_000

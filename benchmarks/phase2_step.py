@@ -37,9 +37,9 @@ from maqam.features.extract import fill_store
 from maqam.features.settings import FeatureSettings
 from maqam.features.store import FeatureStore
 from maqam.models.adapters import add_adapter
-from maqam.models.backbone import Backbone
 from maqam.models.freezing import train_only
-from maqam.models.qwen_omni import load_backbone
+from maqam.models.qwen_omni.loading import load_backbone
+from maqam.models.qwen_omni.model import Backbone
 from maqam.models.settings import ModelSettings
 from maqam.schedule import Uniform, compile
 from maqam.schedule.plan import Plan
@@ -199,8 +199,8 @@ def adapted(model: str | None, settings: TrainSettings) -> Backbone:
 
 
 def small_corpus(folder: Path) -> Path:
-    from maqam.data.synth.corpus import make_corpus
-    from maqam.data.synth.settings import SynthSettings
+    from maqam.synth.corpus import make_corpus
+    from maqam.synth.settings import SynthSettings
 
     return make_corpus(folder, SynthSettings())
 

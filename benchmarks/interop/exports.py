@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from maqam.data.exporters.export import ExportSettings, export_plan
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
 from maqam.data.pool import pool_from_manifest
+from maqam.export.export import ExportSettings, export_plan
 from maqam.schedule import Ads, Plan, Then, Tpc, compile
 from maqam.tasks import TASKS
 

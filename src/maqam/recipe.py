@@ -25,12 +25,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode
 
-from maqam.data.synth.settings import SynthSettings
 from maqam.errors import ConfigError
 from maqam.features.settings import FeatureSettings
 from maqam.models.settings import ModelSettings
 from maqam.schedule import Deal, Schedule, Uniform, schedule_as_table, schedule_from_table
 from maqam.score.settings import ScoreSettings
+from maqam.synth.settings import SynthSettings
 from maqam.train.settings import Objective, TrainSettings
 
 

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from tests.data.cards.corpora import make_corpus
+from tests.corpora.cards.corpora import make_corpus
 
 from .calls import assert_refused, maqam
 

@@ -11,7 +11,7 @@ import pytest
 
 from maqam.cli import screen
 from maqam.errors import RunError
-from maqam.studies import preparation
+from maqam.runs import preparation
 
 from .calls import assert_refused, maqam
 

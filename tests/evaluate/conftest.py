@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
-from maqam.models.backbone import Backbone
-from maqam.models.hearing import OnlineStates
-from maqam.models.pocket import new_pocket
+from maqam.models.audio_states import OnlineStates
+from maqam.models.qwen_omni.model import Backbone
+from maqam.models.qwen_omni.pocket import new_pocket
 from maqam.tasks import DIALECTS, EMOTIONS, TASKS
-from maqam.train.hearing import LogMels
+from maqam.train.log_mels import LogMels
 from tests.factories import make_row, make_tone
 
 NUM_UTTERANCES = 15

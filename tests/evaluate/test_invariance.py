@@ -1,7 +1,7 @@
 import numpy as np
 
 from maqam.evaluate.invariance import check_batches
-from maqam.models.backbone import Backbone
+from maqam.models.qwen_omni.model import Backbone
 from maqam.score.settings import ScoreSettings
 
 SETTINGS = ScoreSettings(max_new_tokens=6, max_label_tokens=4)

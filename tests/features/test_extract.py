@@ -11,7 +11,7 @@ from maqam.features import extract
 from maqam.features.extract import fill_store, store_inputs
 from maqam.features.settings import FeatureSettings
 from maqam.features.store import FeatureStore
-from maqam.models.hearing import online_states
+from maqam.models.audio_states import online_states
 
 from .corpus import make_backbone, make_manifest
 

@@ -13,10 +13,10 @@ from maqam.models.adapters import (
     save_weights,
     target_pattern,
 )
-from maqam.models.backbone import collate
 from maqam.models.freezing import check_trainable, parameter_table, train_only
-from maqam.models.pocket import new_pocket
-from maqam.models.qwen_omni import load_backbone
+from maqam.models.qwen_omni.loading import load_backbone
+from maqam.models.qwen_omni.model import collate
+from maqam.models.qwen_omni.pocket import new_pocket
 from maqam.models.settings import ModelSettings
 
 TEXTS = ["مرحبا يا صديقي كيف الحال"]

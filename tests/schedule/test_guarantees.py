@@ -18,11 +18,11 @@ from maqam.schedule import (
     compile,
     schedule_from_table,
 )
+from maqam.schedule.adaptive.kinds import Online, ThenAuto
+from maqam.schedule.adaptive.protocol import Adaptive, Decision, Observation
+from maqam.schedule.adaptive.rewards import METHODS
+from maqam.schedule.adaptive_plan import GrowingPlan
 from maqam.schedule.compiler import Budget
-from maqam.schedule.growing import GrowingPlan
-from maqam.schedule.kinds.adaptive import Adaptive, Decision, Observation
-from maqam.schedule.kinds.online import Online, ThenAuto
-from maqam.schedule.online.rewards import METHODS
 
 from .test_laws import STATIC, TASKS, asked, pools, positions_of, schedule_of
 

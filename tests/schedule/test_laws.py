@@ -18,7 +18,7 @@ from maqam.schedule import (
     micro_batches,
     schedule_from_table,
 )
-from maqam.schedule.kinds.adaptive import is_adaptive
+from maqam.schedule.adaptive.protocol import is_adaptive
 from maqam.schedule.schedules import KINDS
 
 CASES = settings(max_examples=25, derandomize=True, deadline=None)
@@ -83,7 +83,7 @@ def positions_of(plan: Plan, pool: Pool) -> np.ndarray:
 
 def test_every_kind_has_an_example() -> None:
     adaptive = {kind for kind in KINDS if kind not in EXAMPLES}
-    assert adaptive == {"online"}  # deals while a run trains: tests/schedule/test_growing.py
+    assert adaptive == {"online"}  # deals while a run trains: tests/schedule/test_adaptive_plan.py
     assert not any(is_adaptive(schedule_of(kind)) for kind in STATIC)
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from maqam.data.manifest import read_manifest
 from maqam.errors import ConfigError, RunError, ScheduleError
+from maqam.progress import no_bars
 from maqam.recipe import Recipe, load_recipe, validate
 from maqam.report.overlap import NOT_CHECKED, OVERLAP_FILE
+from maqam.runs import folders, plans, preparation, stages
 from maqam.schedule import load_plan
-from maqam.studies import folders, pipeline, plans, preparation
 from maqam.studies.demo import demo_study
 from maqam.studies.overlap import check_overlap
-from maqam.studies.progress import no_bars
 from maqam.studies.runner import Outcome, run_study
 
 SMALL = (
@@ -142,7 +142,7 @@ def test_a_plan_of_another_schedule_is_not_followed(study: Path) -> None:
     plans.write_plan(own, prepared, own.folder / "plan", overwrite=False)
     for changed in ({"schedule": {"kind": "uniform"}}, {"seed": 1}):
         with pytest.raises(ScheduleError, match="dealt by another schedule, deal or seed"):
-            pipeline.train(copied(own, **changed), prepared, no_bars)
+            stages.train(copied(own, **changed), prepared, no_bars)
 
 
 def test_a_written_plan_is_not_written_over_unasked(study: Path) -> None:
@@ -157,7 +157,7 @@ def test_an_unfinished_run_is_not_scored(study: Path, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_bytes(recipe.read_bytes())
     (tmp_path / "run.json").write_text('{"state": "running"}')
     with pytest.raises(RunError, match="the run is not finished"):
-        pipeline.evaluate(tmp_path, no_bars)
+        stages.evaluate(tmp_path, no_bars)
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:

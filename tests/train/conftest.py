@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from maqam.data.manifest import Manifest
-from maqam.models.backbone import Backbone
+from maqam.models.qwen_omni.model import Backbone
 
 from .corpus import make_backbone, make_manifest
 

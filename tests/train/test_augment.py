@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from maqam.data.log_mel import log_mel
+from maqam.models.log_mel import log_mel
 from maqam.train.augment import Augmentation, augment, warp_frequencies
 from maqam.train.batches import PlanBatches
-from maqam.train.hearing import LogMels
+from maqam.train.log_mels import LogMels
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective, TrainSettings
 from tests.train.corpus import make_backbone, make_manifest, make_plan

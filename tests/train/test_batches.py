@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from maqam.train.batches import PlanBatches, PlanSampler
-from maqam.train.hearing import LogMels
+from maqam.train.log_mels import LogMels
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from maqam.models.dialogue import TURN_END
+from maqam.models.qwen_omni.dialogue import TURN_END
 from maqam.train.ctc import Transcripts, spell
 from maqam.train.rows import prepare_rows
 

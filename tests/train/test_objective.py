@@ -3,11 +3,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from maqam.models.audio_states import OnlineStates
 from maqam.models.freezing import train_only
-from maqam.models.hearing import OnlineStates
 from maqam.train.batches import PlanBatches
 from maqam.train.ctc import spell
-from maqam.train.hearing import LogMels
+from maqam.train.log_mels import LogMels
 from maqam.train.objective import Learner, spelling_embeddings, utterance_weights
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective

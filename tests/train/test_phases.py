@@ -8,11 +8,11 @@ from peft import PeftModel
 
 from maqam.data.manifest import Manifest
 from maqam.errors import MaqamWarning, ModelError, RunError, ScheduleError
-from maqam.models.hearing import OnlineStates
-from maqam.models.qwen_omni import load_backbone
+from maqam.models.audio_states import OnlineStates
+from maqam.models.qwen_omni.loading import load_backbone
 from maqam.models.settings import ModelSettings
 from maqam.train.augment import Augmentation
-from maqam.train.hearing import LogMels
+from maqam.train.log_mels import LogMels
 from maqam.train.phases import Phase, run_phase
 from maqam.train.settings import Objective, TrainSettings
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from maqam.errors import ModelError
-from maqam.models.dialogue import Encoded
+from maqam.models.qwen_omni.dialogue import Encoded
 from maqam.train.rows import check_width, prepare_rows
 
 from .corpus import make_manifest

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from maqam.models.hearing import OnlineStates
+from maqam.models.audio_states import OnlineStates
 from maqam.schedule import Switch
 from maqam.train.batches import PlanBatches
-from maqam.train.hearing import LogMels
+from maqam.train.log_mels import LogMels
 from maqam.train.objective import Learner
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective, TrainSettings

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from maqam.errors import RunError
+from maqam.models.audio_states import OnlineStates
 from maqam.models.freezing import train_only
-from maqam.models.hearing import OnlineStates
 from maqam.schedule.plan import rows_checksum
 from maqam.train.batches import PlanBatches
-from maqam.train.hearing import LogMels
+from maqam.train.log_mels import LogMels
 from maqam.train.objective import Learner
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective, TrainSettings

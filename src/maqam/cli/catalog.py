@@ -22,7 +22,7 @@ def taxonomy(
 ) -> None:
     """Show the shared names of dialects or emotions, or map labels of a corpus to them."""
     from maqam.cli import screen
-    from maqam.data.cards.taxonomy import read_taxonomy
+    from maqam.corpora.cards.taxonomy import read_taxonomy
     from maqam.tasks import TASKS
 
     found = read_taxonomy(name)
@@ -67,7 +67,7 @@ def catalog(
 ) -> None:
     """List the corpora that have a card, with licence and hours, or show one card."""
     from maqam.cli import screen
-    from maqam.data.cards.catalog import all_cards, read_card
+    from maqam.corpora.cards.catalog import all_cards, read_card
 
     if name is None:
         cards = all_cards()

@@ -23,8 +23,8 @@ def synth(
 ) -> None:
     """Make the embedded corpus: SYNTHETIC Arabic speech by eSpeak NG, five tasks."""
     from maqam.cli import screen
-    from maqam.data.synth.corpus import make_corpus
-    from maqam.data.synth.settings import SynthSettings
+    from maqam.synth.corpus import make_corpus
+    from maqam.synth.settings import SynthSettings
 
     settings = SynthSettings(seed=seed).scaled(scale)
     with screen.progress_bar("speak the corpus") as progress:
@@ -46,8 +46,8 @@ def check(
     from dataclasses import asdict
 
     from maqam.cli import screen
-    from maqam.data.checks import check_manifest, write_sound_rows
     from maqam.data.manifest import read_manifest
+    from maqam.inspection.checks import check_manifest, write_sound_rows
 
     found = read_manifest(manifest, check_rows=False)
     with screen.progress_bar("check utterances") as progress:
@@ -87,7 +87,7 @@ def overlap(
     """Find audio, near-duplicates, sentences and speakers that a test set shares with training."""
     from maqam.cli import screen
     from maqam.data.manifest import read_manifest
-    from maqam.data.overlap import find_overlap, overlap_record, side
+    from maqam.inspection.overlap import find_overlap, overlap_record, side
 
     sides = side(read_manifest(train), train_split), side(read_manifest(test), test_split)
     with screen.progress_bar("compare audio") as progress:
@@ -113,7 +113,7 @@ def stats(manifest: ManifestPath, as_json: AsJson = False) -> None:
 
     from maqam.cli import screen
     from maqam.data.manifest import read_manifest
-    from maqam.data.stats import manifest_stats
+    from maqam.inspection.stats import manifest_stats
 
     opened = read_manifest(manifest)
     found = manifest_stats(opened)
@@ -177,11 +177,11 @@ def import_from(
     An interrupted import is continued by the same command.
     """
     from maqam.cli import screen
-    from maqam.data.cards.catalog import is_card, read_card
-    from maqam.data.cards.mapping import labels_of_set
-    from maqam.data.cards.reading import found_parts
-    from maqam.data.importers.run import import_corpus
-    from maqam.data.importers.settings import ImportSettings
+    from maqam.corpora.cards.catalog import is_card, read_card
+    from maqam.corpora.cards.mapping import labels_of_set
+    from maqam.corpora.importing.run import import_corpus
+    from maqam.corpora.layouts.reading import found_parts
+    from maqam.corpora.settings import ImportSettings
 
     settings = ImportSettings(
         kind=kind,

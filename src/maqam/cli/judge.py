@@ -37,7 +37,7 @@ def judge(
     from maqam.cli import screen
     from maqam.evaluate.endpoint import Endpoint
     from maqam.evaluate.judge import Judging
-    from maqam.studies.scored.judging import judge_run
+    from maqam.runs.judging import judge_run
 
     if not model:
         raise typer.BadParameter("--model names the judge, such as --model gpt-4o-mini")

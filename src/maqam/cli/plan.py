@@ -37,7 +37,7 @@ def compile_plan(
     """Compile the schedule of a recipe to the rows of every step."""
     from maqam.cli import screen
     from maqam.recipe import load_recipe
-    from maqam.studies import plans, preparation
+    from maqam.runs import plans, preparation
 
     resolved = load_recipe(recipe, settings or [])
     prepared = preparation.prepare(resolved, screen.progress_bar)
@@ -58,8 +58,8 @@ def show(
 ) -> None:
     """Tell what a plan deals of each task and label: shares, epochs, repeats, part of the loss."""
     from maqam.cli import screen, tables
+    from maqam.runs.folders import plan_folder
     from maqam.schedule import audit, load_plan
-    from maqam.studies.folders import plan_folder
 
     plan = load_plan(plan_folder(folder))
     if picture is not None:
@@ -86,9 +86,9 @@ def diff(
     from dataclasses import asdict
 
     from maqam.cli import screen, tables
+    from maqam.runs.folders import plan_folder
     from maqam.schedule import load_plan
     from maqam.schedule.difference import difference
-    from maqam.studies.folders import plan_folder
 
     found = difference(load_plan(plan_folder(first)), load_plan(plan_folder(second)))
     if as_json:
@@ -112,7 +112,7 @@ def verify(
     from dataclasses import asdict
 
     from maqam.cli import screen
-    from maqam.studies import plans
+    from maqam.runs import plans
 
     checked, findings = plans.verify(folder, screen.progress_bar, recipe=recipe, log=log)
     if as_json:
@@ -151,9 +151,9 @@ def export(
 ) -> None:
     """Write a plan's rows in order for another trainer, with the command that keeps the order."""
     from maqam.cli import screen
-    from maqam.data.exporters.export import ExportSettings, export_plan, not_kept
     from maqam.errors import ConfigError
-    from maqam.studies import plans
+    from maqam.export.export import ExportSettings, export_plan, not_kept
+    from maqam.runs import plans
 
     try:
         settings = ExportSettings(

@@ -19,7 +19,7 @@ def build(
 ) -> None:
     """Train the pocket backbone from random weights on the embedded synthetic corpus."""
     from maqam.cli import screen
-    from maqam.studies.pocket_build import build as pocket
+    from maqam.pocket import build as pocket
 
     card = pocket.build(output, work, screen.progress_bar, overrides=settings or [], resume=resume)
     screen.stdout.print(str(card), markup=False)
@@ -29,6 +29,6 @@ def build(
 def card() -> None:
     """Print how the shipped pocket weights were made and what they score."""
     from maqam.cli import screen
-    from maqam.models.qwen_omni import pocket_path
+    from maqam.models.qwen_omni.loading import pocket_path
 
     screen.stdout.print((pocket_path() / "README.md").read_text(encoding="utf-8"), markup=False)

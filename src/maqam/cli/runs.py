@@ -16,7 +16,7 @@ def features(recipe: RecipeFile, settings: Settings = None, as_json: AsJson = Fa
     """Store the aligner outputs of a recipe's data and cluster their means."""
     from maqam.cli import screen
     from maqam.recipe import load_recipe
-    from maqam.studies import preparation
+    from maqam.runs import preparation
 
     resolved = load_recipe(recipe, settings or [])
     prepared = preparation.prepare(resolved, screen.progress_bar)
@@ -35,11 +35,11 @@ def train(
     """Train one run: the plan is compiled (or found) and followed."""
     from maqam.cli import screen
     from maqam.recipe import load_recipe
-    from maqam.studies import pipeline, preparation
+    from maqam.runs import preparation, stages
 
     resolved = load_recipe(recipe, settings or [])
     prepared = preparation.prepare(resolved, screen.progress_bar)
-    result = pipeline.train(resolved, prepared, screen.progress_bar, resume=resume)
+    result = stages.train(resolved, prepared, screen.progress_bar, resume=resume)
     screen.print_table(
         "trainable parameters",
         ("part", "parameters", "trainable"),
@@ -87,14 +87,14 @@ def evaluate(
         _score_meaning(run, split, bertscore, bertscore_layer, as_json=as_json)
         return
     if rescore:
-        from maqam.studies.rescoring import rescore_run
+        from maqam.runs.rescoring import rescore_run
 
         scores, file = rescore_run(run, split=split, profile=profile)
         screen.say(str(file))
     else:
-        from maqam.studies import pipeline
+        from maqam.runs import stages
 
-        scores = pipeline.evaluate(run, screen.progress_bar, split=split)
+        scores = stages.evaluate(run, screen.progress_bar, split=split)
     if as_json:
         screen.print_json(scores)
     else:
@@ -105,7 +105,7 @@ def _score_meaning(
     run: Path, split: str, encoder: Path, layer: int | None, *, as_json: bool
 ) -> None:
     from maqam.cli import screen
-    from maqam.studies.scored.meaning import score_run_meaning
+    from maqam.runs.bertscore import score_run_meaning
 
     record, file = score_run_meaning(run, encoder, screen.progress_bar, layer=layer, split=split)
     screen.say(str(file))
@@ -124,9 +124,9 @@ def _score_meaning(
 
 def _check_batches(run: Path, split: str, *, as_json: bool) -> None:
     from maqam.cli import screen
-    from maqam.studies import pipeline
+    from maqam.runs import stages
 
-    found = pipeline.check_run_batches(run, screen.progress_bar, split=split)
+    found = stages.check_run_batches(run, screen.progress_bar, split=split)
     if as_json:
         screen.print_json(found.as_dict())
         return

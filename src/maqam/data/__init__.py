@@ -1,1 +1,1 @@
-"""Utterances on disk: manifests, audio and its log-mel frames, checks and counts."""
+"""Utterances on disk: manifests, their audio, and the pool that schedules deal from."""

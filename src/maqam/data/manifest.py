@@ -133,7 +133,7 @@ def read_manifest(path: Path | str, *, check_rows: bool = True) -> Manifest:
     Args:
         path: Its Parquet file, or the folder that holds `manifest.parquet`.
         check_rows: Whether unsound rows are an error; else only the columns are looked at, and
-            `maqam.data.checks` can list every row's faults.
+            `maqam.inspection.checks` can list every row's faults.
 
     Raises:
         ManifestError: If there is none, it is not Parquet, or its rows break the schema.

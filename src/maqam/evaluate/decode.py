@@ -7,8 +7,8 @@ import numpy as np
 from torch import Tensor
 
 from maqam.data.manifest import Manifest
-from maqam.models.backbone import AudioStates, Backbone
-from maqam.models.dialogue import Encoded
+from maqam.models.qwen_omni.dialogue import Encoded
+from maqam.models.qwen_omni.model import AudioStates, Backbone
 from maqam.score.settings import ScoreSettings
 from maqam.tasks import TASKS
 

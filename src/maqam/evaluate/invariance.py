@@ -12,7 +12,7 @@ import numpy as np
 
 from maqam.data.manifest import Manifest
 from maqam.evaluate.decode import Answer, Progress, answer_rows
-from maqam.models.backbone import AudioStates, Backbone
+from maqam.models.qwen_omni.model import AudioStates, Backbone
 from maqam.score.settings import ScoreSettings
 
 

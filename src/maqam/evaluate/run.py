@@ -10,7 +10,7 @@ from maqam.data.manifest import Manifest
 from maqam.errors import RunError
 from maqam.evaluate.decode import Answer, Progress, answer_rows
 from maqam.evaluate.hypotheses import SCORES, Origin, score, write_hypotheses
-from maqam.models.backbone import AudioStates, Backbone
+from maqam.models.qwen_omni.model import AudioStates, Backbone
 from maqam.score.settings import ScoreSettings
 from maqam.tasks import TASKS
 from maqam.text.labels import parse_label

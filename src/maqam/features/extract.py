@@ -18,14 +18,14 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from maqam.data.log_mel import num_frames
 from maqam.data.manifest import Manifest
 from maqam.errors import AudioError, StoreError, first_few
 from maqam.features.pooling import mean_over_frames
 from maqam.features.settings import FeatureSettings
 from maqam.features.store import DONE, FeatureStore, StoreWriter
-from maqam.models.backbone import Backbone
-from maqam.models.hearing import RowAudio, encode_rows
+from maqam.models.audio_states import RowAudio, encode_rows
+from maqam.models.log_mel import num_frames
+from maqam.models.qwen_omni.model import Backbone
 
 Progress = Callable[[int, int], None]
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from maqam.errors import StoreError, first_few
-from maqam.features.growing import GrowingArray
+from maqam.features.npy_file import GrowingArray
 
 FORMAT_VERSION = 1
 DONE, FILLING = "store.json", "filling.json"

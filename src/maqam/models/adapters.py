@@ -18,9 +18,9 @@ from torch import nn
 from transformers import Qwen2TokenizerFast
 
 from maqam.errors import ModelError
-from maqam.models.backbone import Backbone
-from maqam.models.bars import no_foreign_bars
-from maqam.models.dialogue import PADDING, TURN_END
+from maqam.models.quiet import no_foreign_bars
+from maqam.models.qwen_omni.dialogue import PADDING, TURN_END
+from maqam.models.qwen_omni.model import Backbone
 
 
 def add_adapter(

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import TypedDict
 
 from maqam.errors import ModelError, first_few
-from maqam.models.backbone import PARTS, Backbone, part_of
+from maqam.models.qwen_omni.model import PARTS, Backbone, part_of
 
 ADAPTER = "adapter"
 _LORA = ".lora_"

@@ -13,12 +13,12 @@ from markupsafe import Markup
 from maqam.errors import RunError
 from maqam.report import figures, provenance, tables
 from maqam.report.curves import binned_shares, edges
+from maqam.report.format import task_title
 from maqam.report.overlap import overlap_finding, own_overlap
 from maqam.report.palette import TASK_HEX, method_inks, task_inks, task_slot
 from maqam.report.records import Study, read_any
 from maqam.report.results import Board, examples, make_board, verdict
 from maqam.report.svg import Scale, join, stairs, tag
-from maqam.report.words import task_title
 from maqam.schedule import Plan
 
 _WIDTH, _LEFT, _STRIP, _GAP, _TOP = 880, 104, 64, 18, 44

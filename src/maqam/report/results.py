@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from maqam.report.format import amount, headlines, metric_title, task_title, unit
 from maqam.report.records import ALL, Compared, Evaluation, Score, Study
-from maqam.report.words import amount, headlines, metric_title, task_title, unit
 from maqam.seeding import text_id
 from maqam.tasks import TASKS
 

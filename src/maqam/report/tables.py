@@ -6,11 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from maqam.report.charts import Interval, interval_picture, panel_width
-from maqam.report.palette import method_inks, task_inks
-from maqam.report.parts import Cell, Figure, Panel, Table, row
-from maqam.report.records import ALL, Study
-from maqam.report.results import BETTER, WORSE, Board, Result, evaluations, other_profiles
-from maqam.report.words import (
+from maqam.report.format import (
     FAILURES,
     NEUTRAL,
     amount,
@@ -22,6 +18,10 @@ from maqam.report.words import (
     task_title,
     unit,
 )
+from maqam.report.palette import method_inks, task_inks
+from maqam.report.parts import Cell, Figure, Panel, Table, row
+from maqam.report.records import ALL, Study
+from maqam.report.results import BETTER, WORSE, Board, Result, evaluations, other_profiles
 
 _MARKS = {BETTER: "better", WORSE: "worse"}
 _KINDS = {"seconds": "length, s", "snr_db": "SNR, dB"}

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from maqam.errors import ScheduleError
-from maqam.schedule.dealing.batchwise import QuotaDealer, deal_by_draw
+from maqam.schedule.dealing.by_cost import CostDealer, DealtRows
+from maqam.schedule.dealing.by_rows import QuotaDealer, deal_by_draw
 from maqam.schedule.dealing.deck import draw
 from maqam.schedule.dealing.picking import pick
-from maqam.schedule.dealing.rowwise import CostDealer, DealtRows
 from maqam.schedule.dealing.settings import Deal
 from maqam.schedule.flow import Flow
 from maqam.schedule.kinds.base import Schedule, Stage

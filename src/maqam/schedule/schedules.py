@@ -5,12 +5,12 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, cast
 
+from maqam.schedule.adaptive.kinds import Online, ThenAuto
 from maqam.schedule.kinds.base import Schedule
 from maqam.schedule.kinds.compose import Mix, Then
 from maqam.schedule.kinds.curricula import Curriculum, Tpc
 from maqam.schedule.kinds.custom import Custom
 from maqam.schedule.kinds.mixtures import Ads, Alpha, Mixture, Stratified, Uniform, Unimax
-from maqam.schedule.kinds.online import Online, ThenAuto
 
 KINDS: Mapping[str, type[Any]] = {
     "uniform": Uniform,

@@ -1,1 +1,1 @@
-"""Runs from recipe to scores, and studies of runs that differ in one thing."""
+"""Many runs that differ in one thing, compared."""

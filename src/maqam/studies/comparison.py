@@ -7,13 +7,13 @@ from typing import Any
 
 from maqam.errors import RunError
 from maqam.evaluate.hypotheses import read_hypotheses
-from maqam.score.compare import FORMAT_VERSION, compare_methods
+from maqam.files import read_json, write_json
+from maqam.runs.folders import recipe_of
 from maqam.score.comparison.checkpoints import compare_checkpoints
+from maqam.score.comparison.methods import FORMAT_VERSION, compare_methods
 from maqam.score.comparison.transfer import forgetting, negative_transfer
 from maqam.score.scoring import Columns
 from maqam.studies.convergence import convergence_rows
-from maqam.studies.files import read_json, write_json
-from maqam.studies.folders import recipe_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from maqam.files import read_records
 from maqam.report.curves import Steps, steps_from_records
 from maqam.score.comparison.convergence import final_loss, steps_to_loss, steps_to_share
-from maqam.studies.files import read_records
 
 SHARES = (0.5, 0.9)
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from maqam.data.manifest import Manifest
-from maqam.data.overlap import FORMAT_VERSION, find_overlap, overlap_record, side
 from maqam.errors import RunError
-from maqam.studies.files import read_json, write_json
-from maqam.studies.progress import Bars
+from maqam.files import read_json, write_json
+from maqam.inspection.overlap import FORMAT_VERSION, find_overlap, overlap_record, side
+from maqam.progress import Bars
 
 
 def check_overlap(

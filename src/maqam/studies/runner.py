@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from maqam.files import write_json
+from maqam.progress import Bars
 from maqam.report.overlap import OVERLAP_FILE
 from maqam.report.page import write_report
-from maqam.studies import pipeline, preparation
+from maqam.runs import preparation, stages
 from maqam.studies.comparison import compare_study
-from maqam.studies.files import write_json
 from maqam.studies.grid import Study
 from maqam.studies.overlap import check_overlap
-from maqam.studies.progress import Bars
 
 FORMAT_VERSION = 1
 
@@ -61,15 +61,15 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
         (folder / OVERLAP_FILE).unlink(missing_ok=True)
     elapsed: list[float] = []
     for index, (_, recipe) in enumerate(recipes):
-        if pipeline.is_scored(recipe):
+        if stages.is_scored(recipe):
             say(f"[{index + 1}/{len(recipes)}] {recipe.name}: finished before, kept")
             continue
         left = _minutes_left(elapsed, len(recipes) - index)
         say(f"[{index + 1}/{len(recipes)}] {recipe.name}{left}")
         began = time.monotonic()
         own = preparation.prepare(recipe, bars)
-        pipeline.train(recipe, own, bars, resume=True)
-        pipeline.evaluate(recipe.folder, bars, prepared=own)
+        stages.train(recipe, own, bars, resume=True)
+        stages.evaluate(recipe.folder, bars, prepared=own)
         elapsed.append(time.monotonic() - began)
     comparison = compare_study(folder)
     return Outcome(comparison, write_report([folder], folder / "report.html"))

@@ -8,8 +8,8 @@ from functools import cache
 from types import MappingProxyType
 
 from maqam.errors import ConfigError
-from maqam.functions import load_function
 from maqam.text import normalize as step
+from maqam.user_functions import load_function
 
 # what a function of the user's own is tried on: marks, digits, spaces, both scripts, nothing at all
 _TRIED = ("أنا و أنتَ، ٣ أصدقاء!", "  Hello, (World) ۴٫٥%  ", "و و\tو", "«آهـ» ىً ة", "-", "")

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from maqam.data.log_mel import bin_frequencies
+from maqam.models.log_mel import bin_frequencies
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from maqam.models.backbone import AudioStates, Backbone, collate
+from maqam.models.qwen_omni.model import AudioStates, Backbone, collate
 from maqam.schedule.plan import StepRows
 from maqam.schedule.ranks import micro_batches
 from maqam.seeding import generator
 from maqam.train.augment import Augmentation, augment
 from maqam.train.ctc import Transcripts
 from maqam.train.grouping import least_padding
-from maqam.train.hearing import LogMels
+from maqam.train.log_mels import LogMels
 from maqam.train.objective import MicroBatch, supervise, utterance_weights
 from maqam.train.rows import PreparedRows, check_width
 from maqam.train.settings import Objective

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from maqam.models.backbone import Backbone, Batch
+from maqam.models.qwen_omni.last_layer import last_layer_at
+from maqam.models.qwen_omni.model import Backbone, Batch
 from maqam.train.ctc import CtcTargets
 from maqam.train.settings import CtcHead, Objective
-from maqam.train.trimming import last_layer_at
 
 
 def utterance_weights(

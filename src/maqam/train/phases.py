@@ -25,18 +25,18 @@ from maqam.models.adapters import (
     save_adapter,
     save_weights,
 )
-from maqam.models.backbone import AudioStates, Backbone
+from maqam.models.audio_states import OnlineStates
 from maqam.models.freezing import PartParameters, parameter_table, train_only
-from maqam.models.hearing import OnlineStates
+from maqam.models.qwen_omni.model import AudioStates, Backbone
 from maqam.schedule.plan import Followed
 from maqam.seeding import derive
+from maqam.train.adaptive.controller import AdaptivePlan, Controller
+from maqam.train.adaptive.probes import Probes
 from maqam.train.batches import PlanBatches
 from maqam.train.checkpoints import newest_checkpoint, whole_folder
 from maqam.train.ctc import TRANSCRIBED, Transcripts, check_transcribed, spell
-from maqam.train.hearing import LogMels
+from maqam.train.log_mels import LogMels
 from maqam.train.objective import Learner
-from maqam.train.online.controller import AdaptivePlan, Controller
-from maqam.train.online.probes import Probes
 from maqam.train.record import (
     check_same_run,
     versions,

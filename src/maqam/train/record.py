@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from maqam.errors import RunError
-from maqam.models.backbone import Backbone
+from maqam.models.qwen_omni.model import Backbone
 
 FORMAT_VERSION = 1
 RECORD = "run.json"

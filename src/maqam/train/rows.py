@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from maqam.data.log_mel import num_frames
 from maqam.data.manifest import Manifest
 from maqam.errors import ModelError
-from maqam.models.backbone import Backbone
-from maqam.models.dialogue import Encoded
+from maqam.models.log_mel import num_frames
+from maqam.models.qwen_omni.dialogue import Encoded
+from maqam.models.qwen_omni.model import Backbone
 
 Report = Callable[[int, int], None]
 

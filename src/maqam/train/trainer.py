@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from maqam.errors import RunError, first_few
-from maqam.models.attention import single_precision_attention
+from maqam.models.qwen_omni.attention import single_precision_attention
 from maqam.schedule.plan import rows_checksum
 from maqam.seeding import derive
 from maqam.train.batches import PlanBatches, PlanSampler

@@ -17,9 +17,9 @@ from maqam.schedule import (
     Uniform,
     compile,
 )
-from maqam.schedule.dealing.batchwise import QuotaDealer
+from maqam.schedule.dealing.by_cost import Decks
+from maqam.schedule.dealing.by_rows import QuotaDealer
 from maqam.schedule.dealing.deck import draw
-from maqam.schedule.dealing.rowwise import Decks
 
 AXES = ("task", "label")
 

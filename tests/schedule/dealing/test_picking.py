@@ -7,7 +7,7 @@ import pytest
 
 from maqam.errors import ScheduleError
 from maqam.schedule import Ads, Deal, Pick, Pool, Uniform, compile
-from maqam.schedule.dealing.kernels import KERNELS, facility_location, farthest_first, k_dpp
+from maqam.schedule.dealing.diversity import KERNELS, facility_location, farthest_first, k_dpp
 
 AXES = ("task", "label")
 

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 
 from maqam.errors import ScheduleError
-from maqam.schedule.dealing.batchwise import Dealt
+from maqam.schedule.dealing.by_rows import Dealt
 from maqam.schedule.dealing.deck import keys
-from maqam.schedule.dealing.kernels import KERNELS
+from maqam.schedule.dealing.diversity import KERNELS
 from maqam.schedule.dealing.settings import Pick
 from maqam.schedule.pool import Cells, Pool
 from maqam.seeding import generator

@@ -7,10 +7,10 @@ from typing import Any, Literal
 import numpy as np
 
 from maqam.errors import ScheduleError
-from maqam.functions import load_function
 from maqam.schedule.flow import Flow, check_shares
 from maqam.schedule.kinds.base import Stage, check
 from maqam.schedule.pool import Cells, Pool
+from maqam.user_functions import load_function
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Checkpoints side by side on one split: which of these models is better, not which method.
 
 One model of each kind says nothing of the next training, so the verdict names checkpoints. Between
-methods the test is that of `maqam.score.compare`, over seeds.
+methods the test is that of `maqam.score.comparison.methods`, over seeds.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import numpy as np
 
 from maqam.errors import RunError
 from maqam.score.bootstrap import percentiles
-from maqam.score.compare import NO_DIFFERENCE, SIGNIFICANCE, holm
+from maqam.score.comparison.methods import NO_DIFFERENCE, SIGNIFICANCE, holm
 from maqam.score.comparison.paired import (
     bootstrap_differences,
     bootstrap_p_value,

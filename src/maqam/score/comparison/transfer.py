@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from maqam.errors import RunError
-from maqam.score.compare import compare_methods
+from maqam.score.comparison.methods import compare_methods
 from maqam.score.scoring import Columns, take
 from maqam.score.settings import ScoreSettings
 from maqam.tasks import TASKS

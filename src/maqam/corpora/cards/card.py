@@ -1,0 +1,394 @@
+"""What a corpus card holds: where a corpus is, under what licence, and how its files are laid out.
+
+A card states what was seen documented and nothing else: what nobody documents is null or "unknown",
+and `layout_seen` names where the layout was read.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from maqam.corpora.cards.taxonomy import TAXONOMIES, read_taxonomy
+from maqam.data.schema import SPLITS
+from maqam.tasks import TASKS
+
+Basis = Literal["seen", "secondary", "unchecked", "unknown"]
+
+
+def _inside(pattern: str) -> str:
+    path = PurePosixPath(pattern)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"{pattern!r} leaves the folder of the corpus")
+    return pattern
+
+
+def _expression(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from error
+    return pattern
+
+
+Patterns = tuple[Annotated[str, AfterValidator(_inside)], ...]
+Expression = Annotated[str, AfterValidator(_expression)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Licence(_Settings):
+    """Under what terms a corpus is given.
+
+    Attributes:
+        name: Its name, or "unknown".
+        basis: How it is known: seen at the source, told by others, not checked, or not at all.
+        note: What to heed.
+    """
+
+    name: str
+    basis: Basis
+    note: str = ""
+
+
+class Hours(_Settings):
+    """How much audio a corpus has.
+
+    Attributes:
+        total: Hours of all of it; null where that is not documented.
+        note: Where the number is from, and what is known of its parts.
+    """
+
+    total: float | None
+    note: str
+
+
+class Obtain(_Settings):
+    """Where a corpus is to be had.
+
+    Attributes:
+        access: What it takes.
+        where: Address, or who gives it.
+    """
+
+    access: Literal["open", "form", "request", "paid", "ids only", "unknown"]
+    where: str
+
+
+class Overlap(_Settings):
+    """What a corpus shares with another, or with itself.
+
+    Attributes:
+        corpus: Name of the other corpus.
+        text: What is shared.
+    """
+
+    corpus: str
+    text: str
+
+
+class Labels(_Settings):
+    """How the labels of a corpus become shared names.
+
+    Attributes:
+        taxonomy: "dialect" or "emotion".
+        scheme: Its label set; null if `map` is all there is.
+        map: Labels that the label set lacks, each with a code of the taxonomy or null.
+        ignore_case: Whether labels are looked up in lower case.
+    """
+
+    taxonomy: Literal["dialect", "emotion"]
+    scheme: str | None = None
+    map: Mapping[str, str | None] = {}
+    ignore_case: bool = False
+
+    @model_validator(mode="after")
+    def _are_known(self) -> "Labels":
+        found = read_taxonomy(self.taxonomy)
+        if self.scheme is not None and self.scheme not in found.schemes:
+            raise ValueError(f"no scheme {self.scheme!r}; use {', '.join(found.schemes)}")
+        wrong = [code for code in self.map.values() if code is not None and code not in found.nodes]
+        if wrong:
+            raise ValueError(f"no {self.taxonomy} {', '.join(wrong)}")
+        return self
+
+
+class Fields(_Settings):
+    """What a row's values become; each is a text in which `{column}` stands for a column's value.
+
+    `{column?}` may be missing. Beside the row's own columns there are `{path}` of its file from the
+    source on, `{file}` (the same without suffix), `{parent}` (the path of its folder), `{folder}`
+    (its name), `{top}` (the first folder of the path), `{stem}` and `{line}`.
+
+    Attributes:
+        id: Name of the utterance.
+        audio: Its file, from the source on; of several, which may hold `*`, the first that exists.
+        text: What is said, or the text to summarize.
+        summary: Its summary.
+        label: Its class, which `labels` of the card maps.
+        dialect: Its dialect; the country of the label where the card maps dialects.
+        speaker: Who speaks.
+        start: Where the segment begins.
+        end: Where it ends.
+        times_per_second: Units of start and end in a second: 1 for seconds, 16000 for samples.
+    """
+
+    id: str = "{file}"
+    audio: Patterns = ()
+    text: str | None = None
+    summary: str | None = None
+    label: str | None = None
+    dialect: str | None = None
+    speaker: str | None = None
+    start: str | None = None
+    end: str | None = None
+    times_per_second: Annotated[float, Field(gt=0)] = 1.0
+
+
+class _Part(_Settings):
+    name: str
+    split: Literal["train", "dev", "test"] | None = None
+    fields: Fields | None = None
+
+
+class TablePart(_Part):
+    """Rows of text tables.
+
+    Attributes:
+        name: Name of the part.
+        split: Our split of it; null where the corpus has none.
+        fields: Its fields, if they are not those of the card.
+        files: Patterns of its files from the source on; the first that matches any is taken.
+        format: CSV (commas, quoted), TSV (tabs, never quoted) or JSON lines.
+        header: Names of the columns, for a table without a line of them.
+        archive: A tar that holds the audio; `audio` of the fields then names its members.
+    """
+
+    kind: Literal["table"]
+    files: Patterns
+    format: Literal["csv", "tsv", "jsonl"]
+    header: tuple[str, ...] | None = None
+    archive: Annotated[str, AfterValidator(_inside)] | None = None
+
+
+class ParquetPart(_Part):
+    """Rows of Parquet files, with the encoded audio in a column.
+
+    Attributes:
+        name: Name of the part.
+        split: Our split of it; null where the corpus has none.
+        fields: Its fields, if they are not those of the card.
+        files: Patterns of its files from the source on; the first that matches any is taken.
+        audio_column: Column of bytes and path.
+    """
+
+    kind: Literal["parquet"]
+    files: Patterns
+    audio_column: str = "audio"
+
+
+class NamesPart(_Part):
+    """Audio files whose names say all there is.
+
+    Attributes:
+        name: Name of the part.
+        split: Our split of it; null where the corpus has none.
+        fields: Its fields, if they are not those of the card.
+        files: Patterns of the audio files.
+        pattern: Regular expression found in the path from the source on; its groups are columns.
+    """
+
+    kind: Literal["names"]
+    files: Patterns
+    pattern: Expression
+
+
+class LinesPart(_Part):
+    """Lines of text files that each describe an utterance; other lines are passed over.
+
+    Attributes:
+        name: Name of the part.
+        split: Our split of it; null where the corpus has none.
+        fields: Its fields, if they are not those of the card.
+        files: Patterns of the text files.
+        pattern: Regular expression that a line begins with; its groups are columns.
+    """
+
+    kind: Literal["lines"]
+    files: Patterns
+    pattern: Expression
+
+
+class KaldiPart(_Part):
+    """A Kaldi data directory, with the columns utterance, recording, wav, start, end, text, label.
+
+    Attributes:
+        name: Name of the part.
+        split: Our split of it; null where the corpus has none.
+        fields: Its fields, if they are not those of the card.
+        folders: Patterns of the directory; the first that matches is taken.
+        text: Name of the file of texts; null for none.
+        segments: Name of the file of segments, if it is there.
+        labels: Name of the file of labels, by utterance or by recording; null for none.
+        buckwalter: Whether the texts are in Buckwalter's transliteration.
+    """
+
+    kind: Literal["kaldi"]
+    folders: Patterns
+    text: str | None = None
+    segments: str = "segments"
+    labels: str | None = None
+    buckwalter: bool = False
+
+
+class SegmentsXmlPart(_Part):
+    """XML of MGB-2, with the columns id, recording, start, end, text, who and wmer.
+
+    Attributes:
+        name: Name of the part.
+        split: Our split of it; null where the corpus has none.
+        fields: Its fields, if they are not those of the card.
+        files: Patterns of the XML files.
+        most_wmer: Segments of a higher matched word error rate, in percent, are left out.
+    """
+
+    kind: Literal["segments_xml"]
+    files: Patterns
+    most_wmer: float
+
+
+class SubtitlesPart(_Part):
+    """A CSV of recordings with a WebVTT file each: columns of the row, and start, end and cue.
+
+    Attributes:
+        name: Name of the part.
+        split: Our split of it; null where the corpus has none.
+        fields: Its fields, if they are not those of the card.
+        files: Patterns of the CSV.
+        subtitles: The WebVTT file of a row.
+    """
+
+    kind: Literal["subtitles"]
+    files: Patterns
+    subtitles: str
+
+
+Part = Annotated[
+    TablePart | ParquetPart | NamesPart | LinesPart | KaldiPart | SegmentsXmlPart | SubtitlesPart,
+    Field(discriminator="kind"),
+]
+
+
+class Card(_Settings):
+    """One corpus.
+
+    Attributes:
+        name: Short name, by which commands know it.
+        title: Name for people.
+        language: Language of its prompts, "ar" or "en".
+        tasks: Tasks that its rows can serve, the usual one first.
+        no_task: Why it can serve none, where it cannot.
+        about: What it is, in a sentence.
+        licence: Its terms.
+        hours: How much audio it has.
+        obtain: Where it is to be had.
+        citation: How to cite it, or "unknown".
+        overlaps: What it is known to share with other corpora.
+        layout_seen: Where its layout was read.
+        notes: What a user should know.
+        labels: How its labels become shared names; null if it has none.
+        fields: What the values of a row become.
+        parts: Its files, by part.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    title: str
+    language: Literal["ar", "en"]
+    tasks: tuple[str, ...] = ()
+    no_task: str | None = None
+    about: str
+    licence: Licence
+    hours: Hours
+    obtain: Obtain
+    citation: str
+    overlaps: tuple[Overlap, ...] = ()
+    layout_seen: str
+    notes: tuple[str, ...] = ()
+    labels: Labels | None = None
+    fields: Fields
+    parts: Annotated[tuple[Part, ...], Field(min_length=1)]
+
+    @field_validator("tasks")
+    @classmethod
+    def _tasks_exist(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [task for task in tasks if task not in TASKS]
+        if unknown:
+            raise ValueError(f"no task {', '.join(unknown)}; use {', '.join(TASKS)}")
+        return tasks
+
+    @model_validator(mode="after")
+    def _says_why_it_has_no_task(self) -> "Card":
+        if bool(self.tasks) == bool(self.no_task):
+            raise ValueError("give tasks, or say in no_task why there are none")
+        return self
+
+    @model_validator(mode="after")
+    def _maps_its_labels(self) -> "Card":
+        needed = {read_taxonomy(name).task: name for name in TAXONOMIES}
+        own = self.labels.taxonomy if self.labels else None
+        for task in self.tasks:
+            if needed.get(task, own) != own:
+                raise ValueError(f"task {task} needs labels of the taxonomy {needed[task]}")
+        return self
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Our splits that its parts fill, in order; empty where the corpus has none."""
+        present = {part.split for part in self.parts}
+        return tuple(split for split in SPLITS if split in present)
+
+    def part_fields(self, part: _Part) -> Fields:
+        """Give the fields of a part: its own, else the card's."""
+        return part.fields or self.fields
+
+
+_PLACE = re.compile(r"\{(\w+)(\??)\}")
+
+
+def filled(template: str, values: Mapping[str, object]) -> str | None:
+    """Put a row's values into a template.
+
+    Args:
+        template: Text in which `{column}` stands for a value, and `{column?}` for one that may be
+            missing.
+        values: The row's columns.
+
+    Returns:
+        The text; None if it is empty, or if a value that may be missing is.
+
+    Raises:
+        KeyError: If a column that must be there is missing.
+
+    Examples:
+        >>> filled("{show}/{speaker}", {"show": "a", "speaker": "b"})
+        'a/b'
+        >>> filled("{start?}", {}) is None
+        True
+    """
+    is_absent = False
+
+    def value(found: re.Match[str]) -> str:
+        nonlocal is_absent
+        name, may_miss = found.groups()
+        if may_miss and values.get(name) in (None, ""):
+            is_absent = True
+            return ""
+        given = values[name]
+        return "" if given is None else str(given)
+
+    text = _PLACE.sub(value, template)
+    return None if is_absent or not text.strip() else text

@@ -1,0 +1,204 @@
+"""Shared names of dialects and emotions, and what corpora call them.
+
+A label set of a corpus is a scheme: it maps the corpus's labels to nodes of the taxonomy, and back.
+The same three letters mean a city in one scheme and a country in another (`ALG`, `TUN`), so no
+label is looked up without its scheme.
+"""
+
+import functools
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+
+from pydantic import BaseModel, ConfigDict
+
+from maqam.corpora.cards.yaml_files import parsed
+from maqam.errors import ConfigError, ManifestError
+
+TAXONOMIES: Mapping[str, str] = {"dialect": "dialects.yaml", "emotion": "emotions.yaml"}
+
+
+class Node(BaseModel):
+    """One shared name.
+
+    Attributes:
+        title: Its name for people.
+        level: "region", "country" or "city" of a dialect; "emotion" or "shade" of an emotion.
+        within: The node one level up; None at the top.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    level: str
+    within: str | None = None
+
+
+class Taxonomy(BaseModel):
+    """Shared names, and the labels of corpora for them.
+
+    Attributes:
+        name: "dialect" or "emotion".
+        task: The task whose labels its upper nodes are.
+        nodes: Every shared name by its code: ISO 3166-1 alpha-2 for a country.
+        schemes: By label set, the code of each of its labels; None for a label that names none.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    task: str
+    nodes: Mapping[str, Node]
+    schemes: Mapping[str, Mapping[str, str | None]]
+
+    def codes(self, labels: Iterable[str], scheme: str) -> list[str | None]:
+        """Give the shared code of each label of a corpus.
+
+        Args:
+            labels: Labels as the corpus writes them.
+            scheme: The label set that they belong to, such as "adi17".
+
+        Returns:
+            A code for each label; None where the scheme says that a label names none.
+
+        Raises:
+            ConfigError: If there is no such scheme.
+            ManifestError: If the scheme lacks labels; it lists them all, with their counts.
+
+        Examples:
+            >>> dialects = read_taxonomy("dialect")
+            >>> dialects.codes(["EGY", "KSA"], "adi17"), dialects.codes(["CAI"], "madar26")
+            (['EG', 'SA'], ['EG-CAI'])
+        """
+        known = self.scheme(scheme)
+        found = list(labels)
+        missing = Counter(label for label in found if label not in known)
+        if missing:
+            listed = ", ".join(f"{name!r} ({count})" for name, count in sorted(missing.items()))
+            raise ManifestError(
+                f"{len(missing)} labels have no {self.name} in {scheme}: {listed}",
+                where=f"{self.name} taxonomy",
+                hint=f"{scheme} maps {', '.join(known)}; add the labels to the card's `labels.map`",
+            )
+        return [known[label] for label in found]
+
+    def labels(self, code: str, scheme: str) -> tuple[str, ...]:
+        """Give what a label set calls a code, or all it has within it.
+
+        Args:
+            code: A node, such as "EG" or "maghrebi".
+            scheme: The label set to name it in.
+
+        Returns:
+            The labels of the node itself; where the scheme has none, those of all nodes within it.
+
+        Raises:
+            ConfigError: If there is no such scheme or node.
+
+        Examples:
+            >>> dialects = read_taxonomy("dialect")
+            >>> dialects.labels("EG", "adi17"), dialects.labels("EG", "madar26")
+            (('EGY',), ('ALX', 'ASW', 'CAI'))
+        """
+        known = self.scheme(scheme)
+        self._check(code)
+        own = tuple(label for label, node in known.items() if node == code)
+        return own or tuple(
+            label
+            for label, node in known.items()
+            if node is not None and code in self.ancestors(node)
+        )
+
+    def ancestors(self, code: str) -> tuple[str, ...]:
+        """Give a node and all it lies within, the node first.
+
+        Raises:
+            ConfigError: If there is no such node.
+
+        Examples:
+            >>> read_taxonomy("dialect").ancestors("EG-CAI")
+            ('EG-CAI', 'EG', 'egyptian')
+        """
+        self._check(code)
+        found = [code]
+        while (above := self.nodes[found[-1]].within) is not None:
+            found.append(above)
+        return tuple(found)
+
+    def within(self, code: str, allowed: Sequence[str]) -> str | None:
+        """Give the nearest of the allowed nodes that a node is, or lies within.
+
+        Returns:
+            The node; None where none of them holds it.
+
+        Raises:
+            ConfigError: If there is no such node.
+
+        Examples:
+            >>> read_taxonomy("dialect").within("EG-CAI", ("egyptian", "gulf"))
+            'egyptian'
+            >>> read_taxonomy("emotion").within("surprised", ("neutral", "happy")) is None
+            True
+        """
+        return next((node for node in self.ancestors(code) if node in allowed), None)
+
+    def at_level(self, code: str, level: str) -> str | None:
+        """Give the node of a level that a node is, or lies within; None where there is none.
+
+        Raises:
+            ConfigError: If there is no such node.
+
+        Examples:
+            >>> dialects = read_taxonomy("dialect")
+            >>> dialects.at_level("EG-CAI", "country"), dialects.at_level("msa", "country")
+            ('EG', None)
+        """
+        return next(
+            (node for node in self.ancestors(code) if self.nodes[node].level == level), None
+        )
+
+    def scheme(self, name: str) -> Mapping[str, str | None]:
+        """Give a label set: the code of each of its labels.
+
+        Raises:
+            ConfigError: If there is no such scheme.
+
+        Examples:
+            >>> read_taxonomy("dialect").scheme("madar6")["BEI"]
+            'LB-BEI'
+        """
+        if name not in self.schemes:
+            raise ConfigError(
+                f"no scheme {name!r} of {self.name}s",
+                where="scheme",
+                hint=f"use {', '.join(self.schemes)}",
+            )
+        return self.schemes[name]
+
+    def _check(self, code: str) -> None:
+        if code not in self.nodes:
+            raise ConfigError(
+                f"no {self.name} {code!r}", where="code", hint=f"use {', '.join(self.nodes)}"
+            )
+
+
+@functools.cache
+def read_taxonomy(name: str) -> Taxonomy:
+    """Give the taxonomy of dialects or of emotions.
+
+    Args:
+        name: "dialect" or "emotion".
+
+    Raises:
+        ConfigError: If there is no such taxonomy.
+
+    Examples:
+        >>> read_taxonomy("dialect").nodes["MR"].title
+        'Mauritania'
+    """
+    if name not in TAXONOMIES:
+        raise ConfigError(
+            f"no taxonomy {name!r}", where="taxonomy", hint=f"use {', '.join(TAXONOMIES)}"
+        )
+    file = resources.files(__package__) / TAXONOMIES[name]
+    return parsed(file.read_text(encoding="utf-8"), Taxonomy, where=TAXONOMIES[name])

@@ -1,0 +1,1 @@
+"""How each format of the field is read; `maqam.corpora.importing.run` is the entry."""

@@ -1,0 +1,136 @@
+"""Which column of a table is which of ours, and the utterance that a row makes."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from maqam.corpora.settings import ImportSettings
+from maqam.corpora.utterance import (
+    Place,
+    Slice,
+    Sound,
+    UnfitRowError,
+    Utterance,
+    located,
+    number,
+    shown,
+    words,
+)
+from maqam.errors import ManifestError
+from maqam.tasks import TASKS
+
+KNOWN: Mapping[str, tuple[str, ...]] = {
+    "id": ("id", "utterance_id", "utt_id"),
+    "audio": ("audio", "path", "audio_path", "audio_filepath", "file_name", "filename", "file"),
+    "start": ("start", "offset"),
+    "end": ("end",),
+    "seconds": ("seconds", "duration"),
+    "text": ("text", "sentence", "transcription", "transcript"),
+    "summary": ("summary",),
+    "label": ("label", "emotion"),
+    "dialect": ("dialect",),
+    "speaker": ("speaker", "speaker_id", "client_id"),
+    "source": ("source",),
+    "split": ("split",),
+    "task": ("task",),
+}
+
+
+class Columns:
+    """The columns of a source by our names.
+
+    Args:
+        settings: Columns that are given by name.
+        present: The source's columns, where it has a header: then a column that is given must be
+            there.
+        where: The source, for errors.
+
+    Raises:
+        ManifestError: If a column that is given is not there.
+
+    Examples:
+        >>> columns = Columns(ImportSettings(kind="table", columns={"text": "words"}))
+        >>> columns.value({"words": "نعم", "text": "لا"}, "text")
+        'نعم'
+    """
+
+    def __init__(
+        self,
+        settings: ImportSettings,
+        present: Collection[str] | None = None,
+        where: str = "",
+    ) -> None:
+        self._given = settings.columns
+        absent = [name for name in self._given.values() if present and name not in present]
+        if absent:
+            raise ManifestError(
+                f"it has no column {', '.join(map(repr, absent))}",
+                where=where,
+                hint=f"it has {', '.join(map(str, present or ()))}",
+            )
+        self._names = {ours: (given,) for ours, given in self._given.items()}
+
+    def name(self, ours: str, row: Mapping[str, object]) -> str | None:
+        """Give the source's name of one of our columns in a row, None where it has none."""
+        names = self._names.get(ours, KNOWN[ours])
+        return next((name for name in names if row.get(name) is not None), None)
+
+    def value(self, row: Mapping[str, object], ours: str) -> object:
+        """Give what a row holds in one of our columns, None for nothing."""
+        name = self.name(ours, row)
+        return None if name is None else row[name]
+
+    def sound(
+        self, row: Mapping[str, object], path: str, held: bytes | Slice | None = None
+    ) -> Sound:
+        """Give the audio of a row; a length counts only with a start, or if its column was given.
+
+        Raises:
+            UnfitRowError: If a time is no number.
+        """
+        start = number(self.value(row, "start"), "start")
+        end = number(self.value(row, "end"), "end")
+        seconds = number(self.value(row, "seconds"), "seconds")
+        if start is None and "seconds" not in self._given:
+            seconds = None
+        if end is not None:
+            seconds = end - (start or 0.0)
+        return Sound(path, start or 0.0, seconds, held)
+
+    def utterance(self, place: Place, row: Mapping[str, object], sound: Sound | None) -> Utterance:
+        """Give the utterance of a row.
+
+        Raises:
+            UnfitRowError: If a value is neither text nor a number.
+        """
+        id_, text, summary, dialect, speaker, source, split, task = (
+            words(self.value(row, ours), ours)
+            for ours in ("id", "text", "summary", "dialect", "speaker", "source", "split", "task")
+        )
+        label = words(self.value(row, "label"), "label")
+        labelled = [name for name, one in TASKS.items() if one.labels]
+        return Utterance(
+            place=place,
+            id=id_,
+            sound=sound,
+            text=text,
+            summary=summary,
+            labels=dict.fromkeys(labelled, label) if label else {},
+            dialect=dialect,
+            speaker=speaker,
+            source=source,
+            split=split,
+            task=task,
+        )
+
+    def path(self, row: Mapping[str, object], media: Path) -> str | None:
+        """Give the path in a row's audio column, None where it has none.
+
+        Raises:
+            UnfitRowError: If it is no path.
+        """
+        found = self.value(row, "audio")
+        if found is None or found == "":
+            return None
+        if not isinstance(found, str):
+            raise UnfitRowError("no audio path", f"audio is {shown(found)}")
+        return located(media, found)

@@ -1,0 +1,77 @@
+"""NeMo manifests: JSON lines with audio_filepath, duration, text and offset."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from maqam.corpora.lines import Lines, numbered, parsed
+from maqam.corpora.settings import ImportSettings
+from maqam.corpora.utterance import (
+    Found,
+    Place,
+    Sound,
+    Unfit,
+    UnfitRowError,
+    Utterance,
+    located,
+    number,
+    shown,
+    words,
+)
+
+_LABELS = {"did": ("dialect", "label"), "ser": ("emotion", "label")}
+
+
+def nemo_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
+    """Read a manifest of NeMo.
+
+    Args:
+        source: JSON lines, or gzip of them.
+        settings: Where relative audio paths start; the manifest's folder when absent, which also
+            stands for `{data_folder}` in a path.
+
+    Raises:
+        ManifestError: If the source cannot be read.
+    """
+    media = (settings.media_dir or source.parent).absolute()
+    with Lines(source) as lines:
+        for line, text in numbered(lines):
+            place, row = Place(source.name, line), {}
+            try:
+                if isinstance(text, UnfitRowError):
+                    raise text
+                row = parsed(text)
+                yield _utterance(place, row, media)
+            except UnfitRowError as error:
+                yield Unfit(place, _name(row), error.kind, error.text)
+
+
+def _utterance(place: Place, row: Mapping[str, Any], media: Path) -> Utterance:
+    path = row.get("audio_filepath")
+    if not isinstance(path, str) or not path:
+        raise UnfitRowError("no audio path", f"audio_filepath is {shown(path)}")
+    path = path.removeprefix("{data_folder}").lstrip("/") if path.startswith("{data") else path
+    start = number(row.get("offset"), "offset") or 0.0
+    sound = Sound(located(media, path), start, number(row.get("duration"), "duration"))
+    labels = {
+        task: found
+        for task, names in _LABELS.items()
+        if (found := next((words(row[name], name) for name in names if row.get(name)), None))
+    }
+    return Utterance(
+        place=place,
+        id=_name(row),
+        sound=sound,
+        text=words(row.get("text"), "text"),
+        summary=words(row.get("summary"), "summary"),
+        labels=labels,
+        dialect=words(row.get("dialect"), "dialect"),
+        speaker=words(row.get("speaker"), "speaker"),
+        source=words(row.get("source"), "source"),
+        task=words(row.get("task"), "task"),
+    )
+
+
+def _name(row: Mapping[str, Any]) -> str | None:
+    name = row.get("id")
+    return name if isinstance(name, str) and name else None

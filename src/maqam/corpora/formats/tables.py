@@ -1,0 +1,212 @@
+"""Tables of text: CSV, TSV and JSON lines with a column map, and Common Voice.
+
+TSV has no quoting, as Common Voice and most corpora write it: a lone quotation mark is text.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping
+from itertools import count
+from pathlib import Path
+
+from maqam.corpora.formats.columns import Columns
+from maqam.corpora.lines import Lines, numbered, parsed
+from maqam.corpora.settings import ImportSettings
+from maqam.corpora.utterance import (
+    Found,
+    Place,
+    Unfit,
+    UnfitRowError,
+    Utterance,
+    shown,
+)
+from maqam.errors import ManifestError
+from maqam.tasks import TASKS
+
+Row = Mapping[str, object]
+
+_COMMON_VOICE_SPLITS = ("train", "dev", "test")
+_SUFFIXES = (".csv", ".tsv", ".jsonl")
+
+
+def table_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
+    """Read a table whose columns are named by a header or by the keys of its rows.
+
+    Args:
+        source: CSV, TSV or JSON lines, also gzipped, by suffix.
+        settings: Columns, and where relative audio paths start: the table's folder when absent.
+
+    Raises:
+        ManifestError: If it cannot be read, has another suffix, or lacks a column.
+    """
+    name = source.name.removesuffix(".gz")
+    suffix = next((one for one in _SUFFIXES if name.endswith(one)), None)
+    if suffix is None:
+        raise ManifestError(
+            "its name tells no format",
+            where=str(source),
+            hint=f"name it {', '.join(_SUFFIXES)}, also with .gz",
+        )
+    media = (settings.media_dir or source.parent).absolute()
+    with Lines(source) as lines:
+        if suffix == ".jsonl":
+            columns = Columns(settings)
+            yield from _found(source.name, _json_rows(lines), columns, media)
+            return
+        cells = _quoted(lines) if suffix == ".csv" else _tabbed(lines)
+        header = _header(cells, source)
+        columns = Columns(settings, header, str(source))
+        _check_audio(columns, header, settings, source)
+        yield from _found(source.name, _named(cells, header), columns, media)
+
+
+def common_voice_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
+    """Read Common Voice, whatever its release: columns are found by name.
+
+    Args:
+        source: A TSV, or the folder of a language: then its train, dev and test.
+        settings: Where clips are: the folder `clips` beside the TSV when absent.
+
+    Raises:
+        ManifestError: If there is no TSV, or it lacks a column.
+    """
+    files = [source]
+    if source.is_dir():
+        named = [source / f"{split}.tsv" for split in _COMMON_VOICE_SPLITS]
+        files = [file for file in named if file.is_file()]
+    if not files:
+        names = ", ".join(f"{split}.tsv" for split in _COMMON_VOICE_SPLITS)
+        raise ManifestError(f"there is no {names}", where=str(source), hint="give a TSV")
+    columns = Columns(settings)
+    for file in files:
+        media = (settings.media_dir or file.parent / "clips").absolute()
+        with Lines(file) as lines:
+            cells = _tabbed(lines)
+            header = _header(cells, file)
+            absent = [name for name in ("path", "sentence") if name not in header]
+            if absent:
+                raise ManifestError(
+                    f"it has no column {', '.join(absent)}",
+                    where=str(file),
+                    hint="give a TSV of Common Voice, or import it as a table",
+                )
+            for line, found in _named(cells, header):
+                row = found
+                if not isinstance(row, UnfitRowError):
+                    corpus = settings.corpus or "common-voice"
+                    row = {**_common_voice(row, file), "source": corpus}
+                yield _made(Place(file.name, line), row, columns, media)
+
+
+def _common_voice(row: Row, file: Path) -> Row:
+    kept = {name: row.get(name) for name in ("path", "sentence", "client_id")}
+    name = row["path"]
+    split = file.stem if file.stem in _COMMON_VOICE_SPLITS else None
+    return {**kept, "id": str(name).rsplit(".", 1)[0] if name else None, "split": split}
+
+
+def _found(
+    name: str, rows: Iterator[tuple[int, Row | UnfitRowError]], columns: Columns, media: Path
+) -> Iterator[Found]:
+    for line, row in rows:
+        yield _made(Place(name, line), row, columns, media)
+
+
+def _made(place: Place, row: Row | UnfitRowError, columns: Columns, media: Path) -> Found:
+    name = None
+    try:
+        if isinstance(row, UnfitRowError):
+            raise row
+        found = columns.value(row, "id")
+        name = found if isinstance(found, str) else None
+        return _utterance(place, row, columns, media)
+    except UnfitRowError as error:
+        return Unfit(place, name, error.kind, error.text)
+
+
+def _utterance(place: Place, row: Row, columns: Columns, media: Path) -> Utterance:
+    path = columns.path(row, media)
+    return columns.utterance(place, row, columns.sound(row, path) if path else None)
+
+
+def _json_rows(lines: Lines) -> Iterator[tuple[int, Row | UnfitRowError]]:
+    for line, text in numbered(lines):
+        try:
+            yield line, text if isinstance(text, UnfitRowError) else parsed(text)
+        except UnfitRowError as error:
+            yield line, error
+
+
+def _tabbed(lines: Lines) -> Iterator[tuple[int, list[str] | UnfitRowError]]:
+    for line, text in numbered(lines):
+        yield line, text if isinstance(text, UnfitRowError) else text.split("\t")
+
+
+def _quoted(lines: Lines) -> Iterator[tuple[int, list[str] | UnfitRowError]]:
+    """Give the records of a CSV with the line that each ends on."""
+    reader = csv.reader(_with_ends(lines), strict=True)
+    for _ in count():
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except UnfitRowError as error:
+            yield lines.line, error
+        except csv.Error as error:
+            yield lines.line, UnfitRowError("not CSV", str(error))
+        else:
+            if cells:
+                yield lines.line, cells
+
+
+class _with_ends:  # noqa: N801  used as a function
+    """The lines of a file with their ends, which quoted cells may hold; it outlives a bad line."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+
+    def __iter__(self) -> "_with_ends":
+        return self
+
+    def __next__(self) -> str:
+        return f"{next(self._lines)}\n"
+
+
+def _header(cells: Iterator[tuple[int, list[str] | UnfitRowError]], file: Path) -> list[str]:
+    _, header = next(cells, (0, None))
+    if header is None:
+        raise ManifestError("it is empty", where=str(file), hint="its first line names columns")
+    if isinstance(header, UnfitRowError):
+        raise ManifestError(f"its first line is {header}", where=str(file), hint="save it as UTF-8")
+    twice = sorted({name for name in header if header.count(name) > 1 and name})
+    if twice:
+        raise ManifestError(
+            f"several columns are named {', '.join(map(repr, twice))}",
+            where=str(file),
+            hint="rename them in the first line",
+        )
+    return header
+
+
+def _named(
+    cells: Iterator[tuple[int, list[str] | UnfitRowError]], header: list[str]
+) -> Iterator[tuple[int, Row | UnfitRowError]]:
+    for line, values in cells:
+        if isinstance(values, UnfitRowError):
+            yield line, values
+        elif len(values) != len(header):
+            text = f"{len(values)} cells under {len(header)} columns: {shown(values)}"
+            yield line, UnfitRowError("other columns", text)
+        else:
+            yield line, {name: value or None for name, value in zip(header, values, strict=True)}
+
+
+def _check_audio(
+    columns: Columns, header: list[str], settings: ImportSettings, source: Path
+) -> None:
+    is_spoken = settings.task is not None and TASKS[settings.task].has_audio
+    if is_spoken and columns.name("audio", dict.fromkeys(header, "")) is None:
+        raise ManifestError(
+            "no column is known to hold audio paths",
+            where=str(source),
+            hint=f"add --column audio=NAME; it has {', '.join(header)}",
+        )

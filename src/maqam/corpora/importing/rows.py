@@ -1,0 +1,138 @@
+"""From what a source says of an utterance to a sound row of a manifest."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from maqam.corpora.importing.sounds import Answer, Unsound
+from maqam.corpora.settings import ImportSettings
+from maqam.corpora.utterance import UnfitRowError, Utterance, shown
+from maqam.data.schema import AUDIO_TAG, SCHEMA, row_faults
+from maqam.tasks import TASKS, Task
+
+SPLIT_NAMES: Mapping[str, str] = {
+    "train": "train",
+    "training": "train",
+    "dev": "dev",
+    "validation": "dev",
+    "valid": "dev",
+    "val": "dev",
+    "test": "test",
+    "testing": "test",
+}
+Row = dict[str, Any]
+
+
+def manifest_row(found: Utterance, answer: Answer, settings: ImportSettings) -> Row:
+    """Give the manifest row of an utterance; the manifest's own rules are not checked here.
+
+    Args:
+        found: What the source says.
+        answer: What its audio is.
+        settings: Task, split, names and language of the rows.
+
+    Raises:
+        UnfitRowError: If its audio is unsound, it has no task, or nothing that the task asks for.
+    """
+    if isinstance(answer, Unsound):
+        raise UnfitRowError(answer.kind, answer.text)
+    task = _task(found, settings)
+    messages = _messages(found, task, settings)
+    target = messages[-1]["content"]
+    stem = found.place.file.rsplit(".", 1)[0]
+    audios = [] if answer is None else [answer.path] * found.num_sounds
+    dialect = found.dialect or (found.labels or {}).get("did")
+    row = {
+        "id": found.id or f"{stem}-{found.place.line}",
+        "messages": messages,
+        "audios": audios,
+        "task": task.name,
+        "label": target if task.labels else None,
+        "dialect": settings.labels.get(dialect, dialect) if dialect else None,
+        "speaker": found.speaker,
+        "source": found.source or settings.corpus or stem,
+        "split": _split(found, settings),
+        "start": answer.start if answer else 0.0,
+        "seconds": answer.seconds if answer else 0.0,
+        "target": target,
+        "synthetic": found.synthetic,
+    }
+    _check_text(row)
+    return row
+
+
+def _task(found: Utterance, settings: ImportSettings) -> Task:
+    name = found.task or settings.task
+    if name is None:
+        raise UnfitRowError("no task", "it names no task and none was given")
+    if name not in TASKS:
+        raise UnfitRowError("unknown task", f"task is {name!r}, not one of {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+def _split(found: Utterance, settings: ImportSettings) -> str:
+    if settings.split is not None or found.split is None:
+        return settings.split or "train"
+    return SPLIT_NAMES.get(found.split.lower(), found.split)
+
+
+def _messages(
+    found: Utterance, task: Task, settings: ImportSettings
+) -> Sequence[Mapping[str, str]]:
+    if found.messages is not None:
+        return found.messages
+    target = _target(found, task, settings)
+    prompt = task.prompts[settings.language or "ar"]
+    if task.has_audio:
+        question = f"{AUDIO_TAG}{prompt}" if found.sound else prompt
+    elif found.text is None:
+        raise UnfitRowError("no text", f"task {task.name!r} needs a text")
+    else:
+        question = f"{prompt}\n{found.text}"
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": target}]
+
+
+def _target(found: Utterance, task: Task, settings: ImportSettings) -> str:
+    if task.labels:
+        label = (found.labels or {}).get(task.name)
+        if label is None and task.name == "did":
+            label = found.dialect
+        if label is None:
+            raise UnfitRowError("no label", f"it has no label of task {task.name!r}")
+        return settings.labels.get(label, label)
+    target = found.text if task.name == "asr" else found.summary
+    if target is None:
+        name = "text" if task.name == "asr" else "summary"
+        raise UnfitRowError(f"no {name}", f"task {task.name!r} needs a {name}")
+    return target
+
+
+def _check_text(row: Row) -> None:
+    """Refuse text that no file can hold: half a surrogate pair, as JSON may escape one."""
+    texts = [value for value in row.values() if isinstance(value, str)]
+    texts += row["audios"]
+    texts += [message["content"] for message in row["messages"]]
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError as error:
+        text = f"half a character in {shown(error.object[max(error.start - 20, 0) :])}"
+        raise UnfitRowError("not UTF-8", text) from error
+
+
+def faults(rows: Sequence[Row]) -> tuple[pa.Table, dict[int, tuple[str, str]]]:
+    """Check rows by the rules of the manifest.
+
+    Args:
+        rows: Rows of the manifest.
+
+    Returns:
+        The table of all rows, and the kind and text of the first rule that a row breaks, by index.
+    """
+    table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
+    found: dict[int, tuple[str, str]] = {}
+    for fault in row_faults(table):
+        for index in np.asarray(fault.rows).tolist():
+            found.setdefault(index, (fault.kind, fault.describe(rows[index])))
+    return table, found

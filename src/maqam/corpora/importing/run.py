@@ -1,0 +1,249 @@
+"""A corpus of another format as a manifest; what cannot be a row is written down with its reason.
+
+Rows stream from the format's reader through the processes that look at audio to parts on disk, so
+memory does not grow with the source, and an import that was interrupted goes on where it was.
+"""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+
+from maqam.corpora.cards.catalog import is_card
+from maqam.corpora.formats import (
+    classes,
+    huggingface,
+    kaldi,
+    lhotse,
+    nemo,
+    tables,
+    trainers,
+    webdataset,
+)
+from maqam.corpora.importing.rows import Row, faults, manifest_row
+from maqam.corpora.importing.sounds import Answer, Batch, Job, Measured, measured
+from maqam.corpora.importing.store import Store
+from maqam.corpora.layouts.reading import card_rows, card_settings
+from maqam.corpora.settings import ImportSettings
+from maqam.corpora.utterance import Found, Unfit, UnfitRowError, Utterance
+from maqam.errors import ConfigError, ManifestError
+
+Reader = Callable[[Path, ImportSettings], Iterator[Found]]
+Progress = Callable[[int, int | None], None]
+
+READERS: Mapping[str, Reader] = MappingProxyType(
+    {
+        "ms-swift": trainers.ms_swift_rows,
+        "llamafactory": trainers.llamafactory_rows,
+        "nemo": nemo.nemo_rows,
+        "kaldi": kaldi.kaldi_rows,
+        "common-voice": tables.common_voice_rows,
+        "table": tables.table_rows,
+        "classes": classes.class_rows,
+        "lhotse": lhotse.lhotse_rows,
+        "huggingface": huggingface.huggingface_rows,
+        "webdataset": webdataset.webdataset_rows,
+    }
+)
+KINDS = tuple(READERS)
+
+_VERSION = 1  # of what an interrupted import leaves
+_BATCH_ROWS = 1024
+_BATCH_BYTES = 32 << 20  # of audio held by the rows themselves
+_FOLDER_ROWS = 1000  # extracted files in one folder
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What became of the rows of a source.
+
+    Attributes:
+        manifest: The manifest that was written.
+        rejects: A JSON line for each rejected row: its file and line in the source, and why.
+        num_rows: Rows of the source.
+        num_imported: Rows of the manifest.
+        reasons: Rejected rows by reason; a row has one, the first that was met.
+        num_tags_added: Audio tags that rows left out, put in front as their trainer does.
+    """
+
+    manifest: Path
+    rejects: Path
+    num_rows: int
+    num_imported: int
+    reasons: Mapping[str, int]
+    num_tags_added: int
+
+    @property
+    def num_rejected(self) -> int:
+        """Rows that are not in the manifest."""
+        return sum(self.reasons.values())
+
+
+def import_corpus(
+    source: Path,
+    folder: Path,
+    settings: ImportSettings,
+    *,
+    num_workers: int | None = None,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Make a manifest of a corpus of another format.
+
+    An import that was interrupted is continued by the same call.
+
+    Args:
+        source: File or folder of the corpus, as its format has it.
+        folder: Where `manifest.parquet` and `rejects.jsonl` go, and `audio/` for audio that has no
+            file of its own; all other audio stays where it is.
+        settings: Format, task, split and names.
+        num_workers: Processes that look at audio; one for each core when absent.
+        progress: Called with the rows done; their total is not known before the end.
+
+    Raises:
+        ConfigError: If the format is unknown, or the corpus of a card cannot serve the task.
+        ManifestError: If the source cannot be read, no row of it is sound, or the folder has a
+            manifest or cannot be written.
+    """
+    read = READERS.get(settings.kind)
+    if read is None and is_card(settings.kind):
+        read, settings = card_rows, card_settings(settings)
+    if read is None:
+        hint = f"use {', '.join(READERS)}, or a card of maqam data catalog"
+        raise ConfigError(f"no kind {settings.kind!r}", where="kind", hint=hint)
+    try:
+        with Store(folder, _fingerprint(source, settings)) as store:
+            found = islice(read(source, settings), store.num_rows, None)
+            batches = _batches(found, store)
+            workers = num_workers or os.cpu_count() or 1
+            for rows, answers in measured(batches, num_workers=workers, decode=settings.decode):
+                _store(store, folder, settings, rows, answers)
+                if progress is not None:
+                    progress(store.num_rows, None)
+            manifest, rejects = store.finish()
+    except OSError as error:
+        raise ManifestError(
+            f"cannot be written: {error.strerror or error}",
+            where=str(folder),
+            hint="check the folder and the free space, then run the same command again",
+        ) from error
+    if manifest is None:
+        raise ManifestError(
+            f"none of {store.num_rows} rows can be imported: {_counted(store.reasons)}",
+            where=str(source),
+            hint=f"see {rejects}",
+        )
+    reasons = dict(store.reasons.most_common())
+    return ImportReport(
+        manifest, rejects, store.num_rows, store.num_imported, reasons, store.num_tags_added
+    )
+
+
+def _fingerprint(source: Path, settings: ImportSettings) -> str:
+    """Name a source as it is now, and the settings."""
+    known = asdict(settings) | {"source": str(source.absolute()), "version": _VERSION}
+    if source.is_file():
+        known |= {"bytes": source.stat().st_size, "changed": source.stat().st_mtime_ns}
+    text = json.dumps(known, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def _batches(found: Iterator[Found], store: Store) -> Iterator[Batch[Found]]:
+    first = store.num_rows
+    while rows := list(_few(found)):
+        yield Batch(rows, [_job(row, first + at, store) for at, row in enumerate(rows)])
+        first += len(rows)
+
+
+def _few(found: Iterator[Found]) -> Iterator[Found]:
+    """Give the next rows, fewer where they hold audio themselves."""
+    num_bytes = 0
+    for row in islice(found, _BATCH_ROWS):
+        yield row
+        held = row.sound.held if isinstance(row, Utterance) and row.sound else None
+        num_bytes += len(held) if isinstance(held, bytes) else 0
+        if num_bytes >= _BATCH_BYTES:
+            return
+
+
+def _job(row: Found, number: int, store: Store) -> Job | None:
+    if isinstance(row, Unfit) or row.sound is None:
+        return None
+    if row.sound.held is None:
+        return row.sound, ""
+    stem = store.audio_folder / f"{number // _FOLDER_ROWS:06d}" / f"{number:09d}"
+    return row.sound, str(stem)
+
+
+def _store(
+    store: Store,
+    folder: Path,
+    settings: ImportSettings,
+    found: Sequence[Found],
+    answers: Sequence[Answer],
+) -> None:
+    """Sort what was found into rows and rejects, in the order of the source."""
+    made: list[tuple[int, Row]] = []
+    reasons: dict[int, tuple[str, str]] = {}
+    for index, (one, answer) in enumerate(zip(found, answers, strict=True)):
+        if isinstance(one, Unfit):
+            reasons[index] = (one.kind, one.text)
+            continue
+        try:
+            made.append((index, manifest_row(one, _inside(one, answer, folder), settings)))
+        except UnfitRowError as error:
+            reasons[index] = (error.kind, error.text)
+    table, broken = faults([row for _, row in made])
+    sound = [at for at in range(len(made)) if at not in broken]
+    repeated = store.seen.add([made[at][1]["id"] for at in sound])
+    for at, is_repeated in zip(sound, repeated, strict=True):
+        if is_repeated:
+            broken[at] = ("duplicate id", "an earlier row has this id")
+    reasons |= {made[at][0]: reason for at, reason in broken.items()}
+    _remove_audio(found, answers, reasons)
+    rejects = [_reject(found[index], *reasons[index]) for index in sorted(reasons)]
+    kept = [at for at in range(len(made)) if at not in broken]
+    tags = sum(_num_added_tags(found[made[at][0]]) for at in kept)
+    if broken:
+        table = table.take(pa.array(kept, pa.int64()))
+    store.add(table, rejects, num_tags_added=tags)
+
+
+def _num_added_tags(found: Found) -> int:
+    return found.num_added_tags if isinstance(found, Utterance) else 0
+
+
+def _remove_audio(
+    found: Sequence[Found], answers: Sequence[Answer], reasons: Mapping[int, object]
+) -> None:
+    """Remove the files that were made for rows that are rejected."""
+    for index in reasons:
+        one, answer = found[index], answers[index]
+        if isinstance(one, Utterance) and one.sound is not None and one.sound.held is not None:
+            path = getattr(answer, "path", None)
+            if path is not None:
+                Path(path).unlink(missing_ok=True)
+
+
+def _inside(found: Utterance, answer: Answer, folder: Path) -> Answer:
+    """Name audio that was written to the folder from there on, so that it can be moved."""
+    is_held = found.sound is not None and found.sound.held is not None
+    if not is_held or not isinstance(answer, Measured):
+        return answer
+    return replace(answer, path=answer.path.removeprefix(f"{folder}{os.sep}"))
+
+
+def _reject(found: Found, kind: str, text: str) -> dict[str, Any]:
+    place = {"file": found.place.file, "line": found.place.line}
+    return {**place, "id": found.id, "reason": kind, "text": text}
+
+
+def _counted(reasons: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in reasons.most_common()) or "it is empty"

@@ -1,0 +1,270 @@
+"""Length and soundness of audio, in processes of their own.
+
+The processes are started like commands, not forked or spawned by multiprocessing, so that a
+user's script needs no guard; they end with their input.
+"""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from maqam.corpora.utterance import Slice, Sound, UnfitRowError
+from maqam.data.audio import EDGE_SECONDS, audio_seconds, read_audio
+from maqam.errors import AudioError, ManifestError
+
+LARGEST_HELD = 1 << 30  # bytes of one clip inside an archive or a table
+_SUFFIXES = {
+    b"RIFF": ".wav",
+    b"RF64": ".wav",
+    b"fLaC": ".flac",
+    b"OggS": ".ogg",
+    b"ID3": ".mp3",
+    b"\xff\xfb": ".mp3",
+    b"\xff\xf3": ".mp3",
+    b"\xff\xf2": ".mp3",
+    b"FORM": ".aiff",
+    b"NIST": ".sph",
+    b".snd": ".au",
+}
+_REMEMBERED = 4096  # files whose length a process keeps: segments of one file come together
+
+Job = tuple[Sound, str]  # a sound, and the name without suffix of its file where it is held
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Audio that is there.
+
+    Attributes:
+        path: Its file.
+        start: Where the segment begins, in seconds.
+        seconds: Its length.
+    """
+
+    path: str
+    start: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unsound:
+    """Audio that cannot be used, and why."""
+
+    kind: str
+    text: str
+
+
+Answer = Measured | Unsound | None
+
+
+def measure(job: Job, *, decode: bool = False) -> Measured | Unsound:
+    """Look at an utterance's audio; audio that is held elsewhere gets a file of its own.
+
+    Args:
+        job: The sound, and the path without suffix of the file that a held one gets.
+        decode: Whether to decode the segment, and not only read the header.
+
+    Returns:
+        Its file and times, or why it cannot be used; then no file is left.
+    """
+    sound, stem = job
+    if sound.held is None:
+        return _looked_at(sound.path, sound, decode)
+    try:
+        file = _written(sound, stem)
+    except UnfitRowError as error:
+        return Unsound(error.kind, error.text)
+    found = _looked_at(str(file), sound, decode)
+    if isinstance(found, Unsound):
+        file.unlink(missing_ok=True)
+    return found
+
+
+def _looked_at(file: str, sound: Sound, decode: bool) -> Measured | Unsound:
+    try:
+        return _measured(file, sound, decode)
+    except AudioError as error:
+        return Unsound("unreadable audio", str(error))
+    except UnfitRowError as error:
+        return Unsound(error.kind, error.text)
+
+
+def _measured(file: str, sound: Sound, decode: bool) -> Measured:
+    whole = _seconds(file) if sound.held is None else audio_seconds(file)
+    start, seconds = sound.start, sound.seconds
+    if not start >= 0 or (seconds is not None and not seconds > 0):
+        raise UnfitRowError("impossible times", f"start is {start} and seconds is {seconds}")
+    if not whole:
+        raise UnfitRowError("unreadable audio", f"{file}: zero samples")
+    end = whole if seconds is None else start + seconds
+    if start >= whole or end > whole + EDGE_SECONDS:
+        text = f"the segment is {start:.2f} to {end:.2f} s, the file ends at {whole:.2f} s"
+        raise UnfitRowError("segment outside the file", text)
+    if abs(end - whole) <= EDGE_SECONDS:
+        end = whole
+    if decode:
+        read_audio(file, start=start, seconds=end - start)
+    return Measured(file, start, end - start)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(file: str) -> float | str:
+    try:
+        return audio_seconds(file)
+    except AudioError as error:
+        return str(error)
+
+
+def _seconds(file: str) -> float:
+    found = _remembered(file)
+    if isinstance(found, str):
+        raise UnfitRowError("unreadable audio", found)
+    return found
+
+
+def _written(sound: Sound, stem: str) -> Path:
+    """Write audio that is held elsewhere to a file that is named by what it is."""
+    data = _read_slice(sound.held) if isinstance(sound.held, Slice) else sound.held or b""
+    own = Path(sound.path).suffix.lower()
+    by_content = next((suffix for magic, suffix in _SUFFIXES.items() if data.startswith(magic)), "")
+    suffix = by_content or (own if own in AUDIO_SUFFIXES else "")
+    if not suffix:
+        raise UnfitRowError("unreadable audio", f"{sound.path}: not audio of a known format")
+    file = Path(f"{stem}{suffix}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+    return file
+
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aiff", ".au", ".sph", ".w64")
+
+
+def _read_slice(held: Slice) -> bytes:
+    if held.num_bytes > LARGEST_HELD:
+        raise UnfitRowError("audio too large", f"it has {held.num_bytes} bytes")
+    with Path(held.file).open("rb") as stream:
+        stream.seek(held.offset)
+        data = stream.read(held.num_bytes)
+    if len(data) < held.num_bytes:
+        text = f"{held.file} holds {len(data)} of its {held.num_bytes} bytes"
+        raise UnfitRowError("unreadable audio", text)
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[T]):
+    """Rows and the audio to look at: one job a row, None for a row without audio."""
+
+    rows: Sequence[T]
+    jobs: Sequence[Job | None]
+
+
+def measured(
+    batches: Iterable[Batch[T]], *, num_workers: int, decode: bool
+) -> Iterator[tuple[Sequence[T], list[Answer]]]:
+    """Look at the audio of all batches, in their order.
+
+    Args:
+        batches: Rows and jobs; at most one batch more than there are processes is in flight.
+        num_workers: Processes; with 1, or with a single batch, none is started.
+        decode: Whether to decode all audio.
+
+    Raises:
+        ManifestError: If a process ends before its work.
+    """
+    source = iter(batches)
+    first = [batch for _, batch in zip(range(2), source, strict=False)]
+    if num_workers <= 1 or len(first) < 2:
+        for batch in chain(first, source):
+            yield batch.rows, _answers(batch.jobs, decode)
+        return
+    with ExitStack() as stack:
+        idle = deque(stack.enter_context(_Worker(decode)) for _ in range(num_workers))
+        busy: deque[tuple[_Worker, Batch[T]]] = deque()
+        for batch in chain(first, source):
+            if not idle:
+                worker, done = busy.popleft()
+                yield done.rows, worker.answers()
+                idle.append(worker)
+            idle[0].ask(batch.jobs)
+            busy.append((idle.popleft(), batch))
+        for worker, done in busy:
+            yield done.rows, worker.answers()
+
+
+def _answers(jobs: Sequence[Job | None], decode: bool) -> list[Answer]:
+    return [None if job is None else measure(job, decode=decode) for job in jobs]
+
+
+class _Worker:
+    """A process that measures one batch after another."""
+
+    def __init__(self, decode: bool) -> None:
+        command = [sys.executable, "-c", f"from {__name__} import serve; serve({decode})"]
+        limits = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **limits, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+
+    def __enter__(self) -> "_Worker":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                if stream is not None:
+                    stream.close()
+
+    def ask(self, jobs: Sequence[Job | None]) -> None:
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):  # `answers` says that it has ended
+                pickle.dump(list(jobs), self._process.stdin)
+                self._process.stdin.flush()
+
+    def answers(self) -> list[Answer]:
+        try:
+            answers: list[Answer] | OSError = pickle.load(
+                self._process.stdout  # type: ignore[arg-type]
+            )
+        except (EOFError, pickle.UnpicklingError) as error:
+            raise ManifestError(
+                f"a process that reads audio ended with {self._process.wait()}",
+                where="import",
+                hint="run the same command again: it continues; or with --workers 1",
+            ) from error
+        if isinstance(answers, OSError):
+            raise answers
+        return answers
+
+
+def serve(decode: bool) -> None:
+    """Answer the batches that come on stdin until it ends: what a worker process runs."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+    while True:
+        try:
+            jobs: list[Job | None] = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            answers: list[Answer] | OSError = _answers(jobs, decode)
+        except OSError as error:  # a file that cannot be written: the parent tells the user
+            answers = error
+        pickle.dump(answers, sys.stdout.buffer)
+        sys.stdout.buffer.flush()

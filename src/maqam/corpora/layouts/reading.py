@@ -1,0 +1,308 @@
+"""A corpus in its own layout, read as its card says."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from maqam.corpora.cards.card import (
+    Card,
+    Fields,
+    KaldiPart,
+    LinesPart,
+    NamesPart,
+    ParquetPart,
+    Part,
+    SegmentsXmlPart,
+    SubtitlesPart,
+    TablePart,
+    filled,
+)
+from maqam.corpora.cards.catalog import read_card
+from maqam.corpora.cards.mapping import LabelMap
+from maqam.corpora.layouts.kaldi import kaldi_folder, kaldi_part_rows
+from maqam.corpora.layouts.mgb import xml_rows
+from maqam.corpora.layouts.names import line_rows, named_rows
+from maqam.corpora.layouts.parquet import parquet_rows
+from maqam.corpora.layouts.raw import Raw, inside, matching
+from maqam.corpora.layouts.subtitles import subtitle_rows
+from maqam.corpora.layouts.tables import archive_rows, table_rows
+from maqam.corpora.settings import ImportSettings
+from maqam.corpora.utterance import (
+    Found,
+    Sound,
+    Unfit,
+    UnfitRowError,
+    Utterance,
+    number,
+)
+from maqam.errors import ConfigError, ManifestError
+from maqam.tasks import TASKS
+
+
+def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
+    """Read a corpus by the card that the settings name as their kind.
+
+    All labels are looked at first, so that those without a shared name end the import before any
+    audio is touched.
+
+    Args:
+        source: Folder of the corpus.
+        settings: Card, task, labels of the user's own, and where audio is looked for.
+
+    Raises:
+        ConfigError: If there is no such card, or it cannot serve the task.
+        ManifestError: If no file of the card is there, a file cannot be opened, or labels have no
+            shared name; the error lists them all.
+    """
+    card = read_card(settings.kind)
+    task = card_task(card, settings.task)
+    present = [part for part in card.parts if _is_there(part, source)]
+    if not present:
+        patterns = [pattern for part in card.parts for pattern in part_patterns(part)]
+        raise ManifestError(
+            f"there are no files of {card.title} here",
+            where=str(source),
+            hint=f"its card expects {', '.join(dict.fromkeys(patterns))}",
+        )
+    mapping = LabelMap(card, task, settings.labels)
+    mapping.check(_labels(card, present, source))
+    for part in present:
+        media = settings.media_dir
+        reader = _Reader(card.part_fields(part), media or source, media, mapping, part.split, task)
+        for row in _raw_rows(part, source, reader.member, with_audio=TASKS[task].has_audio):
+            yield row if isinstance(row, Unfit) else reader.utterance(row)
+
+
+def card_settings(settings: ImportSettings) -> ImportSettings:
+    """Fill in what a card knows: task, language of the prompts, and name of the source.
+
+    Args:
+        settings: Settings whose kind is a card.
+
+    Raises:
+        ConfigError: If there is no such card, or it cannot serve the task.
+
+    Examples:
+        >>> filled_in = card_settings(ImportSettings(kind="librispeech"))
+        >>> filled_in.task, filled_in.language, filled_in.corpus
+        ('asr', 'en', 'librispeech')
+    """
+    card = read_card(settings.kind)
+    return replace(
+        settings,
+        task=card_task(card, settings.task),
+        language=settings.language or card.language,
+        corpus=settings.corpus or card.name,
+    )
+
+
+def card_task(card: Card, asked: str | None) -> str:
+    """Give the task that a card's rows are imported for.
+
+    Args:
+        card: The card.
+        asked: The task the user wants; the card's first when absent.
+
+    Raises:
+        ConfigError: If the corpus cannot serve it.
+
+    Examples:
+        >>> card_task(read_card("casablanca"), None), card_task(read_card("casablanca"), "did")
+        ('asr', 'did')
+    """
+    if not card.tasks:
+        raise ConfigError(
+            f"{card.title} serves no task: {card.no_task}",
+            where=f"card {card.name}",
+            hint="maqam data catalog lists the tasks of all cards",
+        )
+    if asked is not None and asked not in card.tasks:
+        raise ConfigError(
+            f"{card.title} does not serve task {asked!r}",
+            where=f"card {card.name}",
+            hint=f"use {', '.join(card.tasks)}",
+        )
+    return asked or card.tasks[0]
+
+
+def found_parts(card: Card, source: Path) -> tuple[list[str], list[str]]:
+    """Give the names of a card's parts that a folder holds, and of those that it lacks."""
+    there = [part.name for part in card.parts if _is_there(part, source)]
+    return there, [part.name for part in card.parts if part.name not in there]
+
+
+def raw_rows(card: Card, source: Path) -> Iterator[Raw | Unfit]:
+    """Give the rows of a corpus as its files have them, without audio that is held in tables.
+
+    Args:
+        card: The card.
+        source: Folder of the corpus.
+
+    Raises:
+        ManifestError: If a file cannot be opened.
+    """
+    for part in card.parts:
+        yield from _raw_rows(part, source, None, with_audio=False)
+
+
+def part_patterns(part: Part) -> tuple[str, ...]:
+    """Give the patterns of files or folders that a part is found by."""
+    return part.folders if isinstance(part, KaldiPart) else part.files
+
+
+def _is_there(part: Part, source: Path) -> bool:
+    if isinstance(part, KaldiPart):
+        return kaldi_folder(part, source) is not None
+    return bool(matching(source, part.files))
+
+
+def _raw_rows(
+    part: Part, root: Path, member: Callable[[Raw], str] | None, *, with_audio: bool
+) -> Iterator[Raw | Unfit]:
+    match part:
+        case TablePart() if part.archive and with_audio and member:
+            return archive_rows(part, root, member)
+        case TablePart():
+            return table_rows(part, root)
+        case ParquetPart():
+            return parquet_rows(part, root, with_audio=with_audio)
+        case NamesPart():
+            return named_rows(part, root)
+        case LinesPart():
+            return line_rows(part, root)
+        case KaldiPart():
+            return kaldi_part_rows(part, root)
+        case SegmentsXmlPart():
+            return xml_rows(part, root)
+        case SubtitlesPart():
+            return subtitle_rows(part, root)
+
+
+def _labels(card: Card, parts: list[Part], source: Path) -> Counter[str]:
+    """Count the labels of a corpus."""
+    counts: Counter[str] = Counter()
+    for part in parts:
+        template = card.part_fields(part).label
+        if template is None:
+            continue
+        for row in _raw_rows(part, source, None, with_audio=False):
+            if isinstance(row, Raw):
+                try:
+                    label = filled(template, row.values)
+                except KeyError:  # the row is rejected when it is read
+                    continue
+                if label is not None:
+                    counts[label] += 1
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Rows of one part as utterances."""
+
+    fields: Fields
+    root: Path
+    media: Path | None
+    mapping: LabelMap
+    split: str | None
+    task: str
+    folders: dict[str, list[Path]] = field(default_factory=dict)
+
+    def utterance(self, row: Raw) -> Found:
+        """Make an utterance of a row, or say why it is none."""
+        name = None
+        try:
+            name = self._value(self.fields.id, row)
+            label = self._value(self.fields.label, row)
+            labels, dialect = self.mapping.shared(label)
+            return Utterance(
+                place=row.place,
+                id=name,
+                sound=self._sound(row) if TASKS[self.task].has_audio else None,
+                text=self._value(self.fields.text, row),
+                summary=self._value(self.fields.summary, row),
+                labels=labels,
+                dialect=dialect or self._value(self.fields.dialect, row),
+                speaker=self._value(self.fields.speaker, row),
+                split=self.split,
+                task=self.task,
+            )
+        except UnfitRowError as error:
+            return Unfit(row.place, name, error.kind, error.text)
+
+    def member(self, row: Raw) -> str:
+        """Give the name of a row's audio in its archive."""
+        for template in self.fields.audio:
+            found = self._value(template, row)
+            if found is not None:
+                return found
+        raise UnfitRowError("no audio path", "it names no audio")
+
+    def _value(self, template: str | None, row: Raw) -> str | None:
+        if template is None:
+            return None
+        try:
+            return filled(template, row.values)
+        except KeyError as error:
+            raise UnfitRowError("missing column", f"it has no column {error}") from error
+
+    def _sound(self, row: Raw) -> Sound | None:
+        start, seconds = self._times(row)
+        if row.held is not None:
+            return Sound(row.held_name, start, seconds, row.held)
+        path = row.values.get("audio") if not self.fields.audio else self._path(row)
+        if not path:
+            return None
+        name = inside(str(path))
+        file = None if self.media is None else self._located(name)
+        return Sound(str(file or self.root / name), start, seconds)
+
+    def _path(self, row: Raw) -> str:
+        """Give the first file that is there; if none is, the first one named."""
+        named = [self._candidate(template, row) for template in self.fields.audio]
+        known = [name for name in named if name is not None]
+        there = (name for name in known if len(known) == 1 or self._located(name))
+        found = next(there, None) or next(iter(known), None)
+        if found is None:
+            raise UnfitRowError("no audio path", "it names no audio")
+        return found
+
+    def _located(self, name: str) -> Path | None:
+        """Give the file of a name, if it is there.
+
+        Lists hold folders of whoever made them. So in a folder of the user's, a file is looked for
+        under the whole path, then under its end, the longest first.
+        """
+        if self.media is None:
+            file = self.root / name
+            return file if file.is_file() else None
+        parts = PurePosixPath(inside(name).lstrip("/")).parts
+        below = (self.media.joinpath(*parts[at:]) for at in range(len(parts)))
+        return next((file for file in below if file.is_file()), None)
+
+    def _candidate(self, template: str, row: Raw) -> str | None:
+        """Fill in a template; folders with `*` are looked for before values are put in."""
+        folders, star, rest = template.rpartition("*")
+        if not star:
+            name = self._value(template, row)
+            return None if name is None else inside(name)
+        tail, _, rest = rest.partition("/")
+        name = self._value(rest, row)
+        for folder in self._folders(f"{folders}*{tail}"):
+            if name is not None and (folder / inside(name)).is_file():
+                return (folder / name).relative_to(self.root).as_posix()
+        return None
+
+    def _times(self, row: Raw) -> tuple[float, float | None]:
+        unit = self.fields.times_per_second
+        start = number(self._value(self.fields.start, row), "start") or 0.0
+        end = number(self._value(self.fields.end, row), "end")
+        return start / unit, None if end is None else (end - start) / unit
+
+    def _folders(self, pattern: str) -> list[Path]:
+        """Give the folders of a pattern, looked for once."""
+        if pattern not in self.folders:
+            there = (path for path in self.root.glob(pattern) if path.is_dir())
+            self.folders[pattern] = sorted(there)
+        return self.folders[pattern]

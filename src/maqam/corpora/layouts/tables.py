@@ -1,0 +1,143 @@
+"""Text tables: CSV, TSV without quotes, JSON lines; with audio in files or in one tar."""
+
+import csv
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from maqam.corpora.cards.card import TablePart
+from maqam.corpora.layouts.raw import Raw, from_root, matching, raw_row
+from maqam.corpora.lines import Lines, numbered, parsed
+from maqam.corpora.utterance import Place, Unfit, UnfitRowError
+
+LARGEST_MEMBER = 1 << 30  # bytes of one clip in a tar
+_UNREADABLE = (tarfile.TarError, EOFError, zlib.error, OSError)
+
+
+def table_rows(part: TablePart, root: Path) -> Iterator[Raw | Unfit]:
+    """Read the rows of a table, without the audio of its tar where it has one.
+
+    Args:
+        part: The part.
+        root: Folder of the corpus.
+
+    Raises:
+        ManifestError: If a file cannot be opened.
+    """
+    for file in matching(root, part.files):
+        yield from _rows(part, file, from_root(file, root))
+
+
+def archive_rows(
+    part: TablePart, root: Path, member: Callable[[Raw], str]
+) -> Iterator[Raw | Unfit]:
+    """Read the rows of a table in the order in which its tar holds their audio.
+
+    Members are found by the last part of their name, and nothing is unpacked by its name. Rows
+    without a member come last.
+
+    Args:
+        part: A part with an archive.
+        root: Folder of the corpus.
+        member: Gives the name of a row's audio; it raises UnfitRowError for a row without one.
+
+    Raises:
+        ManifestError: If a file cannot be opened.
+    """
+    waiting: dict[str, list[Raw]] = {}
+    for found in table_rows(part, root):
+        if isinstance(found, Unfit):
+            yield found
+            continue
+        try:
+            waiting.setdefault(PurePosixPath(member(found)).name, []).append(found)
+        except UnfitRowError as error:
+            yield Unfit(found.place, None, error.kind, error.text)
+    archive = root / (part.archive or "")
+    try:
+        with tarfile.open(archive, "r|*") as tar:
+            for info in tar:
+                if info.isfile() and info.size <= LARGEST_MEMBER:
+                    rows = waiting.pop(PurePosixPath(info.name).name, [])
+                    stream = tar.extractfile(info) if rows else None
+                    data = stream.read() if stream else b""
+                    for row in rows:
+                        yield Raw(row.place, row.values, data, info.name)
+    except _UNREADABLE as error:
+        yield Unfit(Place(from_root(archive, root), 1), None, "unreadable archive", str(error))
+    for name, rows in waiting.items():
+        for row in rows:
+            yield Unfit(row.place, None, "no audio", f"{part.archive} has no {name!r}")
+
+
+def _rows(part: TablePart, file: Path, name: str) -> Iterator[Raw | Unfit]:
+    with Lines(file) as lines:
+        if part.format == "jsonl":
+            yield from _json_rows(lines, name)
+        elif part.format == "tsv":
+            yield from _tab_rows(lines, name, part.header)
+        else:
+            yield from _comma_rows(lines, name, part.header)
+
+
+def _json_rows(lines: Lines, name: str) -> Iterator[Raw | Unfit]:
+    for line, text in numbered(lines):
+        try:
+            if isinstance(text, UnfitRowError):
+                raise text
+            yield raw_row(name, line, parsed(text))
+        except UnfitRowError as error:
+            yield Unfit(Place(name, line), None, error.kind, error.text)
+
+
+def _tab_rows(lines: Lines, name: str, header: Sequence[str] | None) -> Iterator[Raw | Unfit]:
+    for line, text in numbered(lines):
+        if isinstance(text, UnfitRowError):
+            yield Unfit(Place(name, line), None, text.kind, text.text)
+            continue
+        cells = text.split("\t")
+        if header is None:
+            header = cells
+        else:
+            yield _row(name, line, header, cells)
+
+
+def _comma_rows(lines: Lines, name: str, header: Sequence[str] | None) -> Iterator[Raw | Unfit]:
+    reader = csv.reader(_with_ends(lines), strict=True)
+    while True:
+        line = lines.line + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Unfit(Place(name, line), None, "unreadable row", str(error))
+            continue
+        except UnfitRowError as error:
+            yield Unfit(Place(name, line), None, error.kind, error.text)
+            continue
+        if header is None:
+            header = cells
+        elif cells:
+            yield _row(name, line, header, cells)
+
+
+class _with_ends:  # noqa: N801  an iterator that lives on after it has raised
+    """Give lines with their ends, as the csv module needs them for cells of several lines."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+
+    def __iter__(self) -> "_with_ends":
+        return self
+
+    def __next__(self) -> str:
+        return next(self._lines) + "\n"
+
+
+def _row(name: str, line: int, header: Sequence[str], cells: Sequence[str]) -> Raw | Unfit:
+    if len(cells) != len(header):
+        text = f"{len(cells)} cells under {len(header)} columns"
+        return Unfit(Place(name, line), None, "other number of cells", text)
+    return raw_row(name, line, dict(zip(header, cells, strict=True)))

@@ -1,0 +1,133 @@
+"""Lines of text files that may hold anything: bad bytes, endless lines, half a gzip.
+
+A line that cannot be read is a reason, not an end: the next one is read as usual.
+"""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from maqam.corpora.utterance import UnfitRowError
+from maqam.errors import ManifestError
+
+LONGEST_LINE = 8 << 20  # bytes
+_LONGEST_SKIP = 256 << 20  # bytes of a line that are passed over
+_BOM = b"\xef\xbb\xbf"
+
+
+class Lines:
+    """The lines of a file, one at a time, without their ends.
+
+    Iterating gives each line's text and raises `UnfitRowError` for one that is too long or not
+    UTF-8; the next line can be asked for after that. A file that ends inside its gzip raises once
+    and is over.
+
+    Args:
+        file: Text, or gzip of it if its name ends in .gz.
+        longest: Longest line in bytes.
+
+    Attributes:
+        line: Number of the last line given, counted from 1.
+
+    Raises:
+        ManifestError: If there is no such file or it cannot be opened.
+    """
+
+    def __init__(self, file: Path, longest: int = LONGEST_LINE) -> None:
+        self.line = 0
+        self._longest = longest
+        self._is_over = False
+        if not file.is_file():
+            raise ManifestError("there is no file here", where=str(file), hint="check the path")
+        try:
+            self._stream: gzip.GzipFile | BinaryIO = (
+                gzip.open(file) if file.suffix == ".gz" else file.open("rb")  # noqa: SIM115
+            )
+        except OSError as error:
+            raise ManifestError(
+                f"cannot be opened: {error.strerror}", where=str(file), hint="check its permissions"
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stream.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        if self._is_over:
+            raise StopIteration
+        self.line += 1
+        data = self._read()
+        if not data:
+            raise StopIteration
+        if len(data) > self._longest:
+            self._skip()
+            raise UnfitRowError("line too long", f"it has more than {self._longest} bytes")
+        if self.line == 1:
+            data = data.removeprefix(_BOM)
+        try:
+            return data.rstrip(b"\r\n").decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UnfitRowError("not UTF-8", f"{error.reason} at byte {error.start}") from error
+
+    def _read(self) -> bytes:
+        try:
+            return self._stream.readline(self._longest + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            self._is_over = True
+            raise UnfitRowError("unreadable file", f"it ends here: {error}") from error
+
+    def _skip(self) -> None:
+        """Pass over the rest of a long line; one that does not end in reason ends the file."""
+        for _ in range(_LONGEST_SKIP // self._longest):
+            data = self._read()
+            if not data or data.endswith(b"\n"):
+                return
+        self._is_over = True
+        raise UnfitRowError("unreadable file", f"a line has more than {_LONGEST_SKIP} bytes")
+
+
+def numbered(lines: Lines) -> Iterator[tuple[int, str | UnfitRowError]]:
+    """Give every line that is not blank with its number, or why it cannot be read."""
+    while True:
+        try:
+            text = next(lines)
+        except StopIteration:
+            return
+        except UnfitRowError as error:
+            yield lines.line, error
+        else:
+            if text.strip():
+                yield lines.line, text
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """Read a JSON line that must be a table.
+
+    Raises:
+        UnfitRowError: If it is not JSON, or no table.
+
+    Examples:
+        >>> parsed('{"id": 1}')
+        {'id': 1}
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UnfitRowError("not JSON", str(error)) from error
+    if not isinstance(found, dict):
+        raise UnfitRowError("no row", f"a row is {type(found).__name__}, not a table")
+    return found

@@ -1,0 +1,70 @@
+"""What an import is asked for."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from maqam.data.manifest import SPLITS
+from maqam.errors import ConfigError
+from maqam.tasks import TASKS
+
+COLUMNS = (
+    "id",
+    "audio",
+    "start",
+    "end",
+    "seconds",
+    "text",
+    "summary",
+    "label",
+    "dialect",
+    "speaker",
+    "source",
+    "split",
+    "task",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportSettings:
+    """What an import is asked for.
+
+    Attributes:
+        kind: Format of the source, one of `maqam.corpora.importing.run.KINDS`, or a corpus card.
+        task: Task of the rows that name none.
+        split: Split of all rows; when absent each row's own, else train.
+        media_dir: Folder that relative audio paths start from; the format's own when absent.
+        corpus: Name written as `source` of the rows that name none; the source's own when absent.
+        columns: For tables: our name of a column to the source's.
+        labels: The source's name of a label or dialect to ours.
+        language: Language of the prompts, "ar" or "en"; the card's, or Arabic, when absent.
+        decode: Whether to decode all audio now, and not only read its header.
+
+    Raises:
+        ConfigError: If a task, split, column, label or language is unknown.
+    """
+
+    kind: str
+    task: str | None = None
+    split: str | None = None
+    media_dir: Path | None = None
+    corpus: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    language: str | None = None
+    decode: bool = False
+
+    def __post_init__(self) -> None:
+        known = {label for task in TASKS.values() for label in task.labels}
+        _check("task", [self.task], TASKS)
+        _check("split", [self.split], SPLITS)
+        _check("language", [self.language], TASKS["asr"].prompts)
+        _check("column", self.columns, COLUMNS)
+        _check("label", self.labels.values(), sorted(known))
+
+
+def _check(name: str, values: Iterable[str | None], allowed: Iterable[str]) -> None:
+    choices = tuple(allowed)
+    for value in values:
+        if value is not None and value not in choices:
+            raise ConfigError(f"no {name} {value!r}", where=name, hint=f"use {', '.join(choices)}")

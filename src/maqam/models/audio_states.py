@@ -1,0 +1,103 @@
+"""What a backbone hears of manifest rows: log-mels, and aligner outputs on the spot."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from maqam.data.audio import read_audio
+from maqam.data.manifest import Manifest
+from maqam.errors import AudioError, first_few
+from maqam.models.log_mel import log_mel
+from maqam.models.qwen_omni.model import Backbone
+
+
+class RowAudio:
+    """Log-mels of manifest rows, read when they are asked for.
+
+    Args:
+        backbone: The model that hears them.
+        manifest: Where the audio is named.
+    """
+
+    def __init__(self, backbone: Backbone, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.sample_rate, self.num_mel_bins = backbone.sample_rate, backbone.num_mel_bins
+        self.start = np.asarray(manifest.column("start"), dtype=np.float64)
+        self.seconds = np.asarray(manifest.column("seconds"), dtype=np.float64)
+
+    def __call__(self, row: int) -> np.ndarray:
+        """Give the (num_frames, num_mel_bins) float32 log-mel of a row, empty for text.
+
+        Raises:
+            AudioError: If the file cannot be read as the row says.
+        """
+        if not self.seconds[row]:
+            return np.zeros((0, self.num_mel_bins), dtype=np.float32)
+        samples = read_audio(
+            self.manifest.audio_path(row),
+            start=float(self.start[row]),
+            seconds=float(self.seconds[row]),
+            sample_rate=self.sample_rate,
+        )
+        return log_mel(samples, num_mel_bins=self.num_mel_bins)
+
+
+class OnlineStates:
+    """Aligner outputs computed when they are asked for, by an encoder that does not train.
+
+    Args:
+        backbone: The model, its encoder frozen.
+        log_mels: Gives the log-mels of manifest rows, empty for text.
+    """
+
+    def __init__(
+        self, backbone: Backbone, log_mels: Callable[[Sequence[int]], list[np.ndarray]]
+    ) -> None:
+        self._backbone, self._log_mels = backbone, log_mels
+
+    def __call__(self, rows: Sequence[int]) -> list[Tensor]:
+        """Give the aligner outputs [T_i, D] float32 of manifest rows; zero length for text rows.
+
+        Raises:
+            AudioError: If audio cannot be read, or is too short for a single audio token.
+        """
+        return encode_rows(self._backbone, self._log_mels(rows), rows)
+
+
+def online_states(backbone: Backbone, manifest: Manifest) -> OnlineStates:
+    """Give the aligner outputs of a manifest's rows without storing them."""
+    audio = RowAudio(backbone, manifest)
+    return OnlineStates(backbone, lambda rows: [audio(int(row)) for row in rows])
+
+
+def encode_rows(
+    backbone: Backbone, log_mels: Sequence[np.ndarray], rows: Iterable[int]
+) -> list[Tensor]:
+    """Give the aligner outputs [T_i, D] of log-mels, float32 on the CPU.
+
+    Args:
+        backbone: The model.
+        log_mels: (num_frames, num_mel_bins) each, empty for text.
+        rows: Their manifest rows, to be named in an error.
+
+    Raises:
+        AudioError: If audio is too short for a single audio token.
+    """
+    too_short = [
+        int(row)
+        for row, frames in zip(rows, log_mels, strict=True)
+        if len(frames) and backbone.num_audio_tokens(len(frames)) < 1
+    ]
+    if too_short:
+        raise AudioError(
+            f"the audio of {len(too_short)} rows is too short for an audio token: "
+            f"{first_few(too_short)}",
+            where="manifest rows",
+            hint="leave them out",
+        )
+    with torch.no_grad():
+        heard = iter(backbone.encode_audio([frames for frames in log_mels if len(frames)]))
+    silent = torch.zeros(0, backbone.audio_dim)
+    return [next(heard).float().cpu() if len(frames) else silent for frames in log_mels]

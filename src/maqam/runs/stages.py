@@ -1,0 +1,173 @@
+"""The stages of one run: training by its plan, evaluation.
+
+Each stage leaves its result on disk under a fingerprint, and finds it there the next time.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maqam.data.manifest import Manifest
+from maqam.errors import RunError
+from maqam.evaluate.hypotheses import SCORES
+from maqam.evaluate.invariance import BatchCheck, check_batches
+from maqam.evaluate.run import Evaluation, evaluate_rows
+from maqam.files import read_json, write_text
+from maqam.models.adapters import load_adapter
+from maqam.models.audio_states import online_states
+from maqam.models.qwen_omni.loading import load_backbone
+from maqam.models.qwen_omni.model import AudioStates, Backbone
+from maqam.models.settings import ModelSettings
+from maqam.recipe import Recipe, dump_yaml
+from maqam.runs.folders import RECIPE_FILE, recipe_of
+from maqam.runs.plans import adaptive_plan, followed_plan, save_plan
+from maqam.runs.preparation import Bars, Prepared, prepare
+from maqam.seeding import generator
+from maqam.train.phases import Phase, PhaseResult, run_phase
+
+
+def train(recipe: Recipe, prepared: Prepared, bars: Bars, *, resume: bool = False) -> PhaseResult:
+    """Train one run by its plan.
+
+    Args:
+        recipe: The run.
+        prepared: Its data and features.
+        bars: Opens a progress bar for a stage.
+        resume: Whether to go on from the last whole checkpoint, if there is one.
+
+    Raises:
+        RunError: If the folder holds a run and `resume` is off, or it was another recipe's.
+        ScheduleError: If the run's plan was dealt from another pool.
+    """
+    folder = recipe.folder
+    adaptive = adaptive_plan(recipe, prepared)
+    plan = adaptive.plan if adaptive else followed_plan(recipe, prepared)
+    backbone = load_backbone(recipe.model)
+    write_text(folder / RECIPE_FILE, dump_yaml(recipe))
+    settings = recipe.train
+    if recipe.deal.exhaustion != "repeat":  # the plan may end where the pool ran out
+        settings = replace(settings, num_steps=min(plan.num_steps, settings.num_steps))
+    phase = Phase(
+        prepared.manifest,
+        plan,
+        settings,
+        recipe.objective,
+        recipe.seed,
+        audio_states=prepared.store,
+        adaptive=adaptive,
+    )
+    with bars(f"train {recipe.name}") as progress:
+        result = run_phase(backbone, phase, folder, resume=resume, progress=progress)
+    if adaptive:
+        save_plan(adaptive.plan.finished(), recipe, prepared, folder / "plan")
+    return result
+
+
+def evaluate(
+    folder: Path, bars: Bars, *, split: str = "test", prepared: Prepared | None = None
+) -> dict[str, Any]:
+    """Decode and score a split with a finished run.
+
+    Args:
+        folder: The run.
+        bars: Opens a progress bar for a stage.
+        split: Split of the manifest.
+        prepared: Its data and features, where they are at hand.
+
+    Raises:
+        RunError: If the run is not finished, or the split has no utterance.
+    """
+    run = _finished(folder, bars, prepared)
+    with bars(f"score {run.recipe.name}") as progress:
+        return evaluate_rows(
+            run.backbone,
+            run.manifest,
+            run.manifest.select(split=split),
+            folder / "eval" / split,
+            Evaluation(run.recipe.score, run.states, run.recipe.seed),
+            progress=progress,
+        )
+
+
+def check_run_batches(
+    folder: Path, bars: Bars, *, split: str = "test", num_utterances: int = 32
+) -> BatchCheck:
+    """Decode a sample of a split at batch size 1 and at the recipe's, with a finished run.
+
+    Args:
+        folder: The run.
+        bars: Opens a progress bar for a stage.
+        split: Split of the manifest.
+        num_utterances: Utterances of the sample, spread over the tasks as the split is.
+
+    Raises:
+        RunError: If the run is not finished, or the split has no utterance.
+    """
+    run = _finished(folder, bars, None)
+    rows = run.manifest.select(split=split)
+    if not len(rows):
+        raise RunError(
+            f"no utterance of split {split!r}",
+            where=str(folder),
+            hint="check the name of the split",
+        )
+    drawn = generator(run.recipe.seed, "batch check").permutation(rows)[:num_utterances]
+    with bars("decode one by one and side by side") as progress:
+        return check_batches(
+            run.backbone,
+            run.manifest,
+            np.sort(drawn),
+            settings=run.recipe.score,
+            audio_states=run.states,
+            progress=progress,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A finished run, ready to answer."""
+
+    recipe: Recipe
+    manifest: Manifest
+    backbone: Backbone
+    states: AudioStates
+
+
+def _finished(folder: Path, bars: Bars, prepared: Prepared | None) -> _Run:
+    recipe = recipe_of(folder)
+    if read_json(folder / "run.json").get("state") != "finished":
+        raise RunError(
+            "the run is not finished", where=str(folder), hint="maqam train RECIPE --resume"
+        )
+    own = prepared or prepare(recipe, bars)
+    backbone = _trained(recipe, folder)
+    states = own.store or online_states(backbone, own.manifest)
+    return _Run(recipe, own.manifest, backbone, states)
+
+
+def is_scored(recipe: Recipe, split: str = "test") -> bool:
+    """Tell whether a run of this very recipe is finished and scored.
+
+    Raises:
+        RunError: If the folder holds a run of another recipe.
+    """
+    if not (recipe.folder / RECIPE_FILE).is_file():
+        return False
+    if recipe_of(recipe.folder) != recipe:
+        raise RunError(
+            "the folder holds a run of another recipe",
+            where=str(recipe.folder),
+            hint="remove it, or write the study elsewhere",
+        )
+    return (recipe.folder / "eval" / split / SCORES).is_file()
+
+
+def _trained(recipe: Recipe, folder: Path) -> Backbone:
+    if recipe.train.phase == "align":
+        path = str(folder / "weights")
+        return load_backbone(ModelSettings(recipe.model.kind, path, recipe.model.dtype))
+    backbone = load_backbone(recipe.model)
+    load_adapter(backbone, folder / "adapter")
+    return backbone

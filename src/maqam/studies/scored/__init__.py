@@ -1,1 +1,0 @@
-"""What is asked of runs that were scored already."""

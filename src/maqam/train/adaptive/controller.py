@@ -1,0 +1,154 @@
+"""Decisions of an adaptive schedule: taken on a fixed clock, recorded with what they came from.
+
+After every window the schedule is told the window's training losses and, where it asks for them,
+losses and gradients on fixed probes. What it decides rules the window after the next, and is a
+line of `decisions.jsonl`: a resumed run reads the lines up to its checkpoint and deals the same.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maqam.errors import RunError
+from maqam.schedule.adaptive.protocol import Adaptive, Decision, Observation
+from maqam.schedule.adaptive_plan import GrowingPlan
+from maqam.train.adaptive.probes import Probes
+
+FILE = "decisions.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptivePlan:
+    """A plan that grows, and what its schedule must be told.
+
+    Attributes:
+        schedule: The schedule.
+        plan: Its plan.
+        probe_rows: Manifest rows of every task that the model is probed on.
+    """
+
+    schedule: Adaptive
+    plan: GrowingPlan
+    probe_rows: Mapping[str, np.ndarray]
+
+
+class Controller:
+    """Tells an adaptive schedule how training goes, and lets its plan grow.
+
+    Args:
+        adaptive: The schedule and its plan, dealt for the first two windows.
+        run_folder: Folder of the run.
+        probes: What the model is probed on, where the schedule needs it.
+    """
+
+    def __init__(self, adaptive: AdaptivePlan, run_folder: Path, probes: Probes | None) -> None:
+        self._schedule, self._plan, self._probes = adaptive.schedule, adaptive.plan, probes
+        self._path = run_folder / FILE
+        self._history: list[Observation] = []
+        self._sums: dict[str, float] = {}
+        self._tokens: dict[str, int] = {}
+        self._utterances: dict[str, int] = {}
+
+    def resume(self, step: int, records: Iterable[Mapping[str, Any]]) -> None:
+        """Take again the decisions up to a checkpoint, and forget those after it.
+
+        Args:
+            step: Step of the checkpoint; 0 begins anew.
+            records: Records of the steps up to it, in order.
+
+        Raises:
+            RunError: If the record of decisions cannot be read or written.
+        """
+        kept = []
+        if step and self._path.exists():
+            lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if _read(line, self._path)["decision"]["step"] <= step]
+        try:
+            partial = self._path.with_name(FILE + ".partial")
+            partial.write_text("".join(kept), encoding="utf-8")
+            partial.replace(self._path)
+        except OSError as error:
+            raise self._fault(error) from error
+        for line in kept:
+            table = _read(line, self._path)
+            self._history.append(Observation(**table["observation"]))
+            self._plan.grow(Decision(**table["decision"]))
+        last = step - step % self._schedule.every
+        for record in records:
+            if record["step"] > last:
+                self._add(record)
+
+    def note(self, record: Mapping[str, Any], *, writes: bool) -> None:
+        """Take the record of a step; decide where a window ends with it.
+
+        Args:
+            record: What the step did, as in `train.jsonl`.
+            writes: Whether this process keeps the record of decisions.
+
+        Raises:
+            RunError: If the decision cannot be written.
+        """
+        self._add(record)
+        step = int(record["step"])
+        if step % self._schedule.every or self._plan.num_dealt >= self._plan.num_steps:
+            return
+        observation = self._observe(step)
+        self._history.append(observation)
+        decision = self._schedule.decide(
+            self._history, self._plan.decisions, self._plan.num_steps, self._plan.prior
+        )
+        if writes:
+            self._append({"decision": decision.as_table(), "observation": observation.as_table()})
+        self._plan.grow(decision)
+
+    def _add(self, record: Mapping[str, Any]) -> None:
+        for task, tokens in record["target_tokens_by_task"].items():
+            self._sums[task] = self._sums.get(task, 0.0) + record["loss_by_task"][task] * tokens
+            self._tokens[task] = self._tokens.get(task, 0) + tokens
+        for task, utterances in record["utterances_by_task"].items():
+            self._utterances[task] = self._utterances.get(task, 0) + utterances
+
+    def _observe(self, step: int) -> Observation:
+        """Give what the window was like, and begin the next."""
+        needs, probes = self._schedule.needs, self._probes
+        observation = Observation(
+            step=step,
+            losses={task: self._sums[task] / self._tokens[task] for task in sorted(self._tokens)},
+            tokens=dict(sorted(self._tokens.items())),
+            utterances=dict(sorted(self._utterances.items())),
+            probe_losses=probes.losses() if probes and "probes" in needs else {},
+            gradient_products=(
+                probes.gradient_products() if probes and "gradients" in needs else {}
+            ),
+        )
+        self._sums, self._tokens, self._utterances = {}, {}, {}
+        return observation
+
+    def _append(self, table: Mapping[str, Any]) -> None:
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(table, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise self._fault(error) from error
+
+    def _fault(self, error: OSError) -> RunError:
+        return RunError(
+            f"the record of decisions cannot be written: {error.strerror or error}",
+            where=str(self._path),
+            hint="make room on the disk and resume the run",
+        )
+
+
+def _read(line: str, path: Path) -> dict[str, Any]:
+    try:
+        table: dict[str, Any] = json.loads(line)
+        table["decision"]["step"], table["observation"]["step"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            "the record of decisions is damaged", where=str(path), hint="train the run anew"
+        ) from error
+    return table

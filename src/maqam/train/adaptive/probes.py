@@ -1,0 +1,159 @@
+"""Fixed utterances of every task on which a model is probed while it trains.
+
+Losses on the batches of a run follow its mixture and fall when rows repeat; those on fixed rows
+that are never trained on tell what was learnt.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from maqam.data.manifest import Manifest
+from maqam.models.qwen_omni.model import AudioStates, Backbone
+from maqam.schedule.switch import Switch
+from maqam.train.batches import PlanBatches
+from maqam.train.log_mels import LogMels
+from maqam.train.objective import Learner
+from maqam.train.rows import prepare_rows
+from maqam.train.settings import Objective
+
+_ROWS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRows:
+    """The rows of a task in the place of a plan's step.
+
+    Attributes:
+        by_task: Manifest rows of every task, ascending.
+    """
+
+    by_task: Sequence[np.ndarray]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """All rows, task after task."""
+        return np.concatenate(self.by_task)
+
+    @property
+    def num_steps(self) -> int:
+        """Tasks."""
+        return len(self.by_task)
+
+    @property
+    def switches(self) -> Mapping[int, Switch]:
+        """None: nothing is trained."""
+        return {}
+
+    def batch(self, step: int) -> np.ndarray:
+        """Give the rows of a task by its place."""
+        return self.by_task[step]
+
+
+class Probes:
+    """Losses and gradients of a model on fixed rows.
+
+    Args:
+        backbone: The model.
+        learner: The model and its loss, as the trainer has it.
+        manifest: Where the rows are.
+        rows: Manifest rows of every task by name.
+        audio: Aligner outputs of rows, or log-mels where the encoder trains.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        learner: Learner,
+        manifest: Manifest,
+        rows: Mapping[str, np.ndarray],
+        audio: AudioStates | LogMels,
+    ) -> None:
+        self.tasks = tuple(sorted(rows))
+        self._learner = learner
+        plan = ProbeRows([np.sort(rows[task]) for task in self.tasks])
+        prepared = prepare_rows(backbone, manifest, plan.rows)
+        self._batches = [
+            PlanBatches(
+                backbone,
+                plan,
+                prepared,
+                Objective(),
+                audio,
+                num_micro_batches=-(-len(one) // _ROWS_AT_ONCE),
+            )
+            for one in plan.by_task
+        ]
+
+    @torch.no_grad()
+    def losses(self) -> dict[str, float]:
+        """Give the mean loss of a target token of every task."""
+        with _evaluating(self._learner):
+            return {
+                task: sum(float(self._loss(place, part)) for part in self._parts(place))
+                for place, task in enumerate(self.tasks)
+            }
+
+    def gradient_products(self) -> dict[str, dict[str, float]]:
+        """Give the dot product of every two tasks' gradients, by their names.
+
+        A gradient is that of the mean loss of a target token, over all parameters that train.
+        """
+        trained = [one for one in self._learner.parameters() if one.requires_grad]
+        gradients = []
+        with _evaluating(self._learner):
+            for place in range(len(self.tasks)):
+                total = torch.zeros(sum(one.numel() for one in trained))
+                for part in self._parts(place):
+                    found = torch.autograd.grad(
+                        self._loss(place, part), trained, allow_unused=True, materialize_grads=True
+                    )
+                    total += torch.cat([one.flatten().float().cpu() for one in found])
+                gradients.append(total)
+        products = torch.stack(gradients) @ torch.stack(gradients).T
+        return {
+            one: {other: float(products[row, column]) for column, other in enumerate(self.tasks)}
+            for row, one in enumerate(self.tasks)
+        }
+
+    def _parts(self, place: int) -> range:
+        return range(self._batches[place].num_micro_batches)
+
+    def _loss(self, place: int, part: int) -> torch.Tensor:
+        batches = self._batches[place]
+        item = batches[place * batches.num_micro_batches + part]
+        loss: torch.Tensor = self._learner(item["micro_batch"])[0]
+        return loss
+
+
+@contextmanager
+def _evaluating(learner: Learner) -> Iterator[None]:
+    """Switch dropout off for a block."""
+    was_training = learner.training
+    learner.eval()
+    try:
+        yield
+    finally:
+        learner.train(was_training)
+
+
+def choose_probes(
+    manifest: Manifest, split: str, tasks: Sequence[str], size: int
+) -> dict[str, np.ndarray]:
+    """Choose the probes of each task: `size` rows spread evenly over those of a split.
+
+    Args:
+        manifest: Where the rows are.
+        split: A split that is not trained on.
+        tasks: Tasks to probe.
+        size: Rows of a task, fewer where the split has fewer.
+    """
+    found = {}
+    for task in tasks:
+        rows = manifest.select(split=split, task=task)
+        if len(rows):
+            found[task] = rows[np.unique(np.linspace(0, len(rows) - 1, size).astype(np.int64))]
+    return found

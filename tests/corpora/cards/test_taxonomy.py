@@ -1,0 +1,97 @@
+import re
+
+import pytest
+
+from maqam.corpora.cards.taxonomy import TAXONOMIES, read_taxonomy
+from maqam.corpora.cards.yaml_files import parsed
+from maqam.errors import ConfigError, ManifestError
+from maqam.tasks import TASKS
+
+
+@pytest.mark.parametrize("name", TAXONOMIES)
+def test_every_scheme_leads_to_nodes_and_every_node_to_the_top(name: str) -> None:
+    found = read_taxonomy(name)
+    for known in found.schemes.values():
+        assert {code for code in known.values() if code is not None} <= set(found.nodes)
+    for code in found.nodes:
+        assert found.nodes[found.ancestors(code)[-1]].within is None
+
+
+@pytest.mark.parametrize("name", TAXONOMIES)
+def test_the_labels_of_the_task_are_nodes(name: str) -> None:
+    found = read_taxonomy(name)
+    assert set(TASKS[found.task].labels) <= set(found.nodes)
+
+
+def test_every_dialect_lies_within_a_label_of_did_and_a_country_has_an_iso_code() -> None:
+    dialects = read_taxonomy("dialect")
+    for code, node in dialects.nodes.items():
+        assert dialects.within(code, TASKS["did"].labels) is not None
+        assert node.level != "country" or re.fullmatch("[A-Z]{2}", code)
+
+
+@pytest.mark.parametrize("name", TAXONOMIES)
+def test_labels_go_there_and_back(name: str) -> None:
+    found = read_taxonomy(name)
+    for scheme, known in found.schemes.items():
+        for label, code in known.items():
+            if code is not None:
+                assert label in found.labels(code, scheme)
+
+
+def test_label_sets_have_the_sizes_of_their_corpora() -> None:
+    schemes = read_taxonomy("dialect").schemes
+    sizes = {name: len(schemes[name]) for name in ("adi17", "adi20", "nadi2025", "madar26")}
+    assert sizes == {"adi17": 17, "adi20": 20, "nadi2025": 8, "madar26": 26}
+
+
+def test_the_same_letters_are_a_country_in_one_set_and_a_city_in_another() -> None:
+    dialects = read_taxonomy("dialect")
+    (country,), (city,) = (dialects.codes(["ALG"], name) for name in ("adi17", "madar26"))
+    assert (country, city) == ("DZ", "DZ-ALG")
+
+
+def test_a_country_is_named_by_the_cities_of_a_set_that_has_no_countries() -> None:
+    assert read_taxonomy("dialect").labels("SA", "madar26") == ("JED", "RIY")
+
+
+def test_excitement_counts_as_happiness_and_disgust_as_nothing_of_the_task() -> None:
+    emotions = read_taxonomy("emotion")
+    exc, dis, other = emotions.codes(["exc", "dis", "xxx"], "iemocap")
+    assert exc is not None
+    assert emotions.within(exc, TASKS["ser"].labels) == "happy"
+    assert dis is not None
+    assert emotions.within(dis, TASKS["ser"].labels) is None
+    assert other is None
+
+
+def test_all_labels_without_a_place_are_listed_in_one_error() -> None:
+    labels = ["EGY", *(f"x{index}" for index in range(12)), "x0"]
+    with pytest.raises(ManifestError, match="12 labels have no dialect in adi17") as caught:
+        read_taxonomy("dialect").codes(labels, "adi17")
+    assert all(f"'x{index}'" in str(caught.value) for index in range(12))
+    assert "'x0' (2)" in str(caught.value)
+
+
+def test_unknown_names_are_refused_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match="no taxonomy 'food'") as caught:
+        read_taxonomy("food")
+    assert "dialect, emotion" in caught.value.hint
+    with pytest.raises(ConfigError, match="no scheme 'adi99'"):
+        read_taxonomy("dialect").codes(["EGY"], "adi99")
+    with pytest.raises(ConfigError, match="no dialect 'XX'"):
+        read_taxonomy("dialect").ancestors("XX")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [", "not YAML"),
+        ("- a", "it holds no table"),
+        ("title: 1\nlevel: city\ncolour: red", "colour: Extra inputs"),
+    ],
+)
+def test_a_broken_file_is_one_error_that_names_it(text: str, words: str) -> None:
+    node = type(read_taxonomy("emotion").nodes["happy"])
+    with pytest.raises(ConfigError, match=f"own.yaml: .*{words}"):
+        parsed(text, node, where="own.yaml")

@@ -1,0 +1,137 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from maqam.corpora.importing.run import import_corpus
+from maqam.corpora.settings import ImportSettings
+from maqam.data.manifest import read_manifest
+from maqam.errors import ManifestError
+from tests.factories import make_tone
+
+NEMO = ImportSettings(kind="nemo", task="asr")
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from maqam.corpora.importing.run import import_corpus
+from maqam.corpora.settings import ImportSettings
+
+def die(done, total):
+    if done > 18_000:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+source, out = map(Path, sys.argv[1:])
+import_corpus(source, out, ImportSettings(kind="nemo", task="asr"), num_workers=1, progress=die)
+"""
+
+
+def write_rows(folder, num_rows):
+    """Rows of one clip; every tenth has no audio."""
+    make_tone(folder / "a.wav", seconds=0.1)
+    rows = [
+        {"audio_filepath": "a.wav" if n % 10 else "x.wav", "text": f"قول {n}"}
+        for n in range(num_rows)
+    ]
+    source = folder / "nemo.jsonl"
+    source.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return source
+
+
+def stop_at(wanted):
+    def progress(done, total):
+        if done >= wanted:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def same(one, other):
+    assert (one.num_rows, one.reasons) == (other.num_rows, other.reasons)
+    assert read_manifest(one.manifest).fingerprint == read_manifest(other.manifest).fingerprint
+    assert one.rejects.read_text() == other.rejects.read_text()
+
+
+def test_an_interrupted_import_goes_on_to_the_same_result(tmp_path):
+    source = write_rows(tmp_path, 3000)
+    whole = import_corpus(source, tmp_path / "whole", NEMO, num_workers=1)
+    with pytest.raises(KeyboardInterrupt):
+        import_corpus(source, tmp_path / "out", NEMO, num_workers=1, progress=stop_at(2048))
+    assert not (tmp_path / "out" / "manifest.parquet").exists()
+    calls = []
+    again = import_corpus(
+        source, tmp_path / "out", NEMO, num_workers=1, progress=lambda done, _: calls.append(done)
+    )
+    assert calls == [3000]
+    same(again, whole)
+
+
+def test_a_killed_import_goes_on_to_the_same_result(tmp_path):
+    source = write_rows(tmp_path, 20_000)
+    words = [sys.executable, "-c", KILLED, str(source), str(tmp_path / "out")]
+    done = subprocess.run(words, check=False, env={**os.environ, "PYTHONPATH": ":".join(sys.path)})
+    assert done.returncode == -signal.SIGKILL
+    calls = []
+    again = import_corpus(
+        source, tmp_path / "out", NEMO, num_workers=1, progress=lambda done, _: calls.append(done)
+    )
+    assert calls[0] > 16_384
+    same(again, import_corpus(source, tmp_path / "whole", NEMO, num_workers=1))
+
+
+def test_ids_of_before_an_interruption_are_known_after_it(tmp_path):
+    make_tone(tmp_path / "a.wav", seconds=0.1)
+    row = {"id": "one", "audio_filepath": "a.wav", "text": "قول"}
+    others = [{"audio_filepath": "a.wav", "text": "قول"}] * 1500
+    source = tmp_path / "nemo.jsonl"
+    source.write_text("".join(f"{json.dumps(one)}\n" for one in [row, *others, row]))
+    with pytest.raises(KeyboardInterrupt):
+        import_corpus(source, tmp_path / "out", NEMO, num_workers=1, progress=stop_at(1))
+    again = import_corpus(source, tmp_path / "out", NEMO, num_workers=1)
+    assert again.reasons == {"duplicate id": 1}
+
+
+@pytest.mark.parametrize("what", ["settings", "source"])
+def test_an_import_of_something_else_is_not_continued(tmp_path, what):
+    source = write_rows(tmp_path, 2000)
+    with pytest.raises(KeyboardInterrupt):
+        import_corpus(source, tmp_path / "out", NEMO, num_workers=1, progress=stop_at(1))
+    if what == "source":
+        source.write_text(source.read_text() + "\n")
+    other = ImportSettings(kind="nemo", task="ssum") if what == "settings" else NEMO
+    with pytest.raises(ManifestError, match="another source or other settings was interrupted"):
+        import_corpus(source, tmp_path / "out", other)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_an_interrupted_import_that_is_damaged_says_so(tmp_path, content):
+    source = write_rows(tmp_path, 2000)
+    with pytest.raises(KeyboardInterrupt):
+        import_corpus(source, tmp_path / "out", NEMO, num_workers=1, progress=stop_at(1))
+    (tmp_path / "out" / ".import" / "state.json").write_text(content)
+    with pytest.raises(ManifestError, match="interrupted here is damaged"):
+        import_corpus(source, tmp_path / "out", NEMO)
+
+
+def test_the_folder_holds_nothing_else_at_the_end(tmp_path):
+    import_corpus(write_rows(tmp_path, 20), tmp_path / "out", NEMO)
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["manifest.parquet", "rejects.jsonl"]
+
+
+def test_a_source_that_is_not_there_leaves_no_folder(tmp_path):
+    with pytest.raises(ManifestError, match="there is no file here"):
+        import_corpus(tmp_path / "none.jsonl", tmp_path / "out", NEMO)
+    assert not (tmp_path / "out").exists()
+
+
+def test_ids_are_unique_over_batches(tmp_path):
+    make_tone(tmp_path / "a.wav", seconds=0.1)
+    rows = [{"id": f"{n % 1500}", "audio_filepath": "a.wav", "text": "x"} for n in range(4000)]
+    source = tmp_path / "nemo.jsonl"
+    source.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    report = import_corpus(source, tmp_path / "out", NEMO, num_workers=1)
+    assert (report.num_imported, report.reasons) == (1500, {"duplicate id": 2500})

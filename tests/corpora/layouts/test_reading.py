@@ -1,0 +1,340 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maqam.corpora.cards.catalog import card_names, read_card
+from maqam.corpora.importing.run import import_corpus
+from maqam.corpora.layouts.raw import Raw
+from maqam.corpora.layouts.reading import found_parts, raw_rows
+from maqam.corpora.settings import ImportSettings
+from maqam.data.manifest import read_manifest
+from maqam.errors import ConfigError, ManifestError
+from maqam.inspection.checks import check_manifest
+from tests.corpora.cards.corpora import MAKERS, make_corpus, write
+
+Row = dict[str, Any]
+IMPORTED = sorted(name for name in card_names() if read_card(name).tasks)
+
+
+def imported(name: str, source: Path, **settings: Any) -> tuple[list[Row], list[Row]]:
+    """Import by a card; rows and rejects are held to the counts."""
+    out = source.parent / "out"
+    asked = ImportSettings(kind=name, **settings)
+    report = import_corpus(source, out, asked, num_workers=1)
+    rows = read_manifest(report.manifest).table.to_pylist()
+    rejects = [json.loads(line) for line in report.rejects.read_text("utf-8").splitlines()]
+    assert report.num_rows == len(rows) + len(rejects)
+    return rows, rejects
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    return make_corpus(request.param, tmp_path / "corpus")
+
+
+def corpora(*names: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("corpus", names, indirect=True)
+
+
+def test_every_card_has_a_corpus_in_its_layout_to_be_tested_on() -> None:
+    assert set(MAKERS) == set(card_names())
+
+
+@pytest.mark.parametrize("name", IMPORTED)
+def test_a_card_reads_its_layout_to_a_manifest_without_findings(name: str, tmp_path: Path) -> None:
+    source = make_corpus(name, tmp_path / "corpus")
+    card = read_card(name)
+    rows, _ = imported(name, source)
+    assert rows
+    assert {row["source"] for row in rows} == {name}
+    assert {row["task"] for row in rows} == {card.tasks[0]}
+    assert {row["split"] for row in rows} == set(card.splits or ("train",))
+    report = check_manifest(read_manifest(tmp_path / "out"), read=True)
+    assert not report.rejected_ids
+
+
+@pytest.mark.parametrize("name", IMPORTED)
+def test_all_parts_of_a_card_are_found_in_its_layout(name: str, tmp_path: Path) -> None:
+    source = make_corpus(name, tmp_path / "corpus")
+    absent = {"masc": ["noisy-dev", "clean-test"]}
+    assert found_parts(read_card(name), source)[1] == absent.get(name, [])
+
+
+@corpora("mgb-2")
+def test_mgb_2_joins_words_turns_buckwalter_and_leaves_out_bad_matches(corpus: Path) -> None:
+    rows, rejects = imported("mgb-2", corpus)
+    train, dev, test = rows
+    assert (train["id"], train["target"]) == ("AAAA_BBBB_utt_0001_0.0:1.0", "نعم سيدي")
+    assert (train["speaker"], train["start"], train["seconds"]) == ("AAAA-BBBB-7", 0.0, 1.0)
+    assert (dev["target"], dev["start"], test["split"]) == ("مرحبا بكم", 0.5, "test")
+    assert [reject["reason"] for reject in rejects] == ["WMER over 80"]
+
+
+@corpora("masc")
+def test_masc_makes_an_utterance_of_every_caption(corpus: Path) -> None:
+    rows, rejects = imported("masc", corpus)
+    assert not rejects
+    assert [row["id"] for row in rows[:2]] == ["-aB_1_0.500", "-aB_1_1.500"]
+    assert (rows[1]["target"], rows[1]["start"], rows[1]["seconds"]) == ("لا شكرا", 1.5, 1.25)
+    assert (rows[0]["dialect"], rows[0]["speaker"]) == ("dialect1", "UC1")
+
+
+@corpora("sada22")
+def test_sada22_finds_recordings_in_their_batches_and_keeps_their_speakers_apart(
+    corpus: Path,
+) -> None:
+    rows, _ = imported("sada22", corpus)
+    assert rows[0]["id"] == "6k_SBA_1_0-seg_0_500-1_500"
+    assert rows[0]["audios"][0].endswith("batch_1/6k_SBA_1_0.wav")
+    assert {row["speaker"] for row in rows} == {
+        f"6k_SBA_{n}_0.wav/Speaker1متحدث" for n in (1, 2, 3)
+    }
+    assert rows[0]["target"] == "نعم سيدي"
+
+
+@corpora("casablanca")
+def test_casablanca_takes_the_country_of_the_folder(corpus: Path) -> None:
+    rows, _ = imported("casablanca", corpus, task="did")
+    found = {row["id"]: (row["label"], row["dialect"], row["split"]) for row in rows}
+    assert found["Egypt-validation_1"] == ("egyptian", "EG", "dev")
+    assert found["UAE-test_1"] == ("gulf", "AE", "test")
+
+
+@corpora("casablanca")
+def test_a_corpus_of_two_tasks_is_imported_for_its_first(corpus: Path) -> None:
+    rows, _ = imported("casablanca", corpus)
+    assert {(row["target"], row["label"]) for row in rows} == {("نعم سيدي", None)}
+    assert {row["dialect"] for row in rows} == {"EG", "AE"}
+
+
+@corpora("fleurs-ar-eg")
+def test_fleurs_reads_the_tar_that_holds_the_audio(corpus: Path) -> None:
+    rows, rejects = imported("fleurs-ar-eg", corpus)
+    assert not rejects
+    assert [row["id"] for row in rows[:2]] == ["7-101.wav", "7-100.wav"]
+    assert rows[0]["audios"][0].startswith("audio/")
+    assert {row["speaker"] for row in rows} == {None}
+
+
+@corpora("fleurs-ar-eg")
+def test_rows_that_a_cut_tar_lacks_are_rejected(corpus: Path) -> None:
+    archive = corpus / "data/ar_eg/audio/train.tar.gz"
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    (corpus / "data/ar_eg/audio/dev.tar.gz").unlink()
+    rows, rejects = imported("fleurs-ar-eg", corpus)
+    reasons = [reject["reason"] for reject in rejects]
+    assert reasons.count("unreadable archive") == 2
+    assert reasons.count("no audio") >= 3
+    assert len(rows) >= 2
+
+
+@corpora("adi-17")
+def test_adi_17_reads_segments_where_there_are_any(corpus: Path) -> None:
+    rows, _ = imported("adi-17", corpus)
+    train, dev, test = rows
+    assert (train["id"], train["start"], train["seconds"]) == ("abc", 0.0, 2.0)
+    assert (dev["id"], dev["start"], dev["seconds"]) == ("-a_b_000050-000150", 0.5, 1.0)
+    assert (test["label"], test["dialect"], test["speaker"]) == ("gulf", "SA", "U7Z_v")
+
+
+@corpora("adi-17")
+def test_lists_with_folders_of_others_are_read_with_ones_own_folder_of_audio(corpus: Path) -> None:
+    write(corpus / "data/train/wav.scp", "abc /your_own_folder/train/abc.wav\n")
+    (corpus / "data/test/wav.scp").unlink()
+    (corpus / "wav/train").mkdir()
+    (corpus / "wav/abc.wav").rename(corpus / "wav/train/abc.wav")
+    rows, rejects = imported("adi-17", corpus, media_dir=corpus / "wav")
+    assert not rejects
+    assert [Path(row["audios"][0]).name for row in rows] == ["abc.wav", "-a_b.wav", "U7Z_v.wav"]
+
+
+@corpora("adi-17")
+def test_audio_that_is_not_there_is_a_reject_each(corpus: Path) -> None:
+    write(corpus / "data/train/wav.scp", "abc /your_own_folder/train/abc.wav\n")
+    _, rejects = imported("adi-17", corpus)
+    assert [reject["reason"] for reject in rejects] == ["unreadable audio"]
+
+
+@corpora("adi-17")
+def test_a_shell_command_in_wav_scp_is_rejected_and_not_run(corpus: Path, tmp_path: Path) -> None:
+    write(corpus / "data/train/wav.scp", f"abc touch {tmp_path}/run |\n")
+    _, rejects = imported("adi-17", corpus)
+    assert [reject["reason"] for reject in rejects] == ["shell command"]
+    assert not (tmp_path / "run").exists()
+
+
+@corpora("adi-20")
+def test_adi_20_counts_times_in_samples(corpus: Path) -> None:
+    rows, _ = imported("adi-20", corpus)
+    assert [row["label"] for row in rows[:3]] == ["gulf", "msa", "maghrebi"]
+    assert [row["dialect"] for row in rows[:3]] == ["BH", "msa", "TN"]
+    assert {(row["start"], row["seconds"]) for row in rows} == {(0.5, 1.0)}
+
+
+@corpora("nadi-2025")
+def test_nadi_2025_is_of_the_split_that_the_user_says(corpus: Path) -> None:
+    rows, _ = imported("nadi-2025", corpus, split="test")
+    assert [(row["label"], row["split"]) for row in rows] == [
+        ("egyptian", "test"),
+        ("gulf", "test"),
+    ]
+
+
+@corpora("ksuemotions")
+def test_ksuemotions_leaves_out_questions_and_what_ser_has_no_label_for(corpus: Path) -> None:
+    rows, rejects = imported("ksuemotions", corpus)
+    assert [row["label"] for row in rows] == ["neutral", "happy", "angry"]
+    assert [reject["reason"] for reject in rejects] == ["no label of ser", "label left out"]
+
+
+@corpora("eaed")
+def test_eaed_names_utterances_by_their_path(corpus: Path) -> None:
+    rows, rejects = imported("eaed", corpus)
+    assert rows[0]["id"] == "Series1/NellyKarim/NellyKarim_happy_ 01"
+    assert [(row["speaker"], row["label"]) for row in rows] == [
+        ("NellyKarim", "happy"),
+        ("Other", "sad"),
+    ]
+    assert rejects[0]["reason"] == "no label of ser"
+
+
+@corpora("eaed")
+def test_labels_of_eaed_may_be_capitalised(corpus: Path) -> None:
+    folder = corpus / "Series2/Other"
+    (folder / "Other_sad_ 01.wav").rename(folder / "Other_Sad_ 01.wav")
+    rows, _ = imported("eaed", corpus)
+    assert [row["label"] for row in rows] == ["happy", "sad"]
+
+
+@corpora("ravdess")
+def test_ravdess_reads_the_third_field_and_asks_in_english(corpus: Path) -> None:
+    rows, rejects = imported("ravdess", corpus)
+    assert [row["label"] for row in rows] == ["neutral", "happy", "angry"]
+    assert rows[0]["messages"][0]["content"] == "<audio>Which emotion is heard?"
+    assert (rows[0]["speaker"], len(rejects)) == ("Actor_12", 1)
+
+
+@corpora("iemocap")
+def test_iemocap_counts_excitement_as_happiness(corpus: Path) -> None:
+    rows, rejects = imported("iemocap", corpus)
+    assert [(row["label"], row["speaker"]) for row in rows] == [
+        ("neutral", "Ses01F"),
+        ("happy", "Ses01M"),
+    ]
+    assert [reject["reason"] for reject in rejects] == ["label left out", "no label of ser"]
+
+
+@corpora("xl-sum-ar")
+def test_xl_sum_asks_for_the_summary_of_the_text(corpus: Path) -> None:
+    rows, _ = imported("xl-sum-ar", corpus)
+    assert rows[0]["messages"][0]["content"] == "لخّص النص:\nنص طويل"
+    assert (rows[0]["target"], rows[0]["audios"]) == ("ملخص", [])
+
+
+@corpora("mega-ssum")
+def test_mega_ssum_serves_three_tasks(corpus: Path, tmp_path: Path) -> None:
+    targets = {}
+    for task in ("ssum", "asr", "tsum"):
+        report = import_corpus(
+            corpus, tmp_path / task, ImportSettings(kind="mega-ssum", task=task), num_workers=1
+        )
+        targets[task] = read_manifest(report.manifest).row(0)["target"]
+    assert targets == {"ssum": "a sentence", "asr": "a long sentence", "tsum": "a sentence"}
+
+
+@corpora("librispeech")
+def test_librispeech_reads_the_lines_beside_the_audio(corpus: Path) -> None:
+    rows, rejects = imported("librispeech", corpus, language="ar")
+    assert (rows[0]["speaker"], rows[0]["target"]) == ("103", "GO DO YOU HEAR")
+    assert rows[0]["messages"][0]["content"] == "<audio>فرّغ الكلام."
+    assert not rejects
+
+
+@corpora("madar", "baved")
+def test_a_corpus_that_serves_no_task_is_read_but_not_imported(corpus: Path) -> None:
+    name = "baved" if (corpus / "2").is_dir() else "madar"
+    rows = [row.values for row in raw_rows(read_card(name), corpus) if isinstance(row, Raw)]
+    found = {"baved": ["0", "2"], "madar": ["CAI", "MSA"] * 3}
+    assert [row[{"baved": "level", "madar": "dialect"}[name]] for row in rows] == found[name]
+    with pytest.raises(ConfigError, match="serves no task"):
+        imported(name, corpus)
+    assert not (corpus.parent / "out").exists()
+
+
+@corpora("adi-17")
+def test_all_labels_without_a_shared_name_are_listed_before_any_row_is_made(corpus: Path) -> None:
+    write(corpus / "data/train/utt2lang", "abc XXX\n")
+    write(corpus / "data/dev/utt2lang", "-a_b YYY\n")
+    with pytest.raises(ManifestError, match=r"2 labels have no shared dialect: 'XXX' \(1\), 'YYY'"):
+        imported("adi-17", corpus)
+    assert not (corpus.parent / "out").exists()
+
+
+@corpora("adi-17")
+def test_a_label_that_the_user_maps_needs_no_shared_name(corpus: Path) -> None:
+    write(corpus / "data/train/utt2lang", "abc XXX\n")
+    rows, _ = imported("adi-17", corpus, labels={"XXX": "levantine"})
+    assert (rows[0]["label"], rows[0]["dialect"]) == ("levantine", "levantine")
+
+
+@corpora("sada22")
+def test_a_task_that_the_corpus_cannot_serve_is_refused(corpus: Path) -> None:
+    with pytest.raises(ConfigError, match="SADA22 does not serve task 'did'"):
+        imported("sada22", corpus, task="did")
+
+
+def test_a_folder_without_the_files_of_the_card_says_what_it_expects(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="there are no files of LibriSpeech here") as caught:
+        imported("librispeech", tmp_path)
+    assert "train-*/*/*/*.trans.txt" in caught.value.hint
+
+
+@corpora("sada22")
+def test_paths_that_climb_out_and_rows_of_other_length_are_rejected(corpus: Path) -> None:
+    file = corpus / "train.csv"
+    header, row = file.read_text("utf-8").splitlines()
+    outside = row.replace("6k_SBA_1_0.wav", "../../secret.wav", 1)
+    write(file, "\n".join([header, row, outside, "a,b", '"never closed']))
+    _, rejects = imported("sada22", corpus)
+    assert [reject["reason"] for reject in rejects] == [
+        "path outside the source",
+        "other number of cells",
+        "unreadable row",
+    ]
+
+
+@corpora("sada22")
+def test_a_table_without_a_column_of_the_card_rejects_its_rows(corpus: Path) -> None:
+    file = corpus / "train.csv"
+    write(file, file.read_text("utf-8").replace("ProcessedText", "Text"))
+    _, rejects = imported("sada22", corpus)
+    assert [reject["reason"] for reject in rejects] == ["missing column"]
+
+
+@corpora("masc")
+def test_a_recording_without_captions_is_rejected(corpus: Path) -> None:
+    (corpus / "subtitles/cD2.ar.vtt").unlink()
+    rows, rejects = imported("masc", corpus)
+    assert [reject["reason"] for reject in rejects] == ["no subtitles"]
+    assert len(rows) == 6
+
+
+@corpora("mgb-2", "casablanca")
+def test_a_damaged_file_is_rejected_and_the_others_are_read(corpus: Path) -> None:
+    name = "mgb-2" if (corpus / "dev").is_dir() else "casablanca"
+    file = {"mgb-2": "train/xml/utf8/A.xml", "casablanca": "Egypt/test-00000-of-00001.parquet"}[
+        name
+    ]
+    write(corpus / file, "<transcript><segments>")
+    rows, rejects = imported(name, corpus)
+    assert "unreadable file" in {reject["reason"] for reject in rejects}
+    assert len(rows) == 3
+
+
+@corpora("ravdess")
+def test_a_file_that_is_named_otherwise_is_rejected(corpus: Path) -> None:
+    (corpus / "Actor_12/03-01-01-01-02-01-12.wav").rename(corpus / "Actor_12/copy.wav")
+    _, rejects = imported("ravdess", corpus)
+    assert {reject["reason"] for reject in rejects} == {"unknown file name", "no label of ser"}
