@@ -41,7 +41,7 @@ from maqam.models.freezing import train_only
 from maqam.models.qwen_omni.loading import load_backbone
 from maqam.models.qwen_omni.model import Backbone
 from maqam.models.settings import ModelSettings
-from maqam.schedule import Uniform, compile
+from maqam.schedule import Uniform, make_plan
 from maqam.schedule.plan import Plan
 from maqam.train.batches import PlanBatches
 from maqam.train.objective import Learner
@@ -236,7 +236,7 @@ def main() -> None:
         name: [] for name in ("ours", "plain", "beforehand", "filling")
     }
     for number in range(options.rounds):
-        plan = compile(
+        plan = make_plan(
             Uniform(), pool, steps=options.steps, batch_size=options.batch_size, seed=number
         )
         begun = time.perf_counter()

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from torch.utils.data import BatchSampler, RandomSampler, WeightedRandomSampler
 
-from maqam.schedule import Ads, Alpha, Pool, Schedule, Stratified, Then, Tpc, Uniform, compile
+from maqam.schedule import Ads, Alpha, Pool, Schedule, Stratified, Then, Tpc, Uniform, make_plan
 
 TASKS = ("asr", "did", "ser", "ssum", "tsum")
 NUM_LABELS = 17
@@ -64,7 +64,7 @@ def make_pool(num_rows: int, num_clusters: int) -> Pool:
 def ours(schedule: Schedule) -> Method:
     def compile_plan(pool: Pool, steps: int, batch_size: int, seed: int) -> object:
         unread = dataclasses.replace(pool)  # forgets the fingerprint
-        return compile(schedule, unread, steps=steps, batch_size=batch_size, seed=seed)
+        return make_plan(schedule, unread, steps=steps, batch_size=batch_size, seed=seed)
 
     return compile_plan
 

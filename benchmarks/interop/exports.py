@@ -19,7 +19,7 @@ import soundfile
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
 from maqam.data.pool import pool_from_manifest
 from maqam.export.export import ExportSettings, export_plan
-from maqam.schedule import Ads, Plan, Then, Tpc, compile
+from maqam.schedule import Ads, Plan, Then, Tpc, make_plan
 from maqam.tasks import TASKS
 
 TORCH = "torch==2.13.0"
@@ -133,7 +133,7 @@ def check(target: str, script: str, python: Path, version: str, shuffled: Sequen
         manifest = make_corpus(corpus)
         pool = pool_from_manifest(manifest, np.arange(manifest.num_utterances))
         for name, schedule in SCHEDULES.items():
-            plan = compile(schedule, pool, steps=STEPS, batch_size=BATCH_SIZE, seed=0)
+            plan = make_plan(schedule, pool, steps=STEPS, batch_size=BATCH_SIZE, seed=0)
             for world_size in WORLD_SIZES:
                 settings = ExportSettings(world_size=world_size, micro_batch_size=MICRO_BATCH_SIZE)
                 folder = Path(work) / f"{name}-{world_size}".replace(", ", "-").replace(" ", "-")

@@ -19,20 +19,20 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
-from maqam.schedule import Ads, Plan, PlanBatchSampler, Pool, compile
+from maqam.schedule import Ads, Plan, PlanBatchSampler, Pool, make_plan
 
 STEPS, NUM_MICRO_BATCHES = 10, 2
 
 
-def make_plan() -> Plan:
+def loop_plan() -> Plan:
     columns = {"task": ["asr"] * 80 + ["did"] * 20, "label": [str(i % 4) for i in range(100)]}
     schedule = Ads(axes=("task", "label"))
-    return compile(schedule, Pool.from_columns(columns), steps=STEPS, batch_size=16, seed=0)
+    return make_plan(schedule, Pool.from_columns(columns), steps=STEPS, batch_size=16, seed=0)
 
 
 def loader_of(rank: int, world_size: int) -> DataLoader:
     sampler = PlanBatchSampler(
-        make_plan(), rank=rank, world_size=world_size, num_micro_batches=NUM_MICRO_BATCHES
+        loop_plan(), rank=rank, world_size=world_size, num_micro_batches=NUM_MICRO_BATCHES
     )
     return DataLoader(list(range(100)), batch_sampler=sampler)
 
@@ -93,7 +93,7 @@ LOOPS = {"lightning": run_lightning, "accelerate": run_accelerate}
 
 
 def same_steps(ranks: list[list[list[int]]]) -> int:
-    plan = make_plan()
+    plan = loop_plan()
     kept = 0
     for step in range(STEPS):
         places = range(step * NUM_MICRO_BATCHES, (step + 1) * NUM_MICRO_BATCHES)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.peers.interface import AXES, Batch, Rows, Work
-from maqam.schedule import Plan, Pool, Schedule, compile, load_plan
+from maqam.schedule import Plan, Pool, Schedule, load_plan, make_plan
 
 
 @dataclasses.dataclass
@@ -44,7 +44,7 @@ class Compiled:
         names = {axis: tuple(map(str, range(size))) for axis, size in AXES.items()}
         pool = Pool(rows.columns, names, numbers.astype(np.uint64), numbers)
         return Steps(
-            compile(
+            make_plan(
                 self.schedule,
                 pool,
                 steps=work.num_steps,

@@ -9,13 +9,13 @@ import numpy as np
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
 from maqam.data.pool import pool_from_manifest
 from maqam.export.export import ExportSettings, export_plan
-from maqam.schedule import Deal, Plan, Stratified, compile
+from maqam.schedule import Deal, Plan, Stratified, make_plan
 from tests.factories import make_row, make_tone
 
 
-def make_plan(manifest: Manifest, *, steps=4, batch_size=4, schedule=None) -> Plan:
+def small_plan(manifest: Manifest, *, steps=4, batch_size=4, schedule=None) -> Plan:
     pool = pool_from_manifest(manifest, np.arange(manifest.num_utterances))
-    return compile(schedule or Stratified(), pool, steps=steps, batch_size=batch_size, seed=3)
+    return make_plan(schedule or Stratified(), pool, steps=steps, batch_size=batch_size, seed=3)
 
 
 def plan_of(steps: list[list[int]], *, unit="rows") -> Plan:

@@ -10,7 +10,7 @@ from maqam.data.manifest import read_manifest, write_manifest
 from maqam.errors import AudioError, ConfigError, ScheduleError
 from maqam.export.export import ExportSettings, export_plan
 from maqam.schedule import Tpc
-from tests.export.plans import exported, lines, make_plan, meta, plan_of
+from tests.export.plans import exported, lines, meta, plan_of, small_plan
 from tests.factories import make_manifest, make_row
 
 TRAINERS = ["ms-swift", "llamafactory", "hf-datasets"]
@@ -35,7 +35,7 @@ def ids_by_step(folder, batch_size):
 
 @pytest.mark.parametrize("target", TRAINERS)
 def test_every_window_of_the_file_is_a_step_of_the_plan(manifest, tmp_path, target):
-    plan = make_plan(manifest, steps=5, batch_size=8)
+    plan = small_plan(manifest, steps=5, batch_size=8)
     folder = exported(
         plan, manifest, tmp_path / "out", target=target, world_size=2, micro_batch_size=2
     )
@@ -52,7 +52,7 @@ def test_every_window_of_the_file_is_a_step_of_the_plan(manifest, tmp_path, targ
 def test_no_row_is_added_or_lost(manifest, tmp_path_factory, steps, split, target):
     world_size, micro_batch_size, accumulation = split
     batch_size = world_size * micro_batch_size * accumulation
-    plan = make_plan(manifest, steps=steps, batch_size=batch_size)
+    plan = small_plan(manifest, steps=steps, batch_size=batch_size)
     folder = exported(
         plan,
         manifest,
@@ -66,7 +66,7 @@ def test_no_row_is_added_or_lost(manifest, tmp_path_factory, steps, split, targe
 
 
 def test_jsonl_keeps_the_plans_order(manifest, tmp_path):
-    plan = make_plan(manifest, steps=3)
+    plan = small_plan(manifest, steps=3)
     ids = [row["id"] for row in lines(exported(plan, manifest, tmp_path / "out"))]
     assert ids == [row["id"] for row in manifest.rows(plan.rows)]
 
@@ -132,7 +132,7 @@ def test_a_manifest_of_other_tasks_is_refused(manifest, tmp_path):
     rows = [make_row(index, task="asr") for index in range(20)]
     other = read_manifest(write_manifest(rows, tmp_path / "other"))
     with pytest.raises(ScheduleError, match=r"its rows are \{'asr': 16\} here"):
-        exported(make_plan(manifest), other, tmp_path / "out")
+        exported(small_plan(manifest), other, tmp_path / "out")
 
 
 @pytest.mark.parametrize("target", ["llamafactory", "hf-datasets"])
@@ -210,14 +210,14 @@ def test_a_folder_that_cannot_be_written_is_named(manifest, tmp_path):
 
 def test_the_sidecar_holds_the_hash_of_the_ids_in_order(manifest, tmp_path):
     folder = exported(
-        make_plan(manifest), manifest, tmp_path / "out", target="ms-swift", micro_batch_size=2
+        small_plan(manifest), manifest, tmp_path / "out", target="ms-swift", micro_batch_size=2
     )
     ids = "".join(f"{row['id']}\n" for row in lines(folder))
     assert meta(folder)["ids_sha256"] == hashlib.sha256(ids.encode()).hexdigest()
 
 
 def test_the_sidecar_names_the_plan(manifest, tmp_path):
-    plan = make_plan(manifest, schedule=Tpc())
+    plan = small_plan(manifest, schedule=Tpc())
     found = meta(exported(plan, manifest, tmp_path / "out", target="ms-swift"))
     assert found["plan_fingerprint"] == plan.fingerprint
     assert found["schedule"] == plan.schedule
@@ -225,7 +225,7 @@ def test_the_sidecar_names_the_plan(manifest, tmp_path):
 
 
 def test_the_sidecars_tasks_add_up(manifest, tmp_path):
-    plan = make_plan(manifest, steps=250, batch_size=4)
+    plan = small_plan(manifest, steps=250, batch_size=4)
     tasks = meta(exported(plan, manifest, tmp_path / "out"))["tasks"]
     assert len(tasks["counts"]) == 100
     wanted = plan.shares["task"].counts.sum(axis=0).tolist()

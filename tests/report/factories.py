@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from maqam.schedule import Ads, Plan, Pool, Schedule, Then, Tpc, Uniform, compile
+from maqam.schedule import Ads, Plan, Pool, Schedule, Then, Tpc, Uniform, make_plan
 from maqam.tasks import DIALECTS, EMOTIONS
 
 METHODS: dict[str, Schedule] = {
@@ -50,9 +50,11 @@ def make_pool(num_clusters: int = 24, seed: int = 0) -> Pool:
     )
 
 
-def make_plan(schedule: Schedule, *, steps: int = 60, batch_size: int = 16, seed: int = 0) -> Plan:
+def method_plan(
+    schedule: Schedule, *, steps: int = 60, batch_size: int = 16, seed: int = 0
+) -> Plan:
     """Deal a plan from the pool of the factory."""
-    return compile(schedule, make_pool(), steps=steps, batch_size=batch_size, seed=seed)
+    return make_plan(schedule, make_pool(), steps=steps, batch_size=batch_size, seed=seed)
 
 
 def write_study(
@@ -99,7 +101,7 @@ def write_run(
 ) -> Path:
     """Write a run folder; fewer `steps_taken` than `steps` is a run that was killed."""
     taken = steps if steps_taken is None else steps_taken
-    plan = make_plan(METHODS[method], steps=steps, seed=seed)
+    plan = method_plan(METHODS[method], steps=steps, seed=seed)
     plan.save(folder / "plan")
     _json(
         folder / "run.json",

@@ -7,7 +7,7 @@ import pytest
 
 from maqam.errors import RunError
 from maqam.report.page import write_plan_page, write_report
-from tests.report.factories import METHODS, make_plan, write_run, write_study
+from tests.report.factories import METHODS, method_plan, write_run, write_study
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)>'
@@ -206,7 +206,7 @@ def test_a_page_that_cannot_be_written_leaves_nothing_behind(tmp_path):
 
 
 def test_a_plan_has_a_page_of_its_own(tmp_path):
-    output = write_plan_page(make_plan(METHODS["hybrid"]), tmp_path / "plan.html", name="<b>")
+    output = write_plan_page(method_plan(METHODS["hybrid"]), tmp_path / "plan.html", name="<b>")
     page = Page(output.read_text(encoding="utf-8"))
     assert [title for title in page.titles if title] == ["Tasks", "Labels", "Clusters"]
     assert not page.named("b")

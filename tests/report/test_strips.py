@@ -3,12 +3,12 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from maqam.report.page import schedule_strips_svg
-from maqam.schedule import Pool, Uniform, compile
-from tests.report.factories import METHODS, make_plan
+from maqam.schedule import Pool, Uniform, make_plan
+from tests.report.factories import METHODS, method_plan
 
 
 def test_the_picture_is_a_whole_svg_file_with_every_schedule():
-    svg = schedule_strips_svg({name: make_plan(one, steps=20) for name, one in METHODS.items()})
+    svg = schedule_strips_svg({name: method_plan(one, steps=20) for name, one in METHODS.items()})
     root = ElementTree.fromstring(svg)
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert texts == [
@@ -27,13 +27,13 @@ def test_the_picture_is_a_whole_svg_file_with_every_schedule():
 
 
 def test_the_picture_needs_no_style_sheet():
-    svg = schedule_strips_svg({"ads": make_plan(METHODS["ads"], steps=20)})
+    svg = schedule_strips_svg({"ads": method_plan(METHODS["ads"], steps=20)})
     assert "var(" not in svg
     assert "class=" not in svg
 
 
 def test_a_name_is_escaped():
-    assert "<b>" not in schedule_strips_svg({"<b>": make_plan(METHODS["ads"], steps=20)})
+    assert "<b>" not in schedule_strips_svg({"<b>": method_plan(METHODS["ads"], steps=20)})
 
 
 def test_no_plans_are_refused():
@@ -43,6 +43,6 @@ def test_no_plans_are_refused():
 
 def test_a_plan_without_tasks_is_refused():
     pool = Pool.from_columns({"cluster": [0, 1, 0, 1]})
-    plan = compile(Uniform(), pool, steps=1, batch_size=2, seed=0)
+    plan = make_plan(Uniform(), pool, steps=1, batch_size=2, seed=0)
     with pytest.raises(ValueError, match="'mine' has no task shares"):
         schedule_strips_svg({"mine": plan})

@@ -9,7 +9,7 @@ from maqam.schedule import (
     Alpha,
     Pool,
     Uniform,
-    compile,
+    make_plan,
     schedule_as_table,
     schedule_from_table,
 )
@@ -52,7 +52,7 @@ def grown(schedule, steps: int = 40, seed: int = 0, losses=()) -> GrowingPlan:
 @pytest.mark.parametrize("base", [Alpha(alpha=0.3), Ads(("task", "label"))])
 def test_without_a_rate_it_deals_what_its_base_deals(base) -> None:
     plan = grown(Online("progress", base=base, every=7, rate=0.0, pull=1.0, floor=0.0)).finished()
-    static = compile(base, pool(), steps=40, batch_size=12, seed=0)
+    static = make_plan(base, pool(), steps=40, batch_size=12, seed=0)
     assert plan.fingerprint == static.fingerprint
 
 
@@ -60,7 +60,7 @@ def test_shares_decided_rule_the_window_after_the_next() -> None:
     schedule = Online("doremi", every=5, reference=dict.fromkeys(TASKS, 0.0), rate=3.0)
     plan = grown(schedule, steps=20).finished()
     counts = plan.shares["task"].counts
-    before = compile(Alpha(alpha=1.0), pool(), steps=10, batch_size=12, seed=0)
+    before = make_plan(Alpha(alpha=1.0), pool(), steps=10, batch_size=12, seed=0)
     assert np.array_equal(counts[:10], before.shares["task"].counts)
     assert counts[10:, 0].mean() > counts[:10, 0].mean()
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from maqam.schedule import Ads, Alpha, Deal, Plan, Pool, Schedule, Then, Uniform, compile
+from maqam.schedule import Ads, Alpha, Deal, Plan, Pool, Schedule, Then, Uniform, make_plan
 from maqam.schedule.difference import difference
 
 
 def plan(schedule: Schedule, **changes: int) -> Plan:
     tasks = ["asr"] * 60 + ["did"] * 30 + ["ser"] * 10
     pool = Pool.from_columns({"task": tasks})
-    return compile(schedule, pool, **{"steps": 20, "batch_size": 10, "seed": 0, **changes})
+    return make_plan(schedule, pool, **{"steps": 20, "batch_size": 10, "seed": 0, **changes})
 
 
 def test_a_plan_does_not_differ_from_itself() -> None:
@@ -58,7 +58,7 @@ def test_plans_of_unequal_steps_are_compared_step_by_step() -> None:
         {"task": ["asr"] * 50}, values={"seconds": np.random.default_rng(0).uniform(1, 9, 50)}
     )
     one, other = (
-        compile(Uniform(), pool, steps=9, batch_size=20, seed=seed, deal=Deal("seconds"))
+        make_plan(Uniform(), pool, steps=9, batch_size=20, seed=seed, deal=Deal("seconds"))
         for seed in (0, 1)
     )
     assert difference(one, one).num_equal == 9

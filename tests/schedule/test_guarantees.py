@@ -15,7 +15,7 @@ from maqam.schedule import (
     PlanBatchSampler,
     Pool,
     Schedule,
-    compile,
+    make_plan,
     schedule_from_table,
 )
 from maqam.schedule.adaptive.kinds import Online, ThenAuto
@@ -72,7 +72,7 @@ def test_moving_shares_are_kept_within_one_utterance_of_their_integral(
     name: str, pool: Pool, batch_size: int, seed: int
 ) -> None:
     schedule = schedule_from_table(MOVING[name])
-    plan = compile(schedule, pool, steps=40, batch_size=batch_size, seed=seed)
+    plan = make_plan(schedule, pool, steps=40, batch_size=batch_size, seed=seed)
     if any("smaller than their part" in note for note in plan.notes):
         return  # the law for these is that of the note
     flow = schedule.flow(pool, 40.0 * batch_size)
@@ -98,7 +98,9 @@ def test_batches_in_seconds_are_full_within_an_utterance_and_keep_their_decks(
     seconds = pool.values["seconds"]
     batch = max(1, round(budget * seconds.sum()))
     schedule = schedule_of(kind)
-    plan = compile(schedule, pool, steps=15, batch_size=batch, seed=seed, deal=Deal(unit="seconds"))
+    plan = make_plan(
+        schedule, pool, steps=15, batch_size=batch, seed=seed, deal=Deal(unit="seconds")
+    )
     spent, times = 0.0, np.zeros(pool.num_utterances, dtype=np.int64)
     cells = pool.cells(schedule.flow(pool, 15.0 * batch).axes)
     for step in range(15):
@@ -120,8 +122,10 @@ def test_a_pick_keeps_every_guarantee(kernel: str, case) -> None:
     points = np.random.default_rng(seed).normal(size=(pool.num_utterances, 4))
     pool = Pool(pool.columns, pool.names, pool.uids, pool.rows, pool.values, points)
     deal = Deal(pick=Pick(kernel, candidates=3))
-    picked = compile(schedule_of("ads"), pool, steps=8, batch_size=batch_size, seed=seed, deal=deal)
-    plain = compile(schedule_of("ads"), pool, steps=8, batch_size=batch_size, seed=seed)
+    picked = make_plan(
+        schedule_of("ads"), pool, steps=8, batch_size=batch_size, seed=seed, deal=deal
+    )
+    plain = make_plan(schedule_of("ads"), pool, steps=8, batch_size=batch_size, seed=seed)
     cells = pool.cells(("task", "label", "cluster")).of_utterance
     times = np.zeros(pool.num_utterances, dtype=np.int64)
     for step in range(8):
@@ -142,7 +146,7 @@ def test_a_group_that_runs_dry_hands_over_and_the_plan_says_so(
     pool, batch_size, seed = case
     deal = Deal(exhaustion="cap", max_epochs=epochs)
     schedule = schedule_of(kind)
-    plan = compile(schedule, pool, steps=30, batch_size=batch_size, seed=seed, deal=deal)
+    plan = make_plan(schedule, pool, steps=30, batch_size=batch_size, seed=seed, deal=deal)
     cells = pool.cells(schedule.flow(pool, 30.0 * batch_size).axes)
     dealt = counts_of(plan, pool, cells.of_utterance, cells.num_cells).sum(axis=0)
     num_dry = int((dealt == epochs * cells.sizes).sum())
@@ -158,7 +162,7 @@ def test_a_group_that_runs_dry_hands_over_and_the_plan_says_so(
 def test_a_group_too_small_for_its_part_hands_over_and_the_plan_says_so(case) -> None:
     pool, batch_size, seed = case
     schedule = schedule_from_table({"kind": "alpha", "alpha": 0.0})
-    plan = compile(schedule, pool, steps=6, batch_size=batch_size, seed=seed)
+    plan = make_plan(schedule, pool, steps=6, batch_size=batch_size, seed=seed)
     held = plan.shares["task"].held
     part = batch_size / len(held)
     counts = plan.shares["task"].counts
@@ -202,7 +206,7 @@ def changed(pool: Pool, change: str, at: int) -> Pool:
 @given(case=asked(), at=st.integers(0, 11))
 def test_every_change_of_the_pool_is_detected(change: str, case, at: int) -> None:
     pool, batch_size, seed = case
-    plan = compile(schedule_of("uniform"), pool, steps=2, batch_size=batch_size, seed=seed)
+    plan = make_plan(schedule_of("uniform"), pool, steps=2, batch_size=batch_size, seed=seed)
     plan.check_pool(pool)
     with pytest.raises(ScheduleError, match="the pool has changed"):
         plan.check_pool(changed(pool, change, at))
@@ -222,7 +226,7 @@ def test_processes_of_any_split_partition_every_batch_after_a_stop_at_any_step(
     kind: str, case, data, by_length: bool
 ) -> None:
     pool, batch_size, seed = case
-    plan = compile(schedule_of(kind), pool, steps=5, batch_size=batch_size, seed=seed)
+    plan = make_plan(schedule_of(kind), pool, steps=5, batch_size=batch_size, seed=seed)
     lengths = np.zeros(pool.rows.max() + 1)
     lengths[pool.rows] = pool.values["seconds"]
     stop = data.draw(st.integers(0, 5))

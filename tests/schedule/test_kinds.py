@@ -22,7 +22,7 @@ from maqam.schedule import (
     Tpc,
     Uniform,
     Unimax,
-    compile,
+    make_plan,
     schedule_as_table,
     schedule_from_table,
 )
@@ -41,7 +41,9 @@ def pool() -> Pool:
 def dealt(schedule: Schedule, steps: int = 20, batch_size: int = 20) -> np.ndarray:
     """Give the utterances of each task and step, (steps, 3)."""
     return (
-        compile(schedule, pool(), steps=steps, batch_size=batch_size, seed=0).shares["task"].counts
+        make_plan(schedule, pool(), steps=steps, batch_size=batch_size, seed=0)
+        .shares["task"]
+        .counts
     )
 
 
@@ -51,7 +53,7 @@ def test_a_temperature_is_the_alpha_it_stands_for() -> None:
 
 
 def test_alpha_takes_any_column() -> None:
-    plan = compile(Alpha(alpha=0.0, axis="label"), pool(), steps=3, batch_size=12, seed=0)
+    plan = make_plan(Alpha(alpha=0.0, axis="label"), pool(), steps=3, batch_size=12, seed=0)
     assert (plan.shares["label"].counts == 2).all()
 
 
@@ -79,7 +81,7 @@ def test_unimax_refuses_a_budget_that_its_caps_cannot_fill() -> None:
 def test_a_curriculum_deals_the_easiest_first_and_all_in_the_end() -> None:
     found = pool()
     schedule = Curriculum(start=0.1, until=0.5, power=1.0)
-    plan = compile(schedule, found, steps=100, batch_size=10, seed=0)
+    plan = make_plan(schedule, found, steps=100, batch_size=10, seed=0)
     seconds = found.values["seconds"]
     longest = np.array([seconds[plan.batch(step)].max() for step in range(100)])
     reach = np.array([schedule.competence(step / 100) for step in range(100)])
@@ -93,11 +95,11 @@ def test_a_curriculum_by_a_measure_that_some_rows_lack_is_refused() -> None:
     seconds = np.array([1.0, np.nan, 2.0, np.inf])
     found = Pool.from_columns({"task": ["asr"] * 4}, values={"seconds": seconds})
     with pytest.raises(ScheduleError, match="2 utterances have no finite seconds: rows 1, 3"):
-        compile(Curriculum(), found, steps=1, batch_size=2, seed=0)
+        make_plan(Curriculum(), found, steps=1, batch_size=2, seed=0)
 
 
 def test_a_reversed_curriculum_begins_with_the_hardest() -> None:
-    plan = compile(Curriculum(reverse=True), pool(), steps=100, batch_size=5, seed=0)
+    plan = make_plan(Curriculum(reverse=True), pool(), steps=100, batch_size=5, seed=0)
     assert pool().values["seconds"][plan.batch(0)].min() > 600
 
 
@@ -107,13 +109,13 @@ def test_bins_within_a_task_give_every_task_its_part_from_the_start() -> None:
 
 
 def test_ads_nests_over_any_columns() -> None:
-    plan = compile(Ads(axes=("label", "seconds/3")), pool(), steps=4, batch_size=18, seed=0)
+    plan = make_plan(Ads(axes=("label", "seconds/3")), pool(), steps=4, batch_size=18, seed=0)
     assert (plan.shares["label"].counts == 3).all()
     assert (plan.shares["seconds/3"].counts == 6).all()
 
 
 def test_a_power_of_one_keeps_the_sizes_of_the_last_axis() -> None:
-    counts = compile(Ads(axes=("task",), power=1.0), pool(), steps=10, batch_size=70, seed=0)
+    counts = make_plan(Ads(axes=("task",), power=1.0), pool(), steps=10, batch_size=70, seed=0)
     assert counts.shares["task"].counts.sum(axis=0).tolist() == [600, 90, 10]
 
 
@@ -125,8 +127,8 @@ def test_a_mix_adds_up_its_parts() -> None:
 
 
 def test_a_mix_of_one_part_alone_is_that_part() -> None:
-    alone = compile(Ads(("task", "label")), pool(), steps=9, batch_size=10, seed=3)
-    mixed = compile(
+    alone = make_plan(Ads(("task", "label")), pool(), steps=9, batch_size=10, seed=3)
+    mixed = make_plan(
         Mix(Uniform(), Ads(("task", "label")), 1.0), pool(), steps=9, batch_size=10, seed=3
     )
     assert mixed.fingerprint == alone.fingerprint
@@ -151,14 +153,14 @@ def test_then_nests_to_any_depth() -> None:
 def test_stages_of_tasks_that_are_not_known_are_asked_for() -> None:
     found = Pool.from_columns({"task": ["asr", "captions", "captions", "music"]})
     with pytest.raises(ScheduleError, match="no stage is known for task 'captions' or 'music'"):
-        compile(Tpc(), found, steps=2, batch_size=1, seed=0)
+        make_plan(Tpc(), found, steps=2, batch_size=1, seed=0)
     named = Tpc(groups=(("music",), ("asr", "captions")))
-    assert compile(named, found, steps=2, batch_size=1, seed=0).stages[0] == (0, "music")
+    assert make_plan(named, found, steps=2, batch_size=1, seed=0).stages[0] == (0, "music")
 
 
 def test_a_switch_is_marked_with_how_it_is_eased() -> None:
     schedule = Then(Uniform(), Alpha(), at=0.3, dip="linear", dip_steps=7, beta2=0.9)
-    plan = compile(schedule, pool(), steps=10, batch_size=10, seed=0)
+    plan = make_plan(schedule, pool(), steps=10, batch_size=10, seed=0)
     assert dict(plan.switches) == {3: Switch("linear", 7, 0.9)}
 
 

@@ -13,8 +13,8 @@ from maqam.schedule import (
     Plan,
     Pool,
     Schedule,
-    compile,
     load_plan,
+    make_plan,
     micro_batches,
     schedule_from_table,
 )
@@ -72,7 +72,7 @@ def asked(draw) -> tuple[Pool, int, int]:
 
 def made(kind: str, case: tuple[Pool, int, int], steps: int = 12, deal: Deal | None = None) -> Plan:
     pool, batch_size, seed = case
-    return compile(
+    return make_plan(
         schedule_of(kind), pool, steps=steps, batch_size=batch_size, seed=seed, deal=deal
     )
 
@@ -231,9 +231,9 @@ def test_another_seed_gives_another_plan(kind: str) -> None:
 SCRIPT = """
 import sys
 from tests.schedule.test_laws import STATIC, golden_pool, schedule_of
-from maqam.schedule import compile
+from maqam.schedule import make_plan
 for kind in STATIC:
-    plan = compile(schedule_of(kind), golden_pool(), steps=9, batch_size=14, seed=5)
+    plan = make_plan(schedule_of(kind), golden_pool(), steps=9, batch_size=14, seed=5)
     print(kind, plan.fingerprint)
 """
 
@@ -274,7 +274,7 @@ def test_plans_are_those_that_were_dealt_before(request: pytest.FixtureRequest) 
     golden = (request.config.rootpath / "tests/golden/plans.txt").read_text(encoding="utf-8")
     for line in golden.splitlines():
         kind, fingerprint = line.split()
-        plan = compile(schedule_of(kind), golden_pool(), steps=9, batch_size=14, seed=5)
+        plan = make_plan(schedule_of(kind), golden_pool(), steps=9, batch_size=14, seed=5)
         assert plan.fingerprint == fingerprint, kind
     assert len(golden.splitlines()) == len(STATIC)
 
@@ -284,12 +284,12 @@ FILES = ("plan.json", "rows.npy", "offsets.npy", "shares.npz")
 
 @pytest.fixture
 def saved(tmp_path):
-    compile(schedule_of("ads"), golden_pool(), steps=9, batch_size=14, seed=5).save(tmp_path)
+    make_plan(schedule_of("ads"), golden_pool(), steps=9, batch_size=14, seed=5).save(tmp_path)
     return tmp_path
 
 
 def test_a_plan_is_read_back_as_it_was(saved) -> None:
-    plan = compile(schedule_of("ads"), golden_pool(), steps=9, batch_size=14, seed=5)
+    plan = make_plan(schedule_of("ads"), golden_pool(), steps=9, batch_size=14, seed=5)
     found = load_plan(saved)
     assert found.fingerprint == plan.fingerprint
     for name in ("seed", "batch_size", "unit", "schedule", "stages", "switches", "notes"):
@@ -316,7 +316,7 @@ def test_a_damaged_plan_is_refused_in_one_line(saved, name: str, harm: str) -> N
 
 
 def test_a_full_disk_leaves_no_half_written_file(tmp_path, monkeypatch) -> None:
-    plan = compile(schedule_of("ads"), golden_pool(), steps=9, batch_size=14, seed=5)
+    plan = make_plan(schedule_of("ads"), golden_pool(), steps=9, batch_size=14, seed=5)
 
     def full(self, data: bytes) -> int:
         with self.open("wb") as file:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from maqam.schedule import Ads, Curriculum, Deal, Mixture, Plan, Pool, Then, Tpc, Uniform, compile
+from maqam.schedule import Ads, Curriculum, Deal, Mixture, Plan, Pool, Then, Tpc, Uniform, make_plan
 from maqam.schedule.plan import rows_checksum
 from maqam.schedule.verification import verify_log, verify_plan
 
@@ -31,7 +31,7 @@ def pool(size: int = 90) -> Pool:
 
 
 def plan(schedule=SCHEDULES[1], deal: Deal | None = None) -> Plan:
-    return compile(schedule, pool(), steps=30, batch_size=12, seed=0, deal=deal)
+    return make_plan(schedule, pool(), steps=30, batch_size=12, seed=0, deal=deal)
 
 
 def words(found) -> str:
@@ -96,7 +96,7 @@ def test_rows_that_repeat_too_early_are_found() -> None:
     rows = np.array(one.rows)
     rows[12:24], rows[84:96] = rows[84:96].copy(), rows[12:24].copy()
     order = np.concatenate([np.sort(rows[s * 12 : s * 12 + 12]) for s in range(30)])
-    shares = compile(Uniform(), pool(), steps=30, batch_size=12, seed=0).shares
+    shares = make_plan(Uniform(), pool(), steps=30, batch_size=12, seed=0).shares
     broken = replace(one, rows=order, shares={})
     assert shares
     assert "repeat rows before they are dealt through" in words(
@@ -137,7 +137,7 @@ def test_a_log_of_another_plan_is_found() -> None:
 
 
 def test_a_log_of_the_same_tasks_but_other_rows_is_found() -> None:
-    same = compile(SCHEDULES[1], pool(), steps=30, batch_size=12, seed=1)
+    same = make_plan(SCHEDULES[1], pool(), steps=30, batch_size=12, seed=1)
     counts = [which.shares["task"].counts for which in (plan(), same)]
     assert np.array_equal(*counts)
     found = verify_log(plan(), records(same))

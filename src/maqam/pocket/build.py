@@ -27,7 +27,7 @@ from maqam.models.qwen_omni.pocket import VOCABULARY_SIZE, new_pocket, save_pock
 from maqam.pocket.copying import Copying, learn_to_copy
 from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml, validate
-from maqam.schedule import compile
+from maqam.schedule import make_plan
 from maqam.seeding import derive
 from maqam.synth.corpus import make_corpus
 from maqam.tasks import TASKS
@@ -94,7 +94,7 @@ def build(
         dialogues = [row["messages"] for row in manifest.rows(rows)]
         learn_to_copy(backbone, dialogues, work / "copying", copying, recipe.seed, progress)
     for stage in stages:
-        plan = compile(
+        plan = make_plan(
             stage.schedule,
             pool_from_manifest(manifest, rows),
             steps=stage.train.num_steps,

@@ -12,7 +12,7 @@ from maqam.models.qwen_omni.loading import load_backbone
 from maqam.recipe import Recipe, dump_yaml, load_recipe
 from maqam.runs.folders import RECIPE_FILE, plan_folder, recipe_of_plan
 from maqam.runs.preparation import Bars, Prepared, open_manifest, prepare
-from maqam.schedule import Deal, Plan, compile, load_plan, schedule_as_table
+from maqam.schedule import Deal, Plan, load_plan, make_plan, schedule_as_table
 from maqam.schedule.adaptive.protocol import is_adaptive
 from maqam.schedule.adaptive_plan import GrowingPlan
 from maqam.schedule.compiler import Budget
@@ -48,7 +48,7 @@ def write_plan(recipe: Recipe, prepared: Prepared, folder: Path, *, overwrite: b
             where="schedule",
             hint=f"maqam train; then maqam plan show {recipe.folder}",
         )
-    plan = compile(
+    plan = make_plan(
         recipe.schedule,
         prepared.pool,
         steps=recipe.train.num_steps,

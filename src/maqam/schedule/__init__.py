@@ -1,6 +1,6 @@
 """Schedules and plans, NumPy only: usable by any trainer, without torch."""
 
-from maqam.schedule.compiler import compile
+from maqam.schedule.compiler import make_plan
 from maqam.schedule.dealing.settings import Deal, Pick
 from maqam.schedule.flow import Flow
 from maqam.schedule.kinds.base import Schedule
@@ -37,8 +37,8 @@ __all__ = [
     "Tpc",
     "Uniform",
     "Unimax",
-    "compile",
     "load_plan",
+    "make_plan",
     "micro_batches",
     "schedule_as_table",
     "schedule_from_table",

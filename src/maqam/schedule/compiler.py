@@ -21,7 +21,7 @@ from maqam.schedule.schedules import schedule_as_table
 REPORTED_AXES = ("task", "label", "dialect", "cluster")
 
 
-def compile(
+def make_plan(
     schedule: Schedule,
     pool: Pool,
     *,
@@ -47,7 +47,7 @@ def compile(
     Examples:
         >>> from maqam.schedule import Pool, Uniform
         >>> pool = Pool.from_columns({"task": ["asr"] * 6 + ["did"] * 2})
-        >>> plan = compile(Uniform(), pool, steps=2, batch_size=4, seed=0)
+        >>> plan = make_plan(Uniform(), pool, steps=2, batch_size=4, seed=0)
         >>> sorted(plan.rows.tolist())
         [0, 1, 2, 3, 4, 5, 6, 7]
     """

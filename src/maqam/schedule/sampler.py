@@ -34,9 +34,9 @@ class PlanBatchSampler:
         ScheduleError: If a step has fewer utterances than there are parts.
 
     Examples:
-        >>> from maqam.schedule import Pool, Uniform, compile
+        >>> from maqam.schedule import Pool, Uniform, make_plan
         >>> pool = Pool.from_columns({"task": ["asr"] * 8})
-        >>> plan = compile(Uniform(), pool, steps=2, batch_size=4, seed=0)
+        >>> plan = make_plan(Uniform(), pool, steps=2, batch_size=4, seed=0)
         >>> halves = [list(PlanBatchSampler(plan, rank=rank, world_size=2)) for rank in range(2)]
         >>> sorted(halves[0][0] + halves[1][0]) == plan.batch(0).tolist()
         True

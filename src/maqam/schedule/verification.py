@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from maqam.errors import ScheduleError, first_few
-from maqam.schedule.compiler import compile
+from maqam.schedule.compiler import make_plan
 from maqam.schedule.dealing.settings import Deal, Pick
 from maqam.schedule.plan import Plan, rows_checksum
 from maqam.schedule.pool import Pool
@@ -166,7 +166,7 @@ def _dealt_again(plan: Plan, pool: Pool, steps: int) -> list[Finding]:
         return []
     table = dict(plan.deal)
     pick = table.pop("pick", None)
-    again = compile(
+    again = make_plan(
         schedule,
         pool,
         steps=steps,

@@ -15,7 +15,7 @@ from maqam.schedule import (
     Then,
     Tpc,
     Uniform,
-    compile,
+    make_plan,
 )
 from maqam.schedule.dealing.by_cost import Decks
 from maqam.schedule.dealing.by_rows import QuotaDealer
@@ -36,7 +36,7 @@ def pool(size: int = 400, seed: int = 0) -> Pool:
 @pytest.mark.parametrize("schedule", [Uniform(), Ads(AXES), Tpc(), Then(Tpc(), Ads(AXES))])
 def test_batches_hold_their_seconds_within_one_utterance(schedule: Schedule) -> None:
     found = pool()
-    plan = compile(schedule, found, steps=40, batch_size=60, seed=0, deal=Deal(unit="seconds"))
+    plan = make_plan(schedule, found, steps=40, batch_size=60, seed=0, deal=Deal(unit="seconds"))
     seconds, longest = found.values["seconds"], found.values["seconds"].max()
     spent = np.cumsum([seconds[plan.batch(step)].sum() for step in range(40)])
     over = spent - 60 * np.arange(1, 41)
@@ -47,7 +47,7 @@ def test_batches_hold_their_seconds_within_one_utterance(schedule: Schedule) -> 
 
 def test_equal_shares_are_equal_seconds_within_one_utterance_at_every_step() -> None:
     found = pool()
-    plan = compile(Ads(AXES), found, steps=60, batch_size=80, seed=1, deal=Deal(unit="seconds"))
+    plan = make_plan(Ads(AXES), found, steps=60, batch_size=80, seed=1, deal=Deal(unit="seconds"))
     seconds, longest = found.values["seconds"], found.values["seconds"].max()
     for codes, groups in ((found.columns["task"], 3), (_paths(found), 6)):
         by_step = np.array(
@@ -63,7 +63,7 @@ def test_equal_shares_are_equal_seconds_within_one_utterance_at_every_step() -> 
 def test_no_batch_in_seconds_holds_an_utterance_twice() -> None:
     found = pool(size=30)
     half = int(found.values["seconds"].sum() / 2)
-    plan = compile(Ads(AXES), found, steps=30, batch_size=half, seed=0, deal=Deal(unit="seconds"))
+    plan = make_plan(Ads(AXES), found, steps=30, batch_size=half, seed=0, deal=Deal(unit="seconds"))
     for step in range(30):
         assert len(np.unique(plan.batch(step))) == len(plan.batch(step))
 
@@ -73,17 +73,17 @@ def test_rows_without_seconds_are_refused_and_counted() -> None:
         {"task": ["asr", "tsum", "tsum"]}, values={"seconds": [3.0, 0.0, 0.0]}
     )
     with pytest.raises(ScheduleError, match="2 utterances have no seconds: rows 1, 2"):
-        compile(Uniform(), found, steps=1, batch_size=1, seed=0, deal=Deal(unit="seconds"))
+        make_plan(Uniform(), found, steps=1, batch_size=1, seed=0, deal=Deal(unit="seconds"))
 
 
 def test_a_unit_that_the_pool_lacks_is_refused() -> None:
     with pytest.raises(ScheduleError, match="no measure tokens"):
-        compile(Uniform(), pool(), steps=1, batch_size=1, seed=0, deal=Deal(unit="tokens"))
+        make_plan(Uniform(), pool(), steps=1, batch_size=1, seed=0, deal=Deal(unit="tokens"))
 
 
 def test_a_batch_larger_than_the_pool_is_refused_in_its_unit() -> None:
     with pytest.raises(ScheduleError, match="a batch of 99999 seconds from a pool of"):
-        compile(Uniform(), pool(), steps=1, batch_size=99999, seed=0, deal=Deal(unit="seconds"))
+        make_plan(Uniform(), pool(), steps=1, batch_size=99999, seed=0, deal=Deal(unit="seconds"))
 
 
 @pytest.mark.parametrize("unit", ["rows", "seconds"])
@@ -94,7 +94,7 @@ def test_a_cap_is_never_passed_and_the_pool_is_dealt_out(
 ) -> None:
     found = pool()
     deal = Deal(unit=unit, exhaustion="cap", max_epochs=epochs)
-    plan = compile(schedule, found, steps=2000, batch_size=16, seed=0, deal=deal)
+    plan = make_plan(schedule, found, steps=2000, batch_size=16, seed=0, deal=deal)
     times = np.bincount(plan.rows, minlength=400)
     assert times.max() == epochs
     assert 400 * epochs - times.sum() < 32  # the last batch would not be full
@@ -107,7 +107,7 @@ def test_a_dry_group_hands_its_share_to_its_siblings() -> None:
     labels = ["-"] * 300 + ["a"] * 10 + ["b"] * 50
     found = Pool.from_columns({"task": tasks, "label": labels})
     deal = Deal(exhaustion="cap")
-    plan = compile(Ads(AXES), found, steps=8, batch_size=12, seed=0, deal=deal)
+    plan = make_plan(Ads(AXES), found, steps=8, batch_size=12, seed=0, deal=deal)
     assert (plan.shares["task"].counts == 6).all()  # the tasks stay equal
     label = plan.shares["label"]
     a, b = (label.counts[:, label.names.index(name)] for name in "ab")
@@ -123,7 +123,7 @@ def test_stop_ends_before_a_group_of_the_first_axis_is_passed() -> None:
     found = pool()
     sizes = np.bincount(found.columns["task"])
     deal = Deal(exhaustion="stop", max_epochs=2)
-    plan = compile(Ads(AXES), found, steps=999, batch_size=9, seed=0, deal=deal)
+    plan = make_plan(Ads(AXES), found, steps=999, batch_size=9, seed=0, deal=deal)
     dealt = plan.shares["task"].counts.sum(axis=0)
     assert (dealt <= 2 * sizes).all()
     assert (dealt + 9 > 2 * sizes).any()
@@ -136,7 +136,7 @@ def test_stop_ends_before_a_group_of_the_first_axis_is_passed() -> None:
 def test_a_step_that_takes_the_last_utterance_is_dealt(unit: str) -> None:
     found = Pool.from_columns({"task": ["asr"] * 8}, values={"seconds": np.ones(8)})
     deal = Deal(unit=unit, exhaustion="cap")
-    plan = compile(Uniform(), found, steps=5, batch_size=4, seed=0, deal=deal)
+    plan = make_plan(Uniform(), found, steps=5, batch_size=4, seed=0, deal=deal)
     assert plan.num_steps == 2
     assert sorted(plan.rows.tolist()) == list(range(8))
 
@@ -152,7 +152,7 @@ def test_a_drawn_mixture_counts_neither_epochs_nor_seconds(deal: Deal) -> None:
     }
     whole = Pool.from_columns(columns, values={"seconds": found.values["seconds"]})
     with pytest.raises(ScheduleError, match="a mixture that is drawn cannot"):
-        compile(drawn, whole, steps=2, batch_size=4, seed=0, deal=deal)
+        make_plan(drawn, whole, steps=2, batch_size=4, seed=0, deal=deal)
 
 
 def test_max_epochs_is_at_least_one() -> None:

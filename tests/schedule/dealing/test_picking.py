@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maqam.errors import ScheduleError
-from maqam.schedule import Ads, Deal, Pick, Pool, Uniform, compile
+from maqam.schedule import Ads, Deal, Pick, Pool, Uniform, make_plan
 from maqam.schedule.dealing.diversity import KERNELS, facility_location, farthest_first, k_dpp
 
 AXES = ("task", "label")
@@ -25,8 +25,8 @@ def pool(size: int = 240) -> Pool:
 @pytest.mark.parametrize("kernel", sorted(KERNELS))
 def test_a_pick_changes_no_share(kernel: str) -> None:
     deal = Deal(pick=Pick(kernel))
-    picked = compile(Ads(AXES), pool(), steps=30, batch_size=24, seed=0, deal=deal)
-    plain = compile(Ads(AXES), pool(), steps=30, batch_size=24, seed=0)
+    picked = make_plan(Ads(AXES), pool(), steps=30, batch_size=24, seed=0, deal=deal)
+    plain = make_plan(Ads(AXES), pool(), steps=30, batch_size=24, seed=0)
     for axis in AXES:
         assert np.array_equal(picked.shares[axis].counts, plain.shares[axis].counts)
     assert picked.fingerprint != plain.fingerprint
@@ -36,7 +36,7 @@ def test_a_pick_changes_no_share(kernel: str) -> None:
 @pytest.mark.parametrize("batch_size", [7, 24, 100])
 def test_every_utterance_comes_once_before_any_twice(kernel: str, batch_size: int) -> None:
     deal = Deal(pick=Pick(kernel))
-    plan = compile(Uniform(), pool(), steps=30, batch_size=batch_size, seed=0, deal=deal)
+    plan = make_plan(Uniform(), pool(), steps=30, batch_size=batch_size, seed=0, deal=deal)
     for step in range(30):
         assert len(np.unique(plan.batch(step))) == batch_size
     for taken in range(batch_size, len(plan.rows), batch_size):
@@ -53,17 +53,17 @@ def test_picked_batches_are_more_diverse() -> None:
         sums = [unit[plan.batch(step)].sum(axis=0) for step in range(8)]
         return float(np.mean([one @ one for one in sums]))
 
-    plain = compile(Uniform(), found, steps=8, batch_size=12, seed=0)
+    plain = make_plan(Uniform(), found, steps=8, batch_size=12, seed=0)
     for kernel in KERNELS:
         deal = Deal(pick=Pick(kernel, candidates=4))
-        picked = compile(Uniform(), found, steps=8, batch_size=12, seed=0, deal=deal)
+        picked = make_plan(Uniform(), found, steps=8, batch_size=12, seed=0, deal=deal)
         assert spread(picked) < 0.9 * spread(plain), kernel
 
 
 def test_a_pool_without_embeddings_is_refused() -> None:
     plain = Pool.from_columns({"task": ["asr"] * 9})
     with pytest.raises(ScheduleError, match="a pick needs embeddings, the pool has none"):
-        compile(Uniform(), plain, steps=1, batch_size=3, seed=0, deal=Deal(pick=Pick()))
+        make_plan(Uniform(), plain, steps=1, batch_size=3, seed=0, deal=Deal(pick=Pick()))
 
 
 def test_settings_that_do_not_hold_are_refused() -> None:
