@@ -28,7 +28,7 @@ from ruamel.yaml.nodes import MappingNode
 from maqam.errors import ConfigError
 from maqam.features.settings import FeatureSettings
 from maqam.models.settings import ModelSettings
-from maqam.schedule import Deal, Schedule, Uniform, schedule_as_table, schedule_from_table
+from maqam.schedule import DealSettings, Schedule, Uniform, schedule_as_table, schedule_from_table
 from maqam.score.settings import ScoreSettings
 from maqam.synth.settings import SynthSettings
 from maqam.train.settings import Objective, TrainSettings
@@ -81,7 +81,7 @@ class Recipe(BaseModel):
         PlainSerializer(schedule_as_table),
         WithJsonSchema({"type": "object"}),
     ] = Uniform()
-    deal: Deal = Field(default_factory=Deal)
+    deal: DealSettings = Field(default_factory=DealSettings)
     objective: Objective = Field(default_factory=Objective)
     train: TrainSettings = Field(default_factory=TrainSettings)
     score: ScoreSettings = Field(default_factory=ScoreSettings)

@@ -9,7 +9,7 @@ import numpy as np
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
 from maqam.data.pool import pool_from_manifest
 from maqam.export.export import ExportSettings, export_plan
-from maqam.schedule import Deal, Plan, Stratified, make_plan
+from maqam.schedule import DealSettings, Plan, Stratified, make_plan
 from tests.factories import make_row, make_tone
 
 
@@ -25,7 +25,7 @@ def plan_of(steps: list[list[int]], *, unit="rows") -> Plan:
         rows=np.array([row for step in steps for row in step], dtype=np.int64),
         offsets=np.concatenate([[0], np.cumsum(sizes)]),
         batch_size=sizes[0],
-        deal=asdict(Deal(unit=unit)),
+        deal=asdict(DealSettings(unit=unit)),
         seed=0,
         schedule={"kind": "uniform"},
         pool_fingerprint="",

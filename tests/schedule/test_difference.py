@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from maqam.schedule import Ads, Alpha, Deal, Plan, Pool, Schedule, Then, Uniform, make_plan
+from maqam.schedule import Ads, Alpha, DealSettings, Plan, Pool, Schedule, Then, Uniform, make_plan
 from maqam.schedule.difference import difference
 
 
@@ -58,7 +58,7 @@ def test_plans_of_unequal_steps_are_compared_step_by_step() -> None:
         {"task": ["asr"] * 50}, values={"seconds": np.random.default_rng(0).uniform(1, 9, 50)}
     )
     one, other = (
-        make_plan(Uniform(), pool, steps=9, batch_size=20, seed=seed, deal=Deal("seconds"))
+        make_plan(Uniform(), pool, steps=9, batch_size=20, seed=seed, deal=DealSettings("seconds"))
         for seed in (0, 1)
     )
     assert difference(one, one).num_equal == 9

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from maqam.errors import ScheduleError
 from maqam.schedule import (
-    Deal,
+    DealSettings,
     Pick,
     Plan,
     PlanBatchSampler,
@@ -99,7 +99,7 @@ def test_batches_in_seconds_are_full_within_an_utterance_and_keep_their_decks(
     batch = max(1, round(budget * seconds.sum()))
     schedule = schedule_of(kind)
     plan = make_plan(
-        schedule, pool, steps=15, batch_size=batch, seed=seed, deal=Deal(unit="seconds")
+        schedule, pool, steps=15, batch_size=batch, seed=seed, deal=DealSettings(unit="seconds")
     )
     spent, times = 0.0, np.zeros(pool.num_utterances, dtype=np.int64)
     cells = pool.cells(schedule.flow(pool, 15.0 * batch).axes)
@@ -121,7 +121,7 @@ def test_a_pick_keeps_every_guarantee(kernel: str, case) -> None:
     pool, batch_size, seed = case
     points = np.random.default_rng(seed).normal(size=(pool.num_utterances, 4))
     pool = Pool(pool.columns, pool.names, pool.uids, pool.rows, pool.values, points)
-    deal = Deal(pick=Pick(kernel, candidates=3))
+    deal = DealSettings(pick=Pick(kernel, candidates=3))
     picked = make_plan(
         schedule_of("ads"), pool, steps=8, batch_size=batch_size, seed=seed, deal=deal
     )
@@ -144,7 +144,7 @@ def test_a_group_that_runs_dry_hands_over_and_the_plan_says_so(
     kind: str, case, epochs: int
 ) -> None:
     pool, batch_size, seed = case
-    deal = Deal(exhaustion="cap", max_epochs=epochs)
+    deal = DealSettings(exhaustion="cap", max_epochs=epochs)
     schedule = schedule_of(kind)
     plan = make_plan(schedule, pool, steps=30, batch_size=batch_size, seed=seed, deal=deal)
     cells = pool.cells(schedule.flow(pool, 30.0 * batch_size).axes)

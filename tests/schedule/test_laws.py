@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maqam.schedule import (
-    Deal,
+    DealSettings,
     Plan,
     Pool,
     Schedule,
@@ -70,7 +70,9 @@ def asked(draw) -> tuple[Pool, int, int]:
     return pool, draw(st.integers(1, min(pool.num_utterances, 40))), draw(st.integers(0, 99))
 
 
-def made(kind: str, case: tuple[Pool, int, int], steps: int = 12, deal: Deal | None = None) -> Plan:
+def made(
+    kind: str, case: tuple[Pool, int, int], steps: int = 12, deal: DealSettings | None = None
+) -> Plan:
     pool, batch_size, seed = case
     return make_plan(
         schedule_of(kind), pool, steps=steps, batch_size=batch_size, seed=seed, deal=deal
@@ -188,7 +190,7 @@ def test_schedules_over_the_same_cells_see_a_cells_rows_in_the_same_order(case) 
 @given(case=asked(), epochs=st.integers(1, 3))
 def test_a_cap_is_never_passed(kind: str, case, epochs: int) -> None:
     pool, batch_size, _ = case
-    deal = Deal(exhaustion="cap", max_epochs=epochs)
+    deal = DealSettings(exhaustion="cap", max_epochs=epochs)
     plan = made(kind, case, steps=60, deal=deal)
     times = np.bincount(positions_of(plan, pool), minlength=pool.num_utterances)
     assert times.max(initial=0) <= epochs

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from maqam.errors import ScheduleError
-from maqam.schedule import Deal, Plan, Pool, Uniform, make_plan
+from maqam.schedule import DealSettings, Plan, Pool, Uniform, make_plan
 from maqam.schedule.sampler import PlanBatchSampler
 
 
@@ -15,7 +15,7 @@ def plan(steps: int = 6, batch_size: int = 12, seed: int = 0, unit: str = "rows"
     rng = np.random.default_rng(0)
     pool = Pool.from_columns({"task": ["asr"] * 100}, values={"seconds": rng.uniform(1, 3, 100)})
     return make_plan(
-        Uniform(), pool, steps=steps, batch_size=batch_size, seed=seed, deal=Deal(unit)
+        Uniform(), pool, steps=steps, batch_size=batch_size, seed=seed, deal=DealSettings(unit)
     )
 
 

@@ -5,7 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from maqam.schedule import Ads, Curriculum, Deal, Mixture, Plan, Pool, Then, Tpc, Uniform, make_plan
+from maqam.schedule import (
+    Ads,
+    Curriculum,
+    DealSettings,
+    Mixture,
+    Plan,
+    Pool,
+    Then,
+    Tpc,
+    Uniform,
+    make_plan,
+)
 from maqam.schedule.plan import rows_checksum
 from maqam.schedule.verification import verify_log, verify_plan
 
@@ -30,7 +41,7 @@ def pool(size: int = 90) -> Pool:
     )
 
 
-def plan(schedule=SCHEDULES[1], deal: Deal | None = None) -> Plan:
+def plan(schedule=SCHEDULES[1], deal: DealSettings | None = None) -> Plan:
     return make_plan(schedule, pool(), steps=30, batch_size=12, seed=0, deal=deal)
 
 
@@ -44,7 +55,7 @@ def altered(which: Plan, at: int, row: int) -> Plan:
     return replace(which, rows=rows)
 
 
-DEALS = (Deal(), Deal(exhaustion="cap", max_epochs=2), Deal("seconds"))
+DEALS = (DealSettings(), DealSettings(exhaustion="cap", max_epochs=2), DealSettings("seconds"))
 
 
 @pytest.mark.parametrize(
@@ -53,10 +64,11 @@ DEALS = (Deal(), Deal(exhaustion="cap", max_epochs=2), Deal("seconds"))
         (schedule, deal)
         for schedule in SCHEDULES
         for deal in DEALS
-        if not isinstance(schedule, Mixture) or deal == Deal()  # what is drawn has no epochs
+        if not isinstance(schedule, Mixture)
+        or deal == DealSettings()  # what is drawn has no epochs
     ],
 )
-def test_a_plan_as_compiled_holds(schedule, deal: Deal) -> None:
+def test_a_plan_as_compiled_holds(schedule, deal: DealSettings) -> None:
     assert verify_plan(plan(schedule, deal), pool(), steps=30) == []
 
 

@@ -12,7 +12,7 @@ from maqam.models.qwen_omni.loading import load_backbone
 from maqam.recipe import Recipe, dump_yaml, load_recipe
 from maqam.runs.folders import RECIPE_FILE, plan_folder, recipe_of_plan
 from maqam.runs.preparation import Bars, Prepared, open_manifest, prepare
-from maqam.schedule import Deal, Plan, load_plan, make_plan, schedule_as_table
+from maqam.schedule import DealSettings, Plan, load_plan, make_plan, schedule_as_table
 from maqam.schedule.adaptive.protocol import is_adaptive
 from maqam.schedule.adaptive_plan import GrowingPlan
 from maqam.schedule.compiler import Budget
@@ -150,7 +150,7 @@ def adaptive_plan(recipe: Recipe, prepared: Prepared) -> AdaptivePlan | None:
     schedule = recipe.schedule
     if not is_adaptive(schedule):
         return None
-    if recipe.deal != Deal():
+    if recipe.deal != DealSettings():
         raise ScheduleError(
             "a schedule that decides while the run trains deals rows and repeats groups",
             where="deal",

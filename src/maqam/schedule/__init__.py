@@ -1,7 +1,7 @@
 """Schedules and plans, NumPy only: usable by any trainer, without torch."""
 
 from maqam.schedule.compiler import make_plan
-from maqam.schedule.dealing.settings import Deal, Pick
+from maqam.schedule.dealing.settings import DealSettings, Pick
 from maqam.schedule.flow import Flow
 from maqam.schedule.kinds.base import Schedule
 from maqam.schedule.kinds.compose import Mix, Then
@@ -20,7 +20,7 @@ __all__ = [
     "Alpha",
     "Curriculum",
     "Custom",
-    "Deal",
+    "DealSettings",
     "Flow",
     "Followed",
     "Mix",

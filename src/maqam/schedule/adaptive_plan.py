@@ -11,7 +11,7 @@ from maqam.schedule.adaptive.protocol import Adaptive, Decision
 from maqam.schedule.compiler import Budget, assemble
 from maqam.schedule.dealing.by_cost import DealtRows, Decks
 from maqam.schedule.dealing.by_rows import QuotaDealer
-from maqam.schedule.dealing.settings import Deal
+from maqam.schedule.dealing.settings import DealSettings
 from maqam.schedule.plan import Plan
 from maqam.schedule.pool import Pool
 from maqam.schedule.schedules import schedule_as_table
@@ -49,7 +49,7 @@ class GrowingPlan:
         flow = schedule.flow(pool, self._rows)
         self._axes = flow.axes
         cells = pool.cells(flow.axes)
-        self._dealer = QuotaDealer(cells, budget.seed, Deal())
+        self._dealer = QuotaDealer(cells, budget.seed, DealSettings())
         self.prior = schedule.prior(flow, cells)
         self._decks = Decks(pool, cells, budget.seed)
         self._positions: list[np.ndarray] = []

@@ -10,7 +10,7 @@ from maqam.schedule.dealing.by_cost import CostDealer, DealtRows
 from maqam.schedule.dealing.by_rows import QuotaDealer, deal_by_draw
 from maqam.schedule.dealing.deck import draw
 from maqam.schedule.dealing.picking import pick
-from maqam.schedule.dealing.settings import Deal
+from maqam.schedule.dealing.settings import DealSettings
 from maqam.schedule.flow import Flow
 from maqam.schedule.kinds.base import Schedule, Stage
 from maqam.schedule.kinds.mixtures import Mixture
@@ -28,7 +28,7 @@ def make_plan(
     steps: int,
     batch_size: int,
     seed: int,
-    deal: Deal | None = None,
+    deal: DealSettings | None = None,
 ) -> Plan:
     """Compile a schedule to the rows of every step.
 
@@ -53,7 +53,7 @@ def make_plan(
     """
     if steps < 1 or batch_size < 1:
         raise ValueError(f"steps and batch_size must be at least 1, got {steps} and {batch_size}")
-    deal = deal or Deal()
+    deal = deal or DealSettings()
     _check_size(pool, batch_size, deal.unit)
     flow = schedule.flow(pool, float(steps) * batch_size)
     budget = Budget(steps, batch_size, seed, deal)
@@ -79,7 +79,7 @@ class Budget:
     steps: int
     batch_size: int
     seed: int
-    deal: Deal = field(default_factory=Deal)
+    deal: DealSettings = field(default_factory=DealSettings)
 
 
 def assemble(

@@ -91,7 +91,7 @@ class Plan:
         rows: (num_dealt,) int64 manifest rows, step after step, ascending within each.
         offsets: (num_steps + 1,) int64; step s holds `rows[offsets[s]:offsets[s + 1]]`.
         batch_size: What a step holds: utterances, or seconds or tokens (`unit`).
-        deal: How shares became utterances, as a table of settings (see `Deal`).
+        deal: How shares became utterances, as a table of settings (see `DealSettings`).
         seed: Seed it was dealt with.
         schedule: The schedule as a table of settings.
         pool_fingerprint: Pool it was dealt from.

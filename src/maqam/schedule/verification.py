@@ -8,7 +8,7 @@ import numpy as np
 
 from maqam.errors import ScheduleError, first_few
 from maqam.schedule.compiler import make_plan
-from maqam.schedule.dealing.settings import Deal, Pick
+from maqam.schedule.dealing.settings import DealSettings, Pick
 from maqam.schedule.plan import Plan, rows_checksum
 from maqam.schedule.pool import Pool
 from maqam.schedule.schedules import schedule_from_table
@@ -172,7 +172,7 @@ def _dealt_again(plan: Plan, pool: Pool, steps: int) -> list[Finding]:
         steps=steps,
         batch_size=plan.batch_size,
         seed=plan.seed,
-        deal=Deal(**table, pick=Pick(**pick) if pick else None),
+        deal=DealSettings(**table, pick=Pick(**pick) if pick else None),
     )
     if again.fingerprint == plan.fingerprint:
         return []

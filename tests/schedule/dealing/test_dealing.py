@@ -7,7 +7,7 @@ from maqam.errors import ScheduleError
 from maqam.schedule import (
     Ads,
     Curriculum,
-    Deal,
+    DealSettings,
     Mixture,
     Pool,
     Schedule,
@@ -36,7 +36,9 @@ def pool(size: int = 400, seed: int = 0) -> Pool:
 @pytest.mark.parametrize("schedule", [Uniform(), Ads(AXES), Tpc(), Then(Tpc(), Ads(AXES))])
 def test_batches_hold_their_seconds_within_one_utterance(schedule: Schedule) -> None:
     found = pool()
-    plan = make_plan(schedule, found, steps=40, batch_size=60, seed=0, deal=Deal(unit="seconds"))
+    plan = make_plan(
+        schedule, found, steps=40, batch_size=60, seed=0, deal=DealSettings(unit="seconds")
+    )
     seconds, longest = found.values["seconds"], found.values["seconds"].max()
     spent = np.cumsum([seconds[plan.batch(step)].sum() for step in range(40)])
     over = spent - 60 * np.arange(1, 41)
@@ -47,7 +49,9 @@ def test_batches_hold_their_seconds_within_one_utterance(schedule: Schedule) -> 
 
 def test_equal_shares_are_equal_seconds_within_one_utterance_at_every_step() -> None:
     found = pool()
-    plan = make_plan(Ads(AXES), found, steps=60, batch_size=80, seed=1, deal=Deal(unit="seconds"))
+    plan = make_plan(
+        Ads(AXES), found, steps=60, batch_size=80, seed=1, deal=DealSettings(unit="seconds")
+    )
     seconds, longest = found.values["seconds"], found.values["seconds"].max()
     for codes, groups in ((found.columns["task"], 3), (_paths(found), 6)):
         by_step = np.array(
@@ -63,7 +67,9 @@ def test_equal_shares_are_equal_seconds_within_one_utterance_at_every_step() -> 
 def test_no_batch_in_seconds_holds_an_utterance_twice() -> None:
     found = pool(size=30)
     half = int(found.values["seconds"].sum() / 2)
-    plan = make_plan(Ads(AXES), found, steps=30, batch_size=half, seed=0, deal=Deal(unit="seconds"))
+    plan = make_plan(
+        Ads(AXES), found, steps=30, batch_size=half, seed=0, deal=DealSettings(unit="seconds")
+    )
     for step in range(30):
         assert len(np.unique(plan.batch(step))) == len(plan.batch(step))
 
@@ -73,17 +79,23 @@ def test_rows_without_seconds_are_refused_and_counted() -> None:
         {"task": ["asr", "tsum", "tsum"]}, values={"seconds": [3.0, 0.0, 0.0]}
     )
     with pytest.raises(ScheduleError, match="2 utterances have no seconds: rows 1, 2"):
-        make_plan(Uniform(), found, steps=1, batch_size=1, seed=0, deal=Deal(unit="seconds"))
+        make_plan(
+            Uniform(), found, steps=1, batch_size=1, seed=0, deal=DealSettings(unit="seconds")
+        )
 
 
 def test_a_unit_that_the_pool_lacks_is_refused() -> None:
     with pytest.raises(ScheduleError, match="no measure tokens"):
-        make_plan(Uniform(), pool(), steps=1, batch_size=1, seed=0, deal=Deal(unit="tokens"))
+        make_plan(
+            Uniform(), pool(), steps=1, batch_size=1, seed=0, deal=DealSettings(unit="tokens")
+        )
 
 
 def test_a_batch_larger_than_the_pool_is_refused_in_its_unit() -> None:
     with pytest.raises(ScheduleError, match="a batch of 99999 seconds from a pool of"):
-        make_plan(Uniform(), pool(), steps=1, batch_size=99999, seed=0, deal=Deal(unit="seconds"))
+        make_plan(
+            Uniform(), pool(), steps=1, batch_size=99999, seed=0, deal=DealSettings(unit="seconds")
+        )
 
 
 @pytest.mark.parametrize("unit", ["rows", "seconds"])
@@ -93,7 +105,7 @@ def test_a_cap_is_never_passed_and_the_pool_is_dealt_out(
     schedule: Schedule, epochs: int, unit: str
 ) -> None:
     found = pool()
-    deal = Deal(unit=unit, exhaustion="cap", max_epochs=epochs)
+    deal = DealSettings(unit=unit, exhaustion="cap", max_epochs=epochs)
     plan = make_plan(schedule, found, steps=2000, batch_size=16, seed=0, deal=deal)
     times = np.bincount(plan.rows, minlength=400)
     assert times.max() == epochs
@@ -106,7 +118,7 @@ def test_a_dry_group_hands_its_share_to_its_siblings() -> None:
     tasks = ["asr"] * 300 + ["did"] * 60
     labels = ["-"] * 300 + ["a"] * 10 + ["b"] * 50
     found = Pool.from_columns({"task": tasks, "label": labels})
-    deal = Deal(exhaustion="cap")
+    deal = DealSettings(exhaustion="cap")
     plan = make_plan(Ads(AXES), found, steps=8, batch_size=12, seed=0, deal=deal)
     assert (plan.shares["task"].counts == 6).all()  # the tasks stay equal
     label = plan.shares["label"]
@@ -122,7 +134,7 @@ def test_a_dry_group_hands_its_share_to_its_siblings() -> None:
 def test_stop_ends_before_a_group_of_the_first_axis_is_passed() -> None:
     found = pool()
     sizes = np.bincount(found.columns["task"])
-    deal = Deal(exhaustion="stop", max_epochs=2)
+    deal = DealSettings(exhaustion="stop", max_epochs=2)
     plan = make_plan(Ads(AXES), found, steps=999, batch_size=9, seed=0, deal=deal)
     dealt = plan.shares["task"].counts.sum(axis=0)
     assert (dealt <= 2 * sizes).all()
@@ -135,14 +147,14 @@ def test_stop_ends_before_a_group_of_the_first_axis_is_passed() -> None:
 @pytest.mark.parametrize("unit", ["rows", "seconds"])
 def test_a_step_that_takes_the_last_utterance_is_dealt(unit: str) -> None:
     found = Pool.from_columns({"task": ["asr"] * 8}, values={"seconds": np.ones(8)})
-    deal = Deal(unit=unit, exhaustion="cap")
+    deal = DealSettings(unit=unit, exhaustion="cap")
     plan = make_plan(Uniform(), found, steps=5, batch_size=4, seed=0, deal=deal)
     assert plan.num_steps == 2
     assert sorted(plan.rows.tolist()) == list(range(8))
 
 
-@pytest.mark.parametrize("deal", [Deal(exhaustion="cap"), Deal(unit="seconds")])
-def test_a_drawn_mixture_counts_neither_epochs_nor_seconds(deal: Deal) -> None:
+@pytest.mark.parametrize("deal", [DealSettings(exhaustion="cap"), DealSettings(unit="seconds")])
+def test_a_drawn_mixture_counts_neither_epochs_nor_seconds(deal: DealSettings) -> None:
     drawn = Mixture("proportional", "draw")
     found = pool()
     columns = {
@@ -157,7 +169,7 @@ def test_a_drawn_mixture_counts_neither_epochs_nor_seconds(deal: Deal) -> None:
 
 def test_max_epochs_is_at_least_one() -> None:
     with pytest.raises(ValueError, match="max_epochs must be at least 1"):
-        Deal(max_epochs=0)
+        DealSettings(max_epochs=0)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +180,7 @@ def test_decks_dealt_one_by_one_give_what_is_dealt_at_once(schedule: Schedule, s
     found = pool(size=57, seed=seed)
     flow = schedule.flow(found, 40 * 11)
     cells = found.cells(flow.axes)
-    dealt = QuotaDealer(cells, seed, Deal()).deal(flow, range(40), 40, 11)
+    dealt = QuotaDealer(cells, seed, DealSettings()).deal(flow, range(40), 40, 11)
     decks = Decks(found, cells, seed)
     one_by_one = []
     for cell, count in zip(dealt.cells.tolist(), dealt.counts.tolist(), strict=True):

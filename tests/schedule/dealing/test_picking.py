@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maqam.errors import ScheduleError
-from maqam.schedule import Ads, Deal, Pick, Pool, Uniform, make_plan
+from maqam.schedule import Ads, DealSettings, Pick, Pool, Uniform, make_plan
 from maqam.schedule.dealing.diversity import KERNELS, facility_location, farthest_first, k_dpp
 
 AXES = ("task", "label")
@@ -24,7 +24,7 @@ def pool(size: int = 240) -> Pool:
 
 @pytest.mark.parametrize("kernel", sorted(KERNELS))
 def test_a_pick_changes_no_share(kernel: str) -> None:
-    deal = Deal(pick=Pick(kernel))
+    deal = DealSettings(pick=Pick(kernel))
     picked = make_plan(Ads(AXES), pool(), steps=30, batch_size=24, seed=0, deal=deal)
     plain = make_plan(Ads(AXES), pool(), steps=30, batch_size=24, seed=0)
     for axis in AXES:
@@ -35,7 +35,7 @@ def test_a_pick_changes_no_share(kernel: str) -> None:
 @pytest.mark.parametrize("kernel", sorted(KERNELS))
 @pytest.mark.parametrize("batch_size", [7, 24, 100])
 def test_every_utterance_comes_once_before_any_twice(kernel: str, batch_size: int) -> None:
-    deal = Deal(pick=Pick(kernel))
+    deal = DealSettings(pick=Pick(kernel))
     plan = make_plan(Uniform(), pool(), steps=30, batch_size=batch_size, seed=0, deal=deal)
     for step in range(30):
         assert len(np.unique(plan.batch(step))) == batch_size
@@ -55,7 +55,7 @@ def test_picked_batches_are_more_diverse() -> None:
 
     plain = make_plan(Uniform(), found, steps=8, batch_size=12, seed=0)
     for kernel in KERNELS:
-        deal = Deal(pick=Pick(kernel, candidates=4))
+        deal = DealSettings(pick=Pick(kernel, candidates=4))
         picked = make_plan(Uniform(), found, steps=8, batch_size=12, seed=0, deal=deal)
         assert spread(picked) < 0.9 * spread(plain), kernel
 
@@ -63,14 +63,14 @@ def test_picked_batches_are_more_diverse() -> None:
 def test_a_pool_without_embeddings_is_refused() -> None:
     plain = Pool.from_columns({"task": ["asr"] * 9})
     with pytest.raises(ScheduleError, match="a pick needs embeddings, the pool has none"):
-        make_plan(Uniform(), plain, steps=1, batch_size=3, seed=0, deal=Deal(pick=Pick()))
+        make_plan(Uniform(), plain, steps=1, batch_size=3, seed=0, deal=DealSettings(pick=Pick()))
 
 
 def test_settings_that_do_not_hold_are_refused() -> None:
     with pytest.raises(ValueError, match="candidates must be at least 2"):
         Pick(candidates=1)
     with pytest.raises(ValueError, match="a pick counts rows, not seconds"):
-        Deal(unit="seconds", pick=Pick())
+        DealSettings(unit="seconds", pick=Pick())
 
 
 def chosen(kernel, points: np.ndarray, groups: list[int], quotas: list[int], seed: int = 0):

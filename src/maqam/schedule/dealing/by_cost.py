@@ -11,7 +11,7 @@ import numpy as np
 
 from maqam.schedule.dealing.by_rows import Limit, Shares
 from maqam.schedule.dealing.deck import keys
-from maqam.schedule.dealing.settings import Deal
+from maqam.schedule.dealing.settings import DealSettings
 from maqam.schedule.flow import Flow
 from maqam.schedule.pool import Cells, Pool
 from maqam.seeding import generator
@@ -212,7 +212,7 @@ class CostDealer:
         deal: Unit, and what a group does that was dealt through.
     """
 
-    def __init__(self, pool: Pool, cells: Cells, seed: int, deal: Deal) -> None:
+    def __init__(self, pool: Pool, cells: Cells, seed: int, deal: DealSettings) -> None:
         self._decks = Decks(pool, cells, seed)
         self._quota = CostQuota(cells, seed)
         self._limit = Limit(cells, deal)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maqam.schedule.dealing.quota import Quota
-from maqam.schedule.dealing.settings import Deal
+from maqam.schedule.dealing.settings import DealSettings
 from maqam.schedule.flow import Flow
 from maqam.schedule.pool import Cells
 from maqam.seeding import generator
@@ -62,7 +62,7 @@ class QuotaDealer:
         deal: What a group does that was dealt through.
     """
 
-    def __init__(self, cells: Cells, seed: int, deal: Deal) -> None:
+    def __init__(self, cells: Cells, seed: int, deal: DealSettings) -> None:
         self._cells = cells
         self._quota = Quota(cells, seed, deal.max_epochs if deal.exhaustion == "cap" else None)
         self._limit = Limit(cells, deal)
@@ -151,7 +151,7 @@ class Limit:
         deal: Only "stop" sets a limit.
     """
 
-    def __init__(self, cells: Cells, deal: Deal) -> None:
+    def __init__(self, cells: Cells, deal: DealSettings) -> None:
         self.reason = ""
         self._is_on = deal.exhaustion == "stop"
         self._max_epochs = deal.max_epochs

@@ -27,7 +27,7 @@ class Pick:
 
 
 @dataclass(frozen=True, slots=True)
-class Deal:
+class DealSettings:
     """How the shares of a schedule are dealt out.
 
     Attributes:
