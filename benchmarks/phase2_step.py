@@ -44,7 +44,7 @@ from maqam.models.settings import ModelSettings
 from maqam.schedule import Uniform, make_plan
 from maqam.schedule.plan import Plan
 from maqam.train.batches import PlanBatches
-from maqam.train.objective import Learner
+from maqam.train.objective import TrainingModel
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective, TrainSettings
 from maqam.train.trainer import PlanTrainer
@@ -152,7 +152,7 @@ def ours(
     )
     with tempfile.TemporaryDirectory() as folder:
         settings = replace(settings, num_steps=plan.num_steps, checkpoint_steps=plan.num_steps + 1)
-        trainer = PlanTrainer(Learner(backbone), batches, settings, SEED, Path(folder))
+        trainer = PlanTrainer(TrainingModel(backbone), batches, settings, SEED, Path(folder))
         trainer.args.save_strategy = "no"
         clock = Clock()
         trainer.add_callback(clock)

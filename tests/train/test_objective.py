@@ -8,7 +8,7 @@ from maqam.models.freezing import train_only
 from maqam.train.batches import PlanBatches
 from maqam.train.ctc import spell
 from maqam.train.log_mels import LogMels
-from maqam.train.objective import Learner, spelling_embeddings, utterance_weights
+from maqam.train.objective import TrainingModel, spelling_embeddings, utterance_weights
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
 
@@ -71,7 +71,7 @@ def gradient(learner, batches):
 def test_the_loss_is_that_of_full_logits(backbone, manifest):
     batches = make_batches(backbone, manifest, Objective("token"), encodes=False)
     micro_batch = batches[0]["micro_batch"]
-    loss, by_utterance, ctc = Learner(backbone)(micro_batch)
+    loss, by_utterance, ctc = TrainingModel(backbone)(micro_batch)
     logits = backbone.logits(backbone.hidden(micro_batch.batch))
     labels = micro_batch.batch.input_ids.clone()
     columns = torch.arange(labels.shape[1])
@@ -90,7 +90,7 @@ def test_a_gradient_is_the_same_for_any_split_into_micro_batches(backbone, manif
     train_only(backbone, ("encoder", "aligner", "llm"))
     batches = make_batches(backbone, manifest, objective, encodes=True)
     alphabet = batches.transcripts.alphabet
-    learner = Learner(backbone, letters=alphabet, ctc_weight=0.5, encodes=True)
+    learner = TrainingModel(backbone, letters=alphabet, ctc_weight=0.5, encodes=True)
     whole_loss, whole = gradient(learner, batches)
     largest = max(one.abs().max() for one in whole.values())
     for num_micro_batches in (2, 3, 12):
@@ -105,7 +105,7 @@ def test_a_gradient_is_the_same_for_any_split_into_micro_batches(backbone, manif
 def test_processes_share_a_step_without_changing_its_gradient(backbone, manifest):
     train_only(backbone, ("llm",))
     batches = make_batches(backbone, manifest, Objective("task"), encodes=False)
-    learner = Learner(backbone)
+    learner = TrainingModel(backbone)
     whole_loss, whole = gradient(learner, batches)
     batches.world_size, batches.num_micro_batches = 3, 2
     losses, sums = 0.0, {}
@@ -123,7 +123,9 @@ def test_the_ctc_loss_is_added_and_reaches_the_encoder(backbone, manifest):
     train_only(backbone, ("encoder", "aligner"))
     objective = Objective(ctc_weight=1.0)
     batches = make_batches(backbone, manifest, objective, encodes=True)
-    learner = Learner(backbone, letters=batches.transcripts.alphabet, ctc_weight=1.0, encodes=True)
+    learner = TrainingModel(
+        backbone, letters=batches.transcripts.alphabet, ctc_weight=1.0, encodes=True
+    )
     loss, by_utterance, ctc = learner(batches[0]["micro_batch"])
     shares = by_utterance * batches[0]["micro_batch"].weights
     assert loss.item() == pytest.approx((shares.sum() + ctc).item(), rel=1e-5)
@@ -135,7 +137,7 @@ def test_without_the_llm_the_loss_is_that_of_ctc(backbone, manifest):
     train_only(backbone, ("encoder", "aligner"))
     batches = make_batches(backbone, manifest, Objective(ctc_weight=0.5), encodes=True)
     letters = batches.transcripts.alphabet
-    learner = Learner(backbone, letters=letters, ctc_weight=0.5, encodes=True, runs_llm=False)
+    learner = TrainingModel(backbone, letters=letters, ctc_weight=0.5, encodes=True, runs_llm=False)
     micro_batch = batches[0]["micro_batch"]
     loss, by_utterance, ctc = learner(micro_batch)
     assert loss.item() == pytest.approx(0.5 * ctc.item(), rel=1e-6)
@@ -154,14 +156,14 @@ def test_without_the_llm_the_loss_is_that_of_ctc(backbone, manifest):
 
 def test_without_the_llm_and_ctc_there_is_nothing_to_learn_from(backbone):
     with pytest.raises(ValueError, match="there is the CTC loss only"):
-        Learner(backbone, encodes=True, runs_llm=False)
+        TrainingModel(backbone, encodes=True, runs_llm=False)
 
 
 def test_a_frozen_encoder_stays_without_dropout_while_the_llm_trains(backbone):
-    frozen, heard = Learner(backbone).train(), backbone.model.model.audio_tower
+    frozen, heard = TrainingModel(backbone).train(), backbone.model.model.audio_tower
     assert frozen.training
     assert not heard.training
-    Learner(backbone, encodes=True).train()
+    TrainingModel(backbone, encodes=True).train()
     assert heard.training
 
 
@@ -169,8 +171,8 @@ def test_a_ctc_head_of_embeddings_tells_its_letters_and_never_trains(backbone):
     letters = np.unique(backbone.dialogue.tokenizer.encode("نعم لا").ids)
     shown = spelling_embeddings(backbone, letters)
     assert torch.allclose(shown.square().mean(-1), torch.ones(len(letters) + 1), atol=1e-4)
-    head = Learner(backbone, letters=letters, ctc_head="embeddings", encodes=True).ctc_head
+    head = TrainingModel(backbone, letters=letters, ctc_head="embeddings", encodes=True).ctc_head
     assert head(shown).argmax(-1).tolist() == list(range(len(letters) + 1))
     assert not any(one.requires_grad for one in head.parameters())
-    linear = Learner(backbone, letters=letters, encodes=True).ctc_head
+    linear = TrainingModel(backbone, letters=letters, encodes=True).ctc_head
     assert all(one.requires_grad for one in linear.parameters())

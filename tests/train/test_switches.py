@@ -10,7 +10,7 @@ from maqam.models.audio_states import OnlineStates
 from maqam.schedule import Switch
 from maqam.train.batches import PlanBatches
 from maqam.train.log_mels import LogMels
-from maqam.train.objective import Learner
+from maqam.train.objective import TrainingModel
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective, TrainSettings
 from maqam.train.trainer import PlanTrainer
@@ -35,7 +35,7 @@ def followed(corpus, folder: Path, switches: dict[int, Switch]) -> list[tuple[fl
     settings = TrainSettings(
         num_steps=STEPS, batch_size=4, micro_batches=1, learning_rate=1e-4, warmup=0, decay=0
     )
-    learner = Learner(backbone, letters=None, ctc_weight=0.0, encodes=False)
+    learner = TrainingModel(backbone, letters=None, ctc_weight=0.0, encodes=False)
     trainer = PlanTrainer(learner, batches, settings, 0, folder)
     taken: list[tuple[float, float]] = []
     step = torch.optim.AdamW.step

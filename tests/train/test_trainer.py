@@ -13,7 +13,7 @@ from maqam.models.freezing import train_only
 from maqam.schedule.plan import rows_checksum
 from maqam.train.batches import PlanBatches
 from maqam.train.log_mels import LogMels
-from maqam.train.objective import Learner
+from maqam.train.objective import TrainingModel
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective, TrainSettings
 from maqam.train.trainer import PlanTrainer, Steps
@@ -44,7 +44,7 @@ def make_trainer(manifest, folder, *, num_micro_batches=1, num_steps=1, objectiv
         warmup=0.0,
         **changes,
     )
-    return PlanTrainer(Learner(backbone), batches, settings, seed=0, folder=folder)
+    return PlanTrainer(TrainingModel(backbone), batches, settings, seed=0, folder=folder)
 
 
 @pytest.mark.parametrize("num_micro_batches", [1, 4])

@@ -8,7 +8,7 @@ from maqam.schedule.kinds.compose import Mix, Then
 from maqam.schedule.kinds.curricula import Curriculum, Tpc
 from maqam.schedule.kinds.custom import Custom
 from maqam.schedule.kinds.mixtures import Ads, Alpha, Mixture, Stratified, Uniform, Unimax
-from maqam.schedule.plan import Followed, Plan, Shares, load_plan
+from maqam.schedule.plan import Plan, PlanLike, Shares, load_plan
 from maqam.schedule.pool import Pool
 from maqam.schedule.ranks import micro_batches
 from maqam.schedule.sampler import PlanBatchSampler
@@ -22,12 +22,12 @@ __all__ = [
     "Custom",
     "DealSettings",
     "Flow",
-    "Followed",
     "Mix",
     "Mixture",
     "Pick",
     "Plan",
     "PlanBatchSampler",
+    "PlanLike",
     "Pool",
     "Schedule",
     "Shares",

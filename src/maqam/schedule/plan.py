@@ -47,7 +47,7 @@ class StepRows(Protocol):
         ...
 
 
-class Followed(StepRows, Protocol):
+class PlanLike(StepRows, Protocol):
     """What a trainer reads of a plan, whole or still growing."""
 
     @property

@@ -100,7 +100,7 @@ def supervise(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     return positions, batch.input_ids.flatten()[positions + 1], owners
 
 
-class Learner(nn.Module):
+class TrainingModel(nn.Module):
     """A backbone as the trainer sees it: a micro-batch in, its part of the step's loss out.
 
     Args:
@@ -135,7 +135,7 @@ class Learner(nn.Module):
         self._encodes = encodes
         self._runs_llm = runs_llm
 
-    def train(self, mode: bool = True) -> "Learner":
+    def train(self, mode: bool = True) -> "TrainingModel":
         """Switch dropout on or off; a frozen encoder never has any."""
         super().train(mode)
         if not self._encodes:

@@ -28,7 +28,7 @@ from maqam.models.adapters import (
 from maqam.models.audio_states import OnlineStates
 from maqam.models.freezing import PartParameters, parameter_table, train_only
 from maqam.models.qwen_omni.model import AudioStates, Backbone
-from maqam.schedule.plan import Followed
+from maqam.schedule.plan import PlanLike
 from maqam.seeding import derive
 from maqam.train.adaptive.controller import AdaptivePlan, Controller
 from maqam.train.adaptive.probes import Probes
@@ -36,7 +36,7 @@ from maqam.train.batches import PlanBatches
 from maqam.train.checkpoints import newest_checkpoint, whole_folder
 from maqam.train.ctc import TRANSCRIBED, Transcripts, check_transcribed, spell
 from maqam.train.log_mels import LogMels
-from maqam.train.objective import Learner
+from maqam.train.objective import TrainingModel
 from maqam.train.record import (
     check_same_run,
     versions,
@@ -67,7 +67,7 @@ class Phase:
     """
 
     manifest: Manifest
-    plan: Followed
+    plan: PlanLike
     settings: TrainSettings
     objective: Objective
     seed: int
@@ -147,7 +147,7 @@ def run_phase(
     return PhaseResult(output=output, parts=parts, notes=notes)
 
 
-def check_plan(plan: Followed, manifest: Manifest, settings: TrainSettings) -> None:
+def check_plan(plan: PlanLike, manifest: Manifest, settings: TrainSettings) -> None:
     """Refuse a plan that is not one of this manifest and these settings.
 
     Raises:
@@ -254,7 +254,7 @@ def _trainer(backbone: Backbone, phase: Phase, run_folder: Path) -> tuple[PlanTr
     if settings.llm == "off":
         check_transcribed(prepared, transcripts, str(phase.manifest.path))
     torch.manual_seed(derive(phase.seed, "ctc head"))
-    learner = Learner(
+    learner = TrainingModel(
         backbone,
         letters=transcripts.alphabet if transcripts else None,
         ctc_weight=objective.ctc_weight,

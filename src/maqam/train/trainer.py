@@ -29,7 +29,7 @@ from maqam.schedule.plan import rows_checksum
 from maqam.seeding import derive
 from maqam.train.batches import PlanBatches, PlanSampler
 from maqam.train.checkpoints import new_checkpoint
-from maqam.train.objective import Learner, MicroBatch
+from maqam.train.objective import MicroBatch, TrainingModel
 from maqam.train.settings import TrainSettings
 
 WEIGHTS = "model.safetensors"
@@ -50,7 +50,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
 
     def __init__(
         self,
-        learner: Learner,
+        learner: TrainingModel,
         batches: PlanBatches,
         settings: TrainSettings,
         seed: int,
@@ -269,7 +269,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
 
 
 def training_arguments(
-    settings: TrainSettings, folder: Path, seed: int, learner: Learner
+    settings: TrainSettings, folder: Path, seed: int, learner: TrainingModel
 ) -> TrainingArguments:
     """Give the Trainer's arguments: what the settings say, and everything else out of the way."""
     return TrainingArguments(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from maqam.schedule.adaptive.protocol import Observation
-from maqam.schedule.adaptive.rewards import METHODS, Situation
+from maqam.schedule.adaptive.rewards import METHODS, RewardInputs
 
 NAMES = ("asr", "did")
 PRIOR = np.array([0.75, 0.25])
@@ -22,7 +22,7 @@ def seen(step=100, losses=(2.0, 1.0), utterances=(30, 10), **more) -> Observatio
 
 
 def asked(method: str, *history: Observation, **more):
-    return METHODS[method].update(Situation(NAMES, history, PRIOR, **more))
+    return METHODS[method].update(RewardInputs(NAMES, history, PRIOR, **more))
 
 
 def test_exp3_adds_up_losses_over_ten_times_the_share() -> None:

@@ -9,7 +9,7 @@ from maqam.models.freezing import train_only
 from maqam.train.adaptive.probes import Probes, choose_probes
 from maqam.train.batches import PlanBatches
 from maqam.train.log_mels import LogMels
-from maqam.train.objective import Learner
+from maqam.train.objective import TrainingModel
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
 from tests.train.corpus import FixedPlan, make_backbone, make_manifest
@@ -22,7 +22,7 @@ def probed(tmp_path_factory: pytest.TempPathFactory):
     manifest = make_manifest(tmp_path_factory.mktemp("corpus"), 12)
     backbone = make_backbone()
     train_only(backbone, ("llm",))
-    learner = Learner(backbone)
+    learner = TrainingModel(backbone)
     audio = OnlineStates(backbone, LogMels(backbone, manifest, np.arange(12)))
     learner.train()
     return manifest, backbone, learner, audio, Probes(backbone, learner, manifest, ROWS, audio)

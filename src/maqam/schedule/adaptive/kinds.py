@@ -10,7 +10,7 @@ import numpy as np
 from maqam.errors import ScheduleError
 from maqam.schedule.adaptive.mirror import mirror
 from maqam.schedule.adaptive.protocol import Decision, Observation, group_shares
-from maqam.schedule.adaptive.rewards import METHODS, Situation
+from maqam.schedule.adaptive.rewards import METHODS, RewardInputs
 from maqam.schedule.adaptive.switching import is_time
 from maqam.schedule.flow import Flow, blend
 from maqam.schedule.kinds.base import Schedule, Stage, check, check_choice
@@ -97,7 +97,7 @@ class Online:
             [start, *(np.array([one.shares[name] for name in names]) for one in decisions)]
         )
         update = METHODS[self.reward].update(
-            Situation(names, history, start, self.reference, self.graph)
+            RewardInputs(names, history, start, self.reference, self.graph)
         )
         own = {name: getattr(self, name) for name in ("rate", "pull", "floor")}
         update = dataclasses.replace(

@@ -15,7 +15,7 @@ from maqam.schedule.adaptive.protocol import Observation
 
 
 @dataclass(frozen=True)
-class Situation:
+class RewardInputs:
     """What a reward is computed from.
 
     Attributes:
@@ -54,7 +54,7 @@ class Situation:
         return np.array([[products[a][b] for b in self.names] for a in self.names])
 
 
-def exp3(now: Situation) -> Update:
+def exp3(now: RewardInputs) -> Update:
     """Online data mixing: the bandit EXP3 whose reward is the training loss (arXiv 2312.02406).
 
     The loss of a window over ten times its share is added up (the authors' code); exploration
@@ -73,7 +73,7 @@ def exp3(now: Situation) -> Update:
     )
 
 
-def doremi(now: Situation) -> Update:
+def doremi(now: RewardInputs) -> Update:
     """DoReMi: excess loss over a reference model, by exponentiated gradient (arXiv 2305.10429).
 
     Rate 1 and smoothing 1e-3 as published. The source clips each token's excess at 0, here the
@@ -92,7 +92,7 @@ def doremi(now: Situation) -> Update:
     )
 
 
-def ado(now: Situation) -> Update:
+def ado(now: RewardInputs) -> Update:
     """ADO: how fast a scaling law says each loss still falls (arXiv 2410.11820).
 
     A law loss = e + b n^-a over the utterances n dealt of each group gives the preference
@@ -112,7 +112,7 @@ def ado(now: Situation) -> Update:
     )
 
 
-def skill_it(now: Situation) -> Update:
+def skill_it(now: RewardInputs) -> Update:
     """Skill-it: loss on the probes, spread over what teaches them (arXiv 2307.14430).
 
     The losses of the last three decisions are added up, multiplied by the graph (each group
@@ -126,7 +126,7 @@ def skill_it(now: Situation) -> Update:
     return Update(graph @ window, rate=0.2, pull=1.0, floor=0.0, prior=now.prior)
 
 
-def doge(now: Situation) -> Update:
+def doge(now: RewardInputs) -> Update:
     """DoGE: how well a group's gradient serves the mean of all of them (arXiv 2310.15393).
 
     The product with the mean gradient over the mean norm, between 0 and 5, as in the source's
@@ -138,7 +138,7 @@ def doge(now: Situation) -> Update:
     return Update(np.clip(gains, 0.0, 5.0), rate=1.0, pull=0.0, floor=0.0, prior=now.prior)
 
 
-def progress(now: Situation) -> Update:
+def progress(now: RewardInputs) -> Update:
     """Learning progress: where the loss on the probes moves most (arXiv 1704.03003, 1707.00183).
 
     The slope of the last ten losses over the first one, its size alone, so that forgetting
@@ -153,7 +153,7 @@ def progress(now: Situation) -> Update:
     )
 
 
-def alignment(now: Situation) -> Update:
+def alignment(now: RewardInputs) -> Update:
     """Gradient alignment: cosine of a group's gradient with the sum of all (our constants).
 
     Groups whose gradients agree with the rest get more; pulled a little to the prior.
@@ -173,7 +173,7 @@ class Method:
         needs: What it must be told beside training losses: "probes", "gradients".
     """
 
-    update: Callable[[Situation], Update]
+    update: Callable[[RewardInputs], Update]
     needs: frozenset[str] = frozenset()
 
 

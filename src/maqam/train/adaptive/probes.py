@@ -16,7 +16,7 @@ from maqam.models.qwen_omni.model import AudioStates, Backbone
 from maqam.schedule.switch import Switch
 from maqam.train.batches import PlanBatches
 from maqam.train.log_mels import LogMels
-from maqam.train.objective import Learner
+from maqam.train.objective import TrainingModel
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
 
@@ -67,7 +67,7 @@ class Probes:
     def __init__(
         self,
         backbone: Backbone,
-        learner: Learner,
+        learner: TrainingModel,
         manifest: Manifest,
         rows: Mapping[str, np.ndarray],
         audio: AudioStates | LogMels,
@@ -130,7 +130,7 @@ class Probes:
 
 
 @contextmanager
-def _evaluating(learner: Learner) -> Iterator[None]:
+def _evaluating(learner: TrainingModel) -> Iterator[None]:
     """Switch dropout off for a block."""
     was_training = learner.training
     learner.eval()
