@@ -11,7 +11,7 @@ from maqam.errors import ConfigError
 from maqam.models.qwen_omni.loading import load_backbone
 from maqam.models.settings import ModelSettings
 from maqam.pocket.build import build
-from maqam.pocket.copying import WEIGHTS, Copying
+from maqam.pocket.copy_pretraining import WEIGHTS, Copying
 from maqam.progress import no_bars
 
 SMALL = (

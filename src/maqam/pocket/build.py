@@ -24,7 +24,7 @@ from maqam.models.audio_states import online_states
 from maqam.models.qwen_omni.loading import own_device
 from maqam.models.qwen_omni.model import Backbone
 from maqam.models.qwen_omni.pocket import VOCABULARY_SIZE, new_pocket, save_pocket
-from maqam.pocket.copying import Copying, learn_to_copy
+from maqam.pocket.copy_pretraining import Copying, learn_to_copy
 from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml, validate
 from maqam.schedule import make_plan

@@ -6,8 +6,8 @@ import torch
 
 from maqam.errors import RunError
 from maqam.models.qwen_omni.pocket import new_pocket
-from maqam.pocket import copying
-from maqam.pocket.copying import Copying, learn_to_copy
+from maqam.pocket import copy_pretraining
+from maqam.pocket.copy_pretraining import Copying, learn_to_copy
 from maqam.seeding import generator
 
 TEXTS = ("رافق الصديق عشرة مواطنون", "المواطن هذا كاذب", "عندي أربعة أقفال بس")
@@ -42,7 +42,7 @@ def test_learning_is_repeatable_kept_and_touches_the_llm_only(tmp_path):
 @pytest.mark.parametrize("what", ["seed", "settings", "weights", "dialogues", "cut"])
 def test_an_llm_that_was_taught_otherwise_is_refused(tmp_path, what):
     learn_to_copy(new_pocket(TEXTS, 0), DIALOGUES, tmp_path / "a", SHORT, 0)
-    path = tmp_path / "a" / copying.WEIGHTS
+    path = tmp_path / "a" / copy_pretraining.WEIGHTS
     if what == "cut":
         path.write_bytes(path.read_bytes()[:100])
     backbone = new_pocket(TEXTS, 1 if what == "weights" else 0)
@@ -63,9 +63,9 @@ def test_a_loss_that_is_no_number_is_not_kept(tmp_path):
 
 def test_a_spelling_shows_every_token_in_order_between_blanks():
     backbone = new_pocket(TEXTS, 0)
-    speller = copying._Speller(backbone, DIALOGUES, Copying(noise=0.0, random_share=0.5))
+    speller = copy_pretraining._Speller(backbone, DIALOGUES, Copying(noise=0.0, random_share=0.5))
     batch = speller.batch(generator(0, "t"), torch.Generator().manual_seed(0))
-    table = copying.spelling_embeddings(backbone, speller._letters)
+    table = copy_pretraining.spelling_embeddings(backbone, speller._letters)
     for at, states in enumerate(batch.audio_states):
         codes = (states @ table.T).argmax(-1).numpy()
         runs = codes[np.insert(codes[1:] != codes[:-1], 0, True)]
@@ -75,7 +75,7 @@ def test_a_spelling_shows_every_token_in_order_between_blanks():
 
 
 def test_what_is_random_cannot_be_guessed_but_copied():
-    speller = copying._Speller(new_pocket(TEXTS, 0), DIALOGUES, Copying(random_share=1.0))
+    speller = copy_pretraining._Speller(new_pocket(TEXTS, 0), DIALOGUES, Copying(random_share=1.0))
     batch = speller.batch(generator(0, "t"), torch.Generator().manual_seed(0))
     told = {
         tuple(batch.input_ids[at, start : batch.lengths[at] - 1].tolist())
