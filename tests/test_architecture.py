@@ -100,6 +100,15 @@ def test_a_package_fits_on_a_page() -> None:
             assert len(modules) <= LARGEST_PACKAGE, folder
 
 
+def test_a_public_class_name_is_given_once() -> None:
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(_name(path))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 def test_modules_do_not_import_in_circles() -> None:
     known = {_name(path) for path in MODULES}
     graph = {

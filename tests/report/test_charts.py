@@ -2,7 +2,14 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 
-from maqam.report.charts import Curve, Interval, Mark, area_picture, interval_picture, line_picture
+from maqam.report.charts import (
+    Curve,
+    IntervalMark,
+    Mark,
+    area_picture,
+    interval_picture,
+    line_picture,
+)
 from maqam.report.palette import Ink
 
 INK = Ink("ads", "var(--m2)")
@@ -48,12 +55,12 @@ def test_a_point_alone_is_drawn_as_a_dot():
 
 
 def test_a_score_without_an_interval_has_no_whisker():
-    svg = interval_picture("wer", [Interval(INK, 12.0, None, None)], None, "%", 380)
+    svg = interval_picture("wer", [IntervalMark(INK, 12.0, None, None)], None, "%", 380)
     assert "whisker" not in svg
     assert "12.0" in svg
 
 
 def test_a_name_that_is_too_long_is_cut_and_escaped():
     ink = Ink("<balanced-quota-with-replay>", "var(--m6)")
-    svg = interval_picture("wer", [Interval(ink, 12.0, 10.0, 14.0)], None, "%", 380)
+    svg = interval_picture("wer", [IntervalMark(ink, 12.0, 10.0, 14.0)], None, "%", 380)
     assert "&lt;balanced-qu…" in svg

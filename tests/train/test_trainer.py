@@ -16,7 +16,7 @@ from maqam.train.log_mels import LogMels
 from maqam.train.objective import TrainingModel
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective, TrainSettings
-from maqam.train.trainer import PlanTrainer, Steps
+from maqam.train.trainer import PlanTrainer, StepProgress
 
 from .corpus import make_backbone, make_plan
 
@@ -180,7 +180,7 @@ def test_mixed_precision_keeps_the_weights_in_full_precision(manifest, tmp_path)
 
 def test_ctrl_c_ends_a_run_after_its_step_with_a_checkpoint(manifest, tmp_path):
     trainer = make_trainer(manifest, tmp_path, num_steps=5)
-    steps = Steps()
+    steps = StepProgress()
     trainer.add_callback(steps)
     records = []
 
@@ -200,6 +200,6 @@ def test_ctrl_c_ends_a_run_after_its_step_with_a_checkpoint(manifest, tmp_path):
 def test_progress_is_reported_step_by_step(manifest, tmp_path):
     trainer = make_trainer(manifest, tmp_path, num_steps=2)
     seen = []
-    trainer.add_callback(Steps(lambda *done: seen.append(done)))
+    trainer.add_callback(StepProgress(lambda *done: seen.append(done)))
     trainer.follow(None)
     assert seen == [(1, 2), (2, 2)]

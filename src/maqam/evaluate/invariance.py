@@ -17,7 +17,7 @@ from maqam.score.settings import ScoreSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class AnswerDifference:
     """An utterance answered otherwise alone than side by side.
 
     Attributes:
@@ -45,7 +45,7 @@ class BatchCheck:
     """
 
     num_utterances: int
-    differences: tuple[Difference, ...]
+    differences: tuple[AnswerDifference, ...]
     num_choices: int
     largest_gap: float | None
 
@@ -90,7 +90,7 @@ def check_batches(
     return BatchCheck(
         num_utterances=len(pairs),
         differences=tuple(
-            Difference(row["id"], row["task"], first.text, second.text)
+            AnswerDifference(row["id"], row["task"], first.text, second.text)
             for row, first, second in pairs
             if first.text != second.text
         ),

@@ -46,7 +46,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class SharedPair:
     """Two utterances that share something.
 
     Attributes:
@@ -74,7 +74,7 @@ class Shared:
     kind: str
     num_train: int
     num_test: int
-    examples: tuple[Example, ...]
+    examples: tuple[SharedPair, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,9 @@ def _shared(
     for own, row in sorted(pairs):
         first.setdefault(row, own)
     examples = tuple(
-        Example(manifests[0].row(first[row])["id"], manifests[1].row(row)["id"], shown(texts[row]))
+        SharedPair(
+            manifests[0].row(first[row])["id"], manifests[1].row(row)["id"], shown(texts[row])
+        )
         for row in sorted(first)[:NUM_EXAMPLES]
     )
     return Shared(kind, len({own for own, _ in pairs}), len(first), examples)

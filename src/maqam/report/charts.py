@@ -65,7 +65,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class IntervalMark:
     """One dot with its interval.
 
     Attributes:
@@ -172,7 +172,11 @@ def line_picture(
 
 
 def interval_picture(
-    label: str, intervals: Sequence[Interval], baseline: Interval | None, unit: str, width: int
+    label: str,
+    intervals: Sequence[IntervalMark],
+    baseline: IntervalMark | None,
+    unit: str,
+    width: int,
 ) -> Markup:
     """Draw one dot with its interval a method, under one another.
 

@@ -15,7 +15,7 @@ from maqam.report.charts import (
 from maqam.report.curves import Steps, binned, binned_shares, edges
 from maqam.report.palette import NO_LABEL, Ink, label_inks, method_inks, ramp_inks, task_inks
 from maqam.report.parts import Cell, Figure, Panel, Table, row
-from maqam.report.records import Run, Study
+from maqam.report.records import Run, StudyRecord
 from maqam.report.svg import number
 from maqam.schedule import Plan
 from maqam.schedule.audit import groups_per_batch
@@ -38,7 +38,7 @@ def plan_figures(plans: Mapping[str, Plan]) -> list[Figure]:
     return [_plan_figure(axis, plans) for axis in axes if _num_groups(axis, plans) > 1]
 
 
-def loss_figure(study: Study) -> Figure | None:
+def loss_figure(study: StudyRecord) -> Figure | None:
     """Draw the loss of each task over the steps, a line a method."""
     inks = method_inks(study.methods)
     tasks = sorted({task for run in study.runs for task in run.steps.loss_by_task})
@@ -79,7 +79,7 @@ def loss_figure(study: Study) -> Figure | None:
     )
 
 
-def gradient_figure(study: Study) -> Figure | None:
+def gradient_figure(study: StudyRecord) -> Figure | None:
     """Draw the gradient norm over the steps, a panel a method on one scale."""
     inks = method_inks(study.methods)
     total, bins, fine = _spans(study.runs)
@@ -122,7 +122,7 @@ def gradient_figure(study: Study) -> Figure | None:
     )
 
 
-def weight_figure(study: Study) -> Figure | None:
+def weight_figure(study: StudyRecord) -> Figure | None:
     """Draw the share of each task in the utterances beside its share in the target tokens."""
     tasks = sorted({task for run in study.runs for task in run.steps.utterances_by_task})
     colours = method_inks(study.methods)
@@ -307,7 +307,7 @@ def _seed_curve(
 
 
 def _marks_of(
-    study: Study, inks: Mapping[str, Ink], *, only: str | None = None, stages: bool = False
+    study: StudyRecord, inks: Mapping[str, Ink], *, only: str | None = None, stages: bool = False
 ) -> list[Mark]:
     """Give the switches of each method, with its stages where asked."""
     found = []

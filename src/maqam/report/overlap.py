@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from maqam.errors import RunError
-from maqam.report.records import Study, read_table
+from maqam.report.records import StudyRecord, read_table
 
 OVERLAP_FILE = "overlap.json"
 NOT_CHECKED = "whether training and test data overlap was not checked (maqam data overlap)."
@@ -14,7 +14,7 @@ _HINT = "write it anew: maqam data overlap TRAIN TEST --json"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class OverlapFinding:
     """What a report says of overlap.
 
     Attributes:
@@ -32,7 +32,7 @@ def own_overlap(folders: Sequence[Path]) -> Path | None:
     return found if found is not None and found.is_file() else None
 
 
-def overlap_finding(study: Study, path: Path | None) -> Finding:
+def overlap_finding(study: StudyRecord, path: Path | None) -> OverlapFinding:
     """Give the verdict of an overlap file, or say that nobody looked.
 
     Args:
@@ -43,7 +43,7 @@ def overlap_finding(study: Study, path: Path | None) -> Finding:
         RunError: If the file is broken, or compares other training data than that of the runs.
     """
     if path is None:
-        return Finding(NOT_CHECKED, is_clear=False)
+        return OverlapFinding(NOT_CHECKED, is_clear=False)
     content = read_table(path, _HINT)
     try:
         verdict, train, test = content["verdict"], content["train"], content["test"]
@@ -60,7 +60,7 @@ def overlap_finding(study: Study, path: Path | None) -> Finding:
             where=str(path),
             hint="give maqam data overlap the manifest of their recipes",
         )
-    return Finding(f"{verdict} (compared: {compared}).", is_clear)
+    return OverlapFinding(f"{verdict} (compared: {compared}).", is_clear)
 
 
 def _compared(train: Mapping[str, Any], test: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from maqam.report.curves import binned_shares, edges
 from maqam.report.format import task_title
 from maqam.report.overlap import overlap_finding, own_overlap
 from maqam.report.palette import TASK_HEX, method_inks, task_inks, task_slot
-from maqam.report.records import Study, read_any
+from maqam.report.records import StudyRecord, read_any
 from maqam.report.results import Board, examples, make_board, verdict
 from maqam.report.svg import Scale, join, stairs, tag
 from maqam.schedule import Plan
@@ -127,7 +127,7 @@ def schedule_strips_svg(plans: Mapping[str, Plan]) -> str:
     return str(picture) + "\n"
 
 
-def report_context(study: Study) -> dict[str, Any]:
+def report_context(study: StudyRecord) -> dict[str, Any]:
     """Give everything the template of a report shows."""
     board = make_board(study)
     finding, sentences = verdict(study, board)
@@ -183,7 +183,7 @@ def report_context(study: Study) -> dict[str, Any]:
     }
 
 
-def _scores(study: Study, board: Board) -> dict[str, Any]:
+def _scores(study: StudyRecord, board: Board) -> dict[str, Any]:
     """Give the score table and the one of the remaining metrics."""
     main, rest = tables.main_metrics(board), tables.other_metrics(board)
     return {
@@ -193,7 +193,7 @@ def _scores(study: Study, board: Board) -> dict[str, Any]:
     }
 
 
-def _subtitle(study: Study) -> str:
+def _subtitle(study: StudyRecord) -> str:
     """Say the size of a study in one line."""
     plan = next((run.plan for run in study.runs if run.plan is not None), None)
     parts = [_counted(len(study.methods), "schedule"), _counted(len(study.seeds), "seed")]

@@ -10,7 +10,7 @@ from ruamel.yaml.error import YAMLError
 from maqam.errors import RunError
 from maqam.report.palette import method_inks
 from maqam.report.parts import Cell, Table, row
-from maqam.report.records import Run, Study
+from maqam.report.records import Run, StudyRecord
 from maqam.report.tables import baseline_note
 from maqam.schedule.schedules import schedule_defaults
 
@@ -19,7 +19,7 @@ _UNSET = "–"
 _OWN = ("name", "seed", "schedule")
 
 
-def method_table(study: Study) -> Table:
+def method_table(study: StudyRecord) -> Table:
     """Give what each method is: its schedule, its stages and its runs."""
     inks = method_inks(study.methods)
     rows = []
@@ -62,7 +62,7 @@ def describe_schedule(table: Mapping[str, Any]) -> str:
 _PARTS = ("first", "second", "base")  # of a schedule that are schedules
 
 
-def recipe_table(study: Study) -> Table | None:
+def recipe_table(study: StudyRecord) -> Table | None:
     """Give the settings beside the schedule in which recipes differ, None if there are none.
 
     Raises:
@@ -84,7 +84,7 @@ def recipe_table(study: Study) -> Table | None:
     return Table("", head, rows) if rows else None
 
 
-def run_table(study: Study) -> Table:
+def run_table(study: StudyRecord) -> Table:
     """Give every run of a study, missing ones included, with its state and its size."""
     inks = method_inks(study.methods)
     rows = []
@@ -107,7 +107,7 @@ def run_table(study: Study) -> Table:
     return Table("", [row("run", "state", "steps", "minutes in steps", "plan")], rows)
 
 
-def provenance_table(study: Study) -> Table:
+def provenance_table(study: StudyRecord) -> Table:
     """Give versions and fingerprints; what differs between runs is said so."""
     rows = []
     for group in ("versions", "fingerprints"):
@@ -128,7 +128,7 @@ def provenance_table(study: Study) -> Table:
     return Table("", [row("what", "value, equal for all runs unless said")], rows)
 
 
-def parameter_table(study: Study) -> Table | None:
+def parameter_table(study: StudyRecord) -> Table | None:
     """Give the trainable parameters of each part of the model, of the first run that says it."""
     parts = next((run.facts["trainable"] for run in study.runs if run.facts.get("trainable")), None)
     if parts is None:

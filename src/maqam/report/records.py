@@ -72,7 +72,7 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class SplitScores:
     """The scores of one run on one split.
 
     Attributes:
@@ -116,7 +116,7 @@ class Run:
     recipe: str
     plan: Plan | None
     steps: Steps
-    evaluations: Mapping[str, Evaluation]
+    evaluations: Mapping[str, SplitScores]
 
     @property
     def is_synthetic(self) -> bool:
@@ -184,7 +184,7 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
+class StudyRecord:
     """Runs that are shown side by side.
 
     Attributes:
@@ -238,7 +238,7 @@ def read_run(folder: Path) -> Run:
     )
 
 
-def read_study(folder: Path) -> Study:
+def read_study(folder: Path) -> StudyRecord:
     """Read a study folder, with the runs it has so far.
 
     Raises:
@@ -261,7 +261,7 @@ def read_study(folder: Path) -> Study:
         )
     runs = tuple(read_run(folders[name]) for name in begun)
     comparison = folder / "comparison.json"
-    return Study(
+    return StudyRecord(
         name=str(facts.get("name", folder.name)),
         baseline=str(facts.get("baseline", methods[0])),
         methods=methods,
@@ -273,7 +273,7 @@ def read_study(folder: Path) -> Study:
     )
 
 
-def read_any(folders: Sequence[Path]) -> Study:
+def read_any(folders: Sequence[Path]) -> StudyRecord:
     """Read one study folder, or run folders as a study without a comparison.
 
     Args:
@@ -296,7 +296,7 @@ def read_any(folders: Sequence[Path]) -> Study:
             hint="give each run once",
         )
     methods = tuple(dict.fromkeys(run.method for run in runs))
-    return Study(
+    return StudyRecord(
         name=names[0] if len(runs) == 1 else f"{len(runs)} runs",
         baseline=methods[0],
         methods=methods,
@@ -326,12 +326,12 @@ def _read_steps(path: Path, *, is_finished: bool) -> Steps:
     return steps_from_records(records)
 
 
-def _read_evaluation(folder: Path) -> Evaluation:
+def _read_evaluation(folder: Path) -> SplitScores:
     path = folder / "scores.json"
     content = read_table(path, _RESCORE)
 
-    def build() -> Evaluation:
-        return Evaluation(
+    def build() -> SplitScores:
+        return SplitScores(
             split=str(content["split"]),
             profile=str(content["profile"]),
             is_synthetic=bool(content["synthetic"]),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from maqam.report.format import amount, headlines, metric_title, task_title, unit
-from maqam.report.records import ALL, Compared, Evaluation, Score, Study
+from maqam.report.records import ALL, Compared, Score, SplitScores, StudyRecord
 from maqam.seeding import text_id
 from maqam.tasks import TASKS
 
@@ -81,9 +81,9 @@ class Board:
         return sorted(g for t, m, g in self.results if (t, m) == (task, metric) and g != ALL)
 
 
-def evaluations(study: Study, split: str) -> dict[str, list[Evaluation]]:
+def evaluations(study: StudyRecord, split: str) -> dict[str, list[SplitScores]]:
     """Give what was scored on a split, by method, in the order of the seeds."""
-    found: dict[str, list[Evaluation]] = {}
+    found: dict[str, list[SplitScores]] = {}
     for run in sorted(study.runs, key=lambda run: run.seed):
         if split in run.evaluations:
             found.setdefault(run.method, []).append(run.evaluations[split])
@@ -109,7 +109,7 @@ class Example:
     hypotheses: Mapping[str, str]
 
 
-def examples(study: Study, split: str, most: int = 2) -> list[Example]:
+def examples(study: StudyRecord, split: str, most: int = 2) -> list[Example]:
     """Give a few utterances of each task with every method's answer, from its first scored seed.
 
     They are chosen by a hash of their id, so neither by us nor by the result.
@@ -144,7 +144,7 @@ def examples(study: Study, split: str, most: int = 2) -> list[Example]:
     ]
 
 
-def other_profiles(study: Study, split: str) -> dict[tuple[str, str, str], dict[str, float]]:
+def other_profiles(study: StudyRecord, split: str) -> dict[tuple[str, str, str], dict[str, float]]:
     """Give the means over seeds under normalisations other than the main one.
 
     Returns:
@@ -164,13 +164,13 @@ def other_profiles(study: Study, split: str) -> dict[tuple[str, str, str], dict[
     }
 
 
-def main_split(study: Study) -> str:
+def main_split(study: StudyRecord) -> str:
     """Give the split to report: "test" where it was scored, else the last by name."""
     splits = {split for run in study.runs for split in run.evaluations}
     return "test" if "test" in splits else max(splits, default="")
 
 
-def make_board(study: Study) -> Board:
+def make_board(study: StudyRecord) -> Board:
     """Gather the numbers of a study, from its comparison where there is one."""
     split = main_split(study)
     by_method = evaluations(study, split)
@@ -202,7 +202,7 @@ def make_board(study: Study) -> Board:
     )
 
 
-def verdict(study: Study, board: Board) -> tuple[str, list[str]]:
+def verdict(study: StudyRecord, board: Board) -> tuple[str, list[str]]:
     """Say in words what the comparison shows.
 
     Returns:
@@ -355,7 +355,7 @@ def _result(own: Sequence[Score], one: Compared | None) -> Result:
     )
 
 
-def _main_scores(evaluation: Evaluation) -> dict[tuple[str, str, str], Score]:
+def _main_scores(evaluation: SplitScores) -> dict[tuple[str, str, str], Score]:
     """Give the scores under the main normalisation, by (task, metric, group)."""
     found: dict[tuple[str, str, str], Score] = {}
     for score in evaluation.scores:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from maqam.report.charts import Interval, interval_picture, panel_width
+from maqam.report.charts import IntervalMark, interval_picture, panel_width
 from maqam.report.format import (
     FAILURES,
     NEUTRAL,
@@ -20,7 +20,7 @@ from maqam.report.format import (
 )
 from maqam.report.palette import method_inks, task_inks
 from maqam.report.parts import Cell, Figure, Panel, Table, row
-from maqam.report.records import ALL, Study
+from maqam.report.records import ALL, StudyRecord
 from maqam.report.results import BETTER, WORSE, Board, Result, evaluations, other_profiles
 
 _MARKS = {BETTER: "better", WORSE: "worse"}
@@ -76,7 +76,7 @@ def score_figure(board: Board) -> Figure | None:
     for task, metric in metrics:
         found = {method: board.get(task, metric, method) for method in board.methods}
         dots = {
-            method: Interval(
+            method: IntervalMark(
                 inks[method],
                 shown(metric, result.value),
                 None if result.low is None else shown(metric, result.low),
@@ -169,7 +169,7 @@ def _leading_number(name: str) -> float:
         return 0.0
 
 
-def profile_table(study: Study, board: Board) -> Table | None:
+def profile_table(study: StudyRecord, board: Board) -> Table | None:
     """Give error rates under the other normalisations, None where there are none."""
     found = other_profiles(study, board.split)
     inks = method_inks(board.methods)
@@ -208,7 +208,7 @@ def failure_tables(board: Board) -> list[Table]:
     return tables
 
 
-def confusion_tables(study: Study, board: Board) -> dict[str, list[Table]]:
+def confusion_tables(study: StudyRecord, board: Board) -> dict[str, list[Table]]:
     """Give the confusions of each label task, a table a method, all its seeds added up."""
     found: dict[str, list[Table]] = {}
     by_method = evaluations(study, board.split)
@@ -288,6 +288,6 @@ def _direction(result: Result) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _label_tasks(study: Study, board: Board) -> set[str]:
+def _label_tasks(study: StudyRecord, board: Board) -> set[str]:
     found = evaluations(study, board.split)
     return {task for runs in found.values() for run in runs for task in run.confusions}

@@ -16,7 +16,7 @@ from maqam.schedule import DealSettings, Plan, load_plan, make_plan, schedule_as
 from maqam.schedule.adaptive.protocol import is_adaptive
 from maqam.schedule.adaptive_plan import GrowingPlan
 from maqam.schedule.compiler import Budget
-from maqam.schedule.verification import Finding, verify_log, verify_plan
+from maqam.schedule.verification import PlanFinding, verify_log, verify_plan
 from maqam.train.adaptive.controller import AdaptivePlan
 from maqam.train.adaptive.probes import choose_probes
 from maqam.train.record import RECORD
@@ -87,7 +87,7 @@ def open_plan(folder: Path, bars: Bars, *, recipe: Path | None = None) -> tuple[
 
 def verify(
     folder: Path, bars: Bars, *, recipe: Path | None = None, log: Path | None = None
-) -> tuple[list[str], list[Finding]]:
+) -> tuple[list[str], list[PlanFinding]]:
     """Hold a plan against its data, its schedule and a training.
 
     Args:

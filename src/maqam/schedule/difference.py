@@ -28,7 +28,7 @@ class GroupDifference:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PlanDifference:
     """How two plans differ.
 
     Attributes:
@@ -49,13 +49,13 @@ class Difference:
     groups: list[GroupDifference]
 
 
-def difference(first: Plan, second: Plan) -> Difference:
+def difference(first: Plan, second: Plan) -> PlanDifference:
     """Tell how two plans differ."""
     common = min(first.num_steps, second.num_steps)
     equal = _equal_steps(first, second, common)
     differs = np.flatnonzero(~equal)
     beyond = common if first.num_steps != second.num_steps else None
-    return Difference(
+    return PlanDifference(
         settings=_settings(first, second),
         first_step=int(differs[0]) if len(differs) else beyond,
         num_equal=int(equal.sum()),

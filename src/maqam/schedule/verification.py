@@ -15,7 +15,7 @@ from maqam.schedule.schedules import schedule_from_table
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PlanFinding:
     """One way in which a plan does not hold.
 
     Attributes:
@@ -27,7 +27,7 @@ class Finding:
     where: str = ""
 
 
-def verify_plan(plan: Plan, pool: Pool, *, steps: int) -> list[Finding]:
+def verify_plan(plan: Plan, pool: Pool, *, steps: int) -> list[PlanFinding]:
     """Hold a plan against its pool: the rows, the laws of dealing, and the schedule dealt again.
 
     Args:
@@ -40,7 +40,7 @@ def verify_plan(plan: Plan, pool: Pool, *, steps: int) -> list[Finding]:
     """
     findings = [*_rows_and_batches(plan, pool), *_shares(plan, pool)]
     if plan.pool_fingerprint != pool.fingerprint:
-        findings.append(Finding("the pool is not the one the plan was dealt from"))
+        findings.append(PlanFinding("the pool is not the one the plan was dealt from"))
     if not findings:
         findings += _epochs(plan, pool)
     if not findings:
@@ -48,7 +48,7 @@ def verify_plan(plan: Plan, pool: Pool, *, steps: int) -> list[Finding]:
     return findings
 
 
-def verify_log(plan: Plan, records: Iterable[Mapping[str, Any]]) -> list[Finding]:
+def verify_log(plan: Plan, records: Iterable[Mapping[str, Any]]) -> list[PlanFinding]:
     """Hold a plan against the record of a training, a line a step.
 
     Args:
@@ -74,43 +74,45 @@ def verify_log(plan: Plan, records: Iterable[Mapping[str, Any]]) -> list[Finding
     expected = list(range(1, len(seen) + 1))
     if seen != expected:
         odd = [step for step, wanted in zip(seen, expected, strict=True) if step != wanted]
-        findings.append(Finding("the log does not go step by step from 1", _steps(odd)))
+        findings.append(PlanFinding("the log does not go step by step from 1", _steps(odd)))
     if beyond:
         findings.append(
-            Finding(f"{len(beyond)} steps of the log are none of the plan", _steps(beyond))
+            PlanFinding(f"{len(beyond)} steps of the log are none of the plan", _steps(beyond))
         )
     if unlike:
         findings.append(
-            Finding(f"{len(unlike)} steps held other tasks than planned", _steps(unlike))
+            PlanFinding(f"{len(unlike)} steps held other tasks than planned", _steps(unlike))
         )
     if other:
         findings.append(
-            Finding(f"{len(other)} steps trained on other rows than planned", _steps(other))
+            PlanFinding(f"{len(other)} steps trained on other rows than planned", _steps(other))
         )
     return findings
 
 
-def _rows_and_batches(plan: Plan, pool: Pool) -> list[Finding]:
+def _rows_and_batches(plan: Plan, pool: Pool) -> list[PlanFinding]:
     rows, sizes = np.asarray(plan.rows), plan.batch_sizes
     findings = []
     strange = np.setdiff1d(rows, pool.rows)
     if len(strange):
         problem = f"{len(strange)} rows of the plan are not in the pool"
-        findings.append(Finding(problem, f"rows {first_few(strange.tolist())}"))
+        findings.append(PlanFinding(problem, f"rows {first_few(strange.tolist())}"))
     of_step = np.repeat(np.arange(plan.num_steps), sizes)
     order = np.lexsort((rows, of_step))
     twice = (np.diff(rows[order]) == 0) & (np.diff(of_step[order]) == 0)
     if twice.any():
         steps = np.unique(of_step[order][1:][twice]) + 1
-        findings.append(Finding(f"{len(steps)} batches hold a row twice", _steps(steps.tolist())))
+        findings.append(
+            PlanFinding(f"{len(steps)} batches hold a row twice", _steps(steps.tolist()))
+        )
     if plan.unit == "rows" and (sizes != plan.batch_size).any():
         odd = (np.flatnonzero(sizes != plan.batch_size) + 1).tolist()
         problem = f"{len(odd)} batches do not hold {plan.batch_size} rows"
-        findings.append(Finding(problem, _steps(odd)))
+        findings.append(PlanFinding(problem, _steps(odd)))
     return findings
 
 
-def _shares(plan: Plan, pool: Pool) -> list[Finding]:
+def _shares(plan: Plan, pool: Pool) -> list[PlanFinding]:
     """Count the groups of every step again."""
     rows = np.asarray(plan.rows)
     if not np.isin(rows, pool.rows).all():
@@ -122,16 +124,18 @@ def _shares(plan: Plan, pool: Pool) -> list[Finding]:
         try:
             codes, names = pool.axis(axis)
         except ScheduleError:
-            findings.append(Finding(f"the pool has no {axis} any more"))
+            findings.append(PlanFinding(f"the pool has no {axis} any more"))
             continue
         counts = np.zeros((plan.num_steps, len(names)), dtype=np.int64)
         np.add.at(counts, (of_step, codes[positions]), 1)
         if names != shares.names or not np.array_equal(counts, shares.counts):
-            findings.append(Finding(f"shares.npz does not tell what the rows hold of each {axis}"))
+            findings.append(
+                PlanFinding(f"shares.npz does not tell what the rows hold of each {axis}")
+            )
     return findings
 
 
-def _epochs(plan: Plan, pool: Pool) -> list[Finding]:
+def _epochs(plan: Plan, pool: Pool) -> list[PlanFinding]:
     """Check that every row of a cell comes once before any of it comes twice."""
     schedule = schedule_from_table(plan.schedule)
     cells = pool.cells(schedule.flow(pool, float(plan.rows.size)).axes)
@@ -156,10 +160,10 @@ def _epochs(plan: Plan, pool: Pool) -> list[Finding]:
         return []
     steps = np.unique(first[:, 1:][early]) + 1
     problem = f"{int(early.any(axis=1).sum())} groups repeat rows before they are dealt through"
-    return [Finding(problem, _steps(steps.tolist()))]
+    return [PlanFinding(problem, _steps(steps.tolist()))]
 
 
-def _dealt_again(plan: Plan, pool: Pool, steps: int) -> list[Finding]:
+def _dealt_again(plan: Plan, pool: Pool, steps: int) -> list[PlanFinding]:
     """Compile the schedule once more; a plan that grew with a training cannot be."""
     schedule = schedule_from_table(plan.schedule)
     if hasattr(schedule, "flow_after"):
@@ -178,7 +182,7 @@ def _dealt_again(plan: Plan, pool: Pool, steps: int) -> list[Finding]:
         return []
     common = min(again.num_steps, plan.num_steps)
     odd = [s + 1 for s in range(common) if not np.array_equal(again.batch(s), plan.batch(s))]
-    return [Finding(f"the schedule deals {len(odd)} of {common} steps otherwise", _steps(odd))]
+    return [PlanFinding(f"the schedule deals {len(odd)} of {common} steps otherwise", _steps(odd))]
 
 
 def _positions(plan: Plan, pool: Pool) -> np.ndarray:

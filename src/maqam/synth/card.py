@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from maqam.synth.acoustics import SAMPLE_RATE
-from maqam.synth.plan import Utterance
+from maqam.synth.plan import PlannedUtterance
 from maqam.synth.settings import SPLITS, SynthSettings
 from maqam.tasks import TASKS
 
@@ -19,7 +19,7 @@ results on Arabic speech.
 
 
 def card(
-    utterances: Sequence[Utterance], lengths: Mapping[str, int], settings: SynthSettings
+    utterances: Sequence[PlannedUtterance], lengths: Mapping[str, int], settings: SynthSettings
 ) -> str:
     """Write the card.
 

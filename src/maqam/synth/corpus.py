@@ -22,7 +22,7 @@ from maqam.data.manifest import FILE_NAME, SCHEMA, write_manifest
 from maqam.errors import ConfigError, MaqamError
 from maqam.synth import acoustics, espeak, voices
 from maqam.synth.card import card
-from maqam.synth.plan import Utterance, plan_corpus
+from maqam.synth.plan import PlannedUtterance, plan_corpus
 from maqam.synth.prosody import speaker_id
 from maqam.synth.render import Job, as_line
 from maqam.synth.settings import SynthSettings
@@ -225,7 +225,7 @@ def _end(worker: "subprocess.Popen[str]") -> None:
             stream.close()
 
 
-def _row(utterance: Utterance, lengths: dict[str, int]) -> dict[str, object]:
+def _row(utterance: PlannedUtterance, lengths: dict[str, int]) -> dict[str, object]:
     """Give the manifest row of an utterance."""
     job = utterance.job
     prompt = TASKS[utterance.task].prompts["ar"]

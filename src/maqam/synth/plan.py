@@ -32,7 +32,7 @@ _ATTEMPTS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Utterance:
+class PlannedUtterance:
     """One row of the corpus before its audio exists.
 
     Attributes:
@@ -79,7 +79,7 @@ def speakers_of(settings: SynthSettings) -> Mapping[str, tuple[str, ...]]:
     }
 
 
-def plan_corpus(settings: SynthSettings) -> Iterator[Utterance]:
+def plan_corpus(settings: SynthSettings) -> Iterator[PlannedUtterance]:
     """Decide all utterances, test first: a larger train split leaves dev and test as they are.
 
     Raises:
@@ -129,7 +129,7 @@ def _labels(
 
 def _utterance(
     row: _Row, variant: str, settings: SynthSettings, rng: np.random.Generator, used: set[str]
-) -> Utterance:
+) -> PlannedUtterance:
     summary = None
     if row.task in ("ssum", "tsum"):
         story = _new_story(row, rng, used)
@@ -141,7 +141,7 @@ def _utterance(
     job = None
     if row.task != "tsum":
         job = _job(row, variant, sentences, settings, rng)
-    return Utterance(
+    return PlannedUtterance(
         id=row.id,
         split=row.split,
         task=row.task,

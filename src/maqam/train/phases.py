@@ -46,7 +46,7 @@ from maqam.train.record import (
 from maqam.train.rows import PreparedRows, prepare_rows
 from maqam.train.settings import Objective, TrainSettings
 from maqam.train.telemetry import Telemetry, read_steps
-from maqam.train.trainer import PlanTrainer, Steps
+from maqam.train.trainer import PlanTrainer, StepProgress
 
 Report = Callable[[int, int], None]
 
@@ -127,7 +127,7 @@ def run_phase(
         is_first = trainer.is_world_process_zero()
         if is_first:
             write_record(run_folder, _description(run_folder, phase, identity, parts))
-        steps = Steps(progress)
+        steps = StepProgress(progress)
         trainer.add_callback(steps)
         last_step = checkpoint[1] if checkpoint else 0
         record = Telemetry(run_folder, last_step) if is_first else None

@@ -294,7 +294,7 @@ def training_arguments(
     )
 
 
-class Steps(TrainerCallback):  # type: ignore[misc]
+class StepProgress(TrainerCallback):  # type: ignore[misc]
     """Reports the steps done, and lets Ctrl-C end a run after the step it falls in.
 
     Args:

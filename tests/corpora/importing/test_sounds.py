@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from maqam.corpora.importing.run import import_corpus
-from maqam.corpora.importing.sounds import Batch, Measured, Unsound, measure, measured
+from maqam.corpora.importing.sounds import AudioJobs, Measured, Unsound, measure, measured
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import Slice, Sound
 from maqam.data.manifest import read_manifest
@@ -55,7 +55,7 @@ def test_a_process_that_ends_is_an_error_and_the_import_goes_on_later(tmp_path):
 
 
 def test_processes_are_not_started_for_one_batch():
-    batch = Batch(["row"], [None])
+    batch = AudioJobs(["row"], [None])
     assert list(measured([batch], num_workers=10_000, decode=False)) == [(["row"], [None])]
 
 

@@ -29,7 +29,7 @@ from maqam.corpora.formats import (
     webdataset,
 )
 from maqam.corpora.importing.rows import Row, faults, manifest_row
-from maqam.corpora.importing.sounds import Answer, Batch, Job, Measured, measured
+from maqam.corpora.importing.sounds import Answer, AudioJobs, Job, Measured, measured
 from maqam.corpora.importing.store import Store
 from maqam.corpora.layouts.reading import card_rows, card_settings
 from maqam.corpora.settings import ImportSettings
@@ -155,10 +155,10 @@ def _fingerprint(source: Path, settings: ImportSettings) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
-def _batches(found: Iterator[Found], store: Store) -> Iterator[Batch[Found]]:
+def _batches(found: Iterator[Found], store: Store) -> Iterator[AudioJobs[Found]]:
     first = store.num_rows
     while rows := list(_few(found)):
-        yield Batch(rows, [_job(row, first + at, store) for at, row in enumerate(rows)])
+        yield AudioJobs(rows, [_job(row, first + at, store) for at, row in enumerate(rows)])
         first += len(rows)
 
 

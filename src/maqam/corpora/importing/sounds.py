@@ -163,7 +163,7 @@ def _read_slice(held: Slice) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch(Generic[T]):
+class AudioJobs(Generic[T]):
     """Rows and the audio to look at: one job a row, None for a row without audio."""
 
     rows: Sequence[T]
@@ -171,7 +171,7 @@ class Batch(Generic[T]):
 
 
 def measured(
-    batches: Iterable[Batch[T]], *, num_workers: int, decode: bool
+    batches: Iterable[AudioJobs[T]], *, num_workers: int, decode: bool
 ) -> Iterator[tuple[Sequence[T], list[Answer]]]:
     """Look at the audio of all batches, in their order.
 
@@ -191,7 +191,7 @@ def measured(
         return
     with ExitStack() as stack:
         idle = deque(stack.enter_context(_Worker(decode)) for _ in range(num_workers))
-        busy: deque[tuple[_Worker, Batch[T]]] = deque()
+        busy: deque[tuple[_Worker, AudioJobs[T]]] = deque()
         for batch in chain(first, source):
             if not idle:
                 worker, done = busy.popleft()

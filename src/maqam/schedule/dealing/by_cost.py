@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maqam.schedule.dealing.by_rows import Limit, Shares
+from maqam.schedule.dealing.by_rows import FlowMass, Limit
 from maqam.schedule.dealing.deck import keys
 from maqam.schedule.dealing.settings import DealSettings
 from maqam.schedule.flow import Flow
@@ -231,7 +231,7 @@ class CostDealer:
             steps: Steps asked for.
             batch: What a batch holds, in the unit.
         """
-        shares = Shares(flow, self._cells)
+        shares = FlowMass(flow, self._cells)
         positions: list[int] = []
         offsets = [0]
         notes: list[str] = []

@@ -30,7 +30,7 @@ class Dealt:
     notes: tuple[str, ...]
 
 
-class Shares:
+class FlowMass:
     """The mass of a flow at every step, computed again only when it changes.
 
     Args:
@@ -77,7 +77,7 @@ class QuotaDealer:
             steps: Steps of the whole plan, which progress is measured by.
             batch_size: Utterances of a batch.
         """
-        quota, shares = self._quota, Shares(flow, self._cells)
+        quota, shares = self._quota, FlowMass(flow, self._cells)
         dealt: list[tuple[np.ndarray, np.ndarray]] = []
         for step in window:
             if quota.room is not None and quota.room < batch_size:
@@ -121,7 +121,7 @@ def deal_by_draw(flow: Flow, cells: Cells, steps: int, batch_size: int, seed: in
         batch_size: Utterances of a batch.
         seed: The run's seed.
     """
-    shares = Shares(flow, cells)
+    shares = FlowMass(flow, cells)
     dealt: list[tuple[np.ndarray, np.ndarray]] = []
     num_redrawn = 0
     for step in range(steps):
