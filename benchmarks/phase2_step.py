@@ -156,7 +156,7 @@ def ours(
         trainer.args.save_strategy = "no"
         clock = Clock()
         trainer.add_callback(clock)
-        trainer.follow(None)
+        trainer.follow()
     return clock.rate(plan.batch_size)
 
 

@@ -38,7 +38,7 @@ WITHOUT_TORCH = (
     "maqam.features.settings",
     "maqam.models.settings",
 )
-DOORS = ("maqam.train.telemetry", "maqam.synth.espeak")  # of what an extra installs
+DOORS = ("maqam.synth.espeak",)  # of what an extra installs
 MODULES = sorted(SOURCE.rglob("*.py"))
 LONGEST_MODULE = 400
 LARGEST_PACKAGE = 14

@@ -1,10 +1,11 @@
 import numpy as np
 import torch
 
-from maqam.train.batches import PlanBatches, PlanSampler
+from maqam.train.batches import PlanBatches, StepsLeft
 from maqam.train.log_mels import LogMels
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
+from maqam.train.token_budget import TokenBudget
 
 from .corpus import make_plan
 
@@ -18,21 +19,22 @@ def make_batches(backbone, manifest, audio=None):
 
 def test_the_micro_batches_of_a_step_hold_its_rows_and_no_others(backbone, manifest):
     batches = make_batches(backbone, manifest)
-    assert len(batches) == 6
+    assert len(batches) == 3
     for step in range(3):
-        dealt = [batches[2 * step + part]["micro_batch"].rows for part in range(2)]
+        dealt = [one.rows for one in batches[step, None].micro_batches]
+        assert len(dealt) == 2
         assert sorted(np.concatenate(dealt)) == sorted(batches.plan.rows[step])
 
 
 def test_micro_batches_group_rows_of_like_length(backbone, manifest):
     batches = make_batches(backbone, manifest)
-    lengths = [batches[part]["micro_batch"].batch.lengths for part in range(2)]
+    lengths = [one.batch.lengths for one in batches[0, None].micro_batches]
     shorter, longer = sorted(lengths, key=lambda one: one.max().item())
     assert shorter.max() <= longer.min()
 
 
 def test_the_supervised_tokens_are_the_targets(backbone, manifest):
-    micro_batch = make_batches(backbone, manifest)[0]["micro_batch"]
+    micro_batch = make_batches(backbone, manifest)[0, None].micro_batches[0]
     for index, row in enumerate(manifest.rows(micro_batch.rows)):
         found = micro_batch.targets[micro_batch.owners == index].tolist()
         assert found == backbone.dialogue.target_ids(row["target"])
@@ -47,7 +49,7 @@ def test_stored_aligner_outputs_are_taken_as_they_are(backbone, manifest):
                 for row, task in zip(rows, tasks, strict=True)
             ]
 
-    micro_batch = make_batches(backbone, manifest, Stored())[0]["micro_batch"]
+    micro_batch = make_batches(backbone, manifest, Stored())[0, None].micro_batches[0]
     assert micro_batch.log_mels is None
     for row, states in zip(micro_batch.rows, micro_batch.batch.audio_states, strict=True):
         assert torch.all(states == row)
@@ -56,7 +58,23 @@ def test_stored_aligner_outputs_are_taken_as_they_are(backbone, manifest):
     assert is_audio.sum(dim=1).tolist() == widths
 
 
-def test_the_cursor_skips_what_was_done_without_reading_it(backbone, manifest):
-    sampler = PlanSampler(make_batches(backbone, manifest), first_step=2)
-    assert list(sampler) == [4, 5]
-    assert len(sampler) == 6
+def test_the_cursor_skips_what_was_done_without_reading_it():
+    left = StepsLeft(2, 4, TokenBudget(90, None))
+    assert list(left) == [(2, 90), (3, 90)]
+    assert len(left) == 4
+
+
+def test_a_step_is_cut_by_the_tokens_that_a_micro_batch_may_hold(backbone, manifest):
+    batches = make_batches(backbone, manifest)
+    for max_tokens in (150, 60):
+        parts = batches[0, max_tokens].micro_batches
+        for one in parts:
+            assert one.batch.input_ids.numel() <= max_tokens or len(one.rows) == 1
+        assert sorted(np.concatenate([one.rows for one in parts])) == sorted(batches.plan.rows[0])
+    assert len(parts) > 2
+
+
+def test_a_step_of_fewer_rows_than_micro_batches_takes_one_pass_a_row(backbone, manifest):
+    batches = make_batches(backbone, manifest)
+    batches.num_micro_batches = 100
+    assert len(batches[0, None].micro_batches) == 8

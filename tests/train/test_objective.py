@@ -56,12 +56,12 @@ def make_batches(backbone, manifest, objective, *, encodes, num_micro_batches=1)
     )
 
 
-def gradient(learner, batches):
+def gradient(learner, batches, max_tokens=None):
     """Give the summed loss of a step and its gradient by parameter."""
     learner.zero_grad()
     total = 0.0
-    for index in range(batches.num_micro_batches):
-        loss, _, _ = learner(batches[index]["micro_batch"])
+    for micro_batch in batches[0, max_tokens].micro_batches:
+        loss, _, _ = learner(micro_batch)
         loss.backward()
         total += loss.item()
     named = learner.named_parameters()
@@ -70,7 +70,7 @@ def gradient(learner, batches):
 
 def test_the_loss_is_that_of_full_logits(backbone, manifest):
     batches = make_batches(backbone, manifest, Objective("token"), encodes=False)
-    micro_batch = batches[0]["micro_batch"]
+    micro_batch = batches[0, None].micro_batches[0]
     loss, by_utterance, ctc = TrainingModel(backbone)(micro_batch)
     logits = backbone.logits(backbone.hidden(micro_batch.batch))
     labels = micro_batch.batch.input_ids.clone()
@@ -93,9 +93,9 @@ def test_a_gradient_is_the_same_for_any_split_into_micro_batches(backbone, manif
     learner = TrainingModel(backbone, letters=alphabet, ctc_weight=0.5, encodes=True)
     whole_loss, whole = gradient(learner, batches)
     largest = max(one.abs().max() for one in whole.values())
-    for num_micro_batches in (2, 3, 12):
+    for num_micro_batches, max_tokens in ((2, None), (3, None), (12, None), (1, 200), (2, 90)):
         batches.num_micro_batches = num_micro_batches
-        loss, parts = gradient(learner, batches)
+        loss, parts = gradient(learner, batches, max_tokens)
         assert loss == pytest.approx(whole_loss, rel=1e-5)
         assert parts.keys() == whole.keys()
         for name, one in parts.items():
@@ -126,8 +126,8 @@ def test_the_ctc_loss_is_added_and_reaches_the_encoder(backbone, manifest):
     learner = TrainingModel(
         backbone, letters=batches.transcripts.alphabet, ctc_weight=1.0, encodes=True
     )
-    loss, by_utterance, ctc = learner(batches[0]["micro_batch"])
-    shares = by_utterance * batches[0]["micro_batch"].weights
+    loss, by_utterance, ctc = learner(batches[0, None].micro_batches[0])
+    shares = by_utterance * batches[0, None].micro_batches[0].weights
     assert loss.item() == pytest.approx((shares.sum() + ctc).item(), rel=1e-5)
     loss.backward()
     assert backbone.model.model.audio_tower.conv1.weight.grad.abs().sum() > 0
@@ -138,7 +138,7 @@ def test_without_the_llm_the_loss_is_that_of_ctc(backbone, manifest):
     batches = make_batches(backbone, manifest, Objective(ctc_weight=0.5), encodes=True)
     letters = batches.transcripts.alphabet
     learner = TrainingModel(backbone, letters=letters, ctc_weight=0.5, encodes=True, runs_llm=False)
-    micro_batch = batches[0]["micro_batch"]
+    micro_batch = batches[0, None].micro_batches[0]
     loss, by_utterance, ctc = learner(micro_batch)
     assert loss.item() == pytest.approx(0.5 * ctc.item(), rel=1e-6)
     assert (by_utterance > 0).tolist() == (micro_batch.ctc.lengths > 0).tolist()

@@ -47,7 +47,7 @@ def followed(corpus, folder: Path, switches: dict[int, Switch]) -> list[tuple[fl
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.optim.AdamW, "step", watched)
-        trainer.follow(None)
+        trainer.follow()
     return taken
 
 

@@ -14,11 +14,22 @@ from maqam.schedule.plan import rows_checksum
 from maqam.train.batches import PlanBatches
 from maqam.train.log_mels import LogMels
 from maqam.train.objective import TrainingModel
+from maqam.train.observers.observer import Observer, Progress
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective, TrainSettings
-from maqam.train.trainer import PlanTrainer, StepProgress
+from maqam.train.trainer import PlanTrainer
 
 from .corpus import make_backbone, make_plan
+
+
+class Recorder(Observer):
+    """Hands the record of every step to a function."""
+
+    def __init__(self, write):
+        self.write = write
+
+    def on_step(self, record, learner):
+        self.write(record)
 
 
 def make_trainer(manifest, folder, *, num_micro_batches=1, num_steps=1, objective=None, **changes):
@@ -54,8 +65,8 @@ def test_the_trainer_takes_the_gradient_of_the_objective_unscaled(
     trainer = make_trainer(manifest, tmp_path, num_micro_batches=num_micro_batches)
     learner, batches = trainer.model, trainer._batches
     losses = []
-    for index in range(num_micro_batches):
-        loss = learner(batches[index]["micro_batch"])[0]
+    for micro_batch in batches[0, None].micro_batches:
+        loss = learner(micro_batch)[0]
         loss.backward()
         losses.append(loss.item())
     squares = [
@@ -63,7 +74,7 @@ def test_the_trainer_takes_the_gradient_of_the_objective_unscaled(
     ]
     learner.zero_grad()
     records = []
-    trainer.follow(records.append)
+    trainer.follow([Recorder(records.append)])
     assert records[0]["loss"] == pytest.approx(sum(losses), rel=1e-5)
     assert records[0]["grad_norm"] == pytest.approx(math.sqrt(sum(squares)), rel=1e-5)
 
@@ -72,14 +83,13 @@ def test_a_record_holds_the_losses_and_counts_of_every_task(manifest, tmp_path):
     trainer = make_trainer(manifest, tmp_path, num_micro_batches=2, num_steps=2)
     learner, batches = trainer.model, trainer._batches
     sums, input_tokens = {}, 0
-    for index in range(2):
-        micro_batch = batches[index]["micro_batch"]
+    for micro_batch in batches[0, None].micro_batches:
         input_tokens += int(micro_batch.batch.lengths.sum())
         for row, loss in zip(micro_batch.rows, learner(micro_batch)[1].tolist(), strict=True):
             task = manifest.row(int(row))["task"]
             sums[task] = sums.get(task, 0.0) + loss
     records = []
-    trainer.follow(records.append)
+    trainer.follow([Recorder(records.append)])
     first = records[0]
     assert [record["step"] for record in records] == [1, 2]
     rows = manifest.rows(batches.plan.rows[0])
@@ -106,13 +116,13 @@ def test_a_record_tells_which_rows_went_through_the_model(manifest, tmp_path):
     plan, records = trainer._batches.plan, []
     read = trainer._batches._micro_batch
 
-    def misled(number, step, part):
+    def misled(step, part):
         """Swap a row for another of the pool in the second step alone."""
-        found = read(number, step, part)
-        return replace(found, rows=(found.rows + 1) % 24 if number == 1 else found.rows)
+        found = read(step, part)
+        return replace(found, rows=(found.rows + 1) % 24 if step.number == 1 else found.rows)
 
     trainer._batches._micro_batch = misled
-    trainer.follow(records.append)
+    trainer.follow([Recorder(records.append)])
     agrees = [
         one["rows_checksum"] == rows_checksum(plan.batch(step)) for step, one in enumerate(records)
     ]
@@ -122,7 +132,7 @@ def test_a_record_tells_which_rows_went_through_the_model(manifest, tmp_path):
 def test_the_learning_rate_follows_the_settings(manifest, tmp_path):
     trainer = make_trainer(manifest, tmp_path, num_steps=4, learning_rate=0.01, decay=0.5)
     records = []
-    trainer.follow(records.append)
+    trainer.follow([Recorder(records.append)])
     assert [record["lr"] for record in records] == pytest.approx([0.01, 0.01, 0.01, 0.005])
 
 
@@ -135,7 +145,7 @@ def test_a_loss_that_is_not_a_number_stops_before_the_step(manifest, tmp_path):
     rows = sorted(trainer._batches.plan.rows[0].tolist())[:5]
     shown = ", ".join(map(str, rows))
     with pytest.raises(RunError, match=f"step 1: the loss is nan on manifest rows {shown}"):
-        trainer.follow(None)
+        trainer.follow()
     assert torch.equal(weight, before) or torch.isnan(weight[0, 0])
     assert torch.equal(weight[1:], before[1:])
 
@@ -146,7 +156,7 @@ def test_a_gradient_that_is_not_finite_stops_before_the_step(manifest, tmp_path)
     weight.register_hook(lambda gradient: gradient * math.inf)
     before = weight.detach().clone()
     with pytest.raises(RunError, match=r"step 1: the gradient norm is (nan|inf)"):
-        trainer.follow(None)
+        trainer.follow()
     assert torch.equal(weight, before)
 
 
@@ -158,7 +168,7 @@ def test_a_full_disk_at_a_checkpoint_is_one_clear_line(manifest, tmp_path, monke
 
     monkeypatch.setattr(torch, "save", fail)
     with pytest.raises(RunError, match="step-000001: the files cannot be written: Pytorch"):
-        trainer.follow(None)
+        trainer.follow()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -171,7 +181,7 @@ def test_mixed_precision_keeps_the_weights_in_full_precision(manifest, tmp_path)
         records.append(record)
         attended.add(thinker.config._attn_implementation)
 
-    trainer.follow(write)
+    trainer.follow([Recorder(write)])
     assert math.isfinite(records[0]["loss"])
     assert attended == {"sdpa_float32"}
     assert thinker.lm_head.weight.dtype == torch.float32
@@ -180,8 +190,6 @@ def test_mixed_precision_keeps_the_weights_in_full_precision(manifest, tmp_path)
 
 def test_ctrl_c_ends_a_run_after_its_step_with_a_checkpoint(manifest, tmp_path):
     trainer = make_trainer(manifest, tmp_path, num_steps=5)
-    steps = StepProgress()
-    trainer.add_callback(steps)
     records = []
 
     def write(record):
@@ -190,8 +198,8 @@ def test_ctrl_c_ends_a_run_after_its_step_with_a_checkpoint(manifest, tmp_path):
             os.kill(os.getpid(), signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), steps.listening():
-        trainer.follow(write)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.follow([Recorder(write)])
     assert signal.getsignal(signal.SIGINT) is before
     assert len(records) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["step-000003"]
@@ -200,6 +208,5 @@ def test_ctrl_c_ends_a_run_after_its_step_with_a_checkpoint(manifest, tmp_path):
 def test_progress_is_reported_step_by_step(manifest, tmp_path):
     trainer = make_trainer(manifest, tmp_path, num_steps=2)
     seen = []
-    trainer.add_callback(StepProgress(lambda *done: seen.append(done)))
-    trainer.follow(None)
+    trainer.follow([Progress(lambda *done: seen.append(done))])
     assert seen == [(1, 2), (2, 2)]

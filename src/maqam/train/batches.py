@@ -1,4 +1,4 @@
-"""From the rows of a plan to micro-batches, with nothing left to decide while training runs."""
+"""From the rows of a plan to the micro-batches of every step."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ from maqam.schedule.ranks import micro_batches
 from maqam.seeding import generator
 from maqam.train.augment import Augmentation, augment
 from maqam.train.ctc import Transcripts
-from maqam.train.grouping import least_padding
 from maqam.train.log_mels import LogMels
 from maqam.train.objective import MicroBatch, supervise, utterance_weights
 from maqam.train.rows import PreparedRows, check_width
 from maqam.train.settings import Objective
+from maqam.train.token_budget import TokenBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +26,40 @@ class Step:
     """What one step of a plan holds, over all processes.
 
     Attributes:
+        number: Steps before it.
         rows: (num_utterances,) manifest rows.
         positions: (num_utterances,) their positions among the prepared rows.
         weights: (num_utterances,) factor of each utterance's summed loss.
         num_letters: Letters of the transcripts that CTC spells.
     """
 
+    number: int
     rows: np.ndarray
     positions: np.ndarray
     weights: np.ndarray
     num_letters: int
 
 
-@dataclass
-class PlanBatches(Dataset[dict[str, MicroBatch]]):
-    """The micro-batches one process sees of a plan, in order.
+@dataclass(frozen=True, slots=True)
+class LoadedStep:
+    """The micro-batches of a step that one process computes.
 
-    Item `step * num_micro_batches + index` is one forward pass. Which utterance goes to which
-    process and micro-batch follows from the batch's lengths alone.
+    Attributes:
+        step: The step.
+        micro_batches: One forward pass each.
+        max_tokens: Most tokens they were cut by, None for no limit.
+    """
+
+    step: Step
+    micro_batches: list[MicroBatch]
+    max_tokens: int | None = None
+
+
+@dataclass
+class PlanBatches(Dataset[LoadedStep]):
+    """The micro-batches one process sees of a plan, step after step.
+
+    Which utterance goes to which process and micro-batch follows from the batch's lengths alone.
 
     Attributes:
         backbone: The model.
@@ -54,7 +70,7 @@ class PlanBatches(Dataset[dict[str, MicroBatch]]):
         transcripts: What CTC spells, by prepared position; None without CTC.
         augmentation: How log-mels are varied where the encoder trains.
         seed: The run's seed; what varies a log-mel follows from it, the step and the row.
-        num_micro_batches: Forward passes of a step on each process.
+        num_micro_batches: Fewest forward passes of a step on each process.
         rank: This process.
         world_size: Number of processes.
     """
@@ -72,14 +88,23 @@ class PlanBatches(Dataset[dict[str, MicroBatch]]):
     world_size: int = 1
 
     def __len__(self) -> int:
-        """Give the micro-batches of the whole plan."""
-        return self.plan.num_steps * self.num_micro_batches
+        """Give the steps of the whole plan."""
+        return self.plan.num_steps
 
-    def __getitem__(self, index: int) -> dict[str, MicroBatch]:
-        """Give one micro-batch, as the trainer hands it to the model."""
-        step, part = divmod(index, self.num_micro_batches)
-        whole = self.step(step)
-        return {"micro_batch": self._micro_batch(step, whole, self.split(whole)[part])}
+    def __getitem__(self, index: tuple[int, int | None]) -> LoadedStep:
+        """Give this process' part of a step.
+
+        Args:
+            index: Steps before it, and the most tokens of a micro-batch, None for no limit.
+        """
+        number, max_tokens = index
+        return self.load(self.step(number), max_tokens)
+
+    def load(self, step: Step, max_tokens: int | None = None) -> LoadedStep:
+        """Read the audio of this process' part of a step and put its micro-batches together."""
+        parts = self.split(step, max_tokens)
+        loaded = [self._micro_batch(step, part) for part in parts]
+        return LoadedStep(step, loaded, max_tokens)
 
     def step(self, step: int) -> Step:
         """Give what a step holds, and how its utterances weigh.
@@ -92,22 +117,39 @@ class PlanBatches(Dataset[dict[str, MicroBatch]]):
         tasks = [self.prepared.task_names[code] for code in self.prepared.tasks[positions]]
         counts = self.prepared.num_target_tokens[positions]
         return Step(
+            number=step,
             rows=rows,
             positions=positions,
             weights=utterance_weights(tasks, counts, self.objective),
             num_letters=int(self.transcripts.lengths[positions].sum()) if self.transcripts else 0,
         )
 
-    def split(self, step: Step) -> list[np.ndarray]:
+    def split(self, step: Step, max_tokens: int | None = None) -> list[np.ndarray]:
         """Give which utterances of a step each micro-batch of this process holds."""
         lengths = self.prepared.num_tokens[step.positions]
-        parts = micro_batches(lengths, self.num_micro_batches, self.world_size)
-        mine = np.sort(np.concatenate(parts[self.rank]))
-        return [mine[part] for part in least_padding(lengths[mine], self.num_micro_batches)]
+        number = min(self.num_micro_batches, max(len(lengths) // self.world_size, 1))
+        return micro_batches(lengths, number, self.world_size, max_tokens)[self.rank]
 
-    def _micro_batch(self, number: int, step: Step, part: np.ndarray) -> MicroBatch:
+    def tasks(self, step: Step) -> np.ndarray:
+        """Return the task of each utterance of a step."""
+        return np.asarray(self.prepared.task_names)[self.prepared.tasks[step.positions]]
+
+    def micro_batches(self, step: Step, chosen: np.ndarray) -> Iterator[MicroBatch]:
+        """Return some utterances of a step, of all processes, with the weights they have in it.
+
+        Args:
+            step: The step.
+            chosen: (num_utterances,) booleans, or positions in the step.
+        """
+        places = np.arange(len(step.rows))[chosen]
+        lengths = self.prepared.num_tokens[step.positions[places]]
+        number = min(self.num_micro_batches * self.world_size, len(places))
+        for part in micro_batches(lengths, number)[0]:
+            yield self._micro_batch(step, places[part])
+
+    def _micro_batch(self, step: Step, part: np.ndarray) -> MicroBatch:
         rows, positions = step.rows[part], step.positions[part]
-        log_mels, states = self._hear(number, [int(row) for row in rows])
+        log_mels, states = self._hear(step.number, [int(row) for row in rows])
         if log_mels is None:
             widths = [len(one) for one in states]
         else:
@@ -155,22 +197,23 @@ class PlanBatches(Dataset[dict[str, MicroBatch]]):
         ]
 
 
-class PlanSampler(Sampler[int]):
-    """Deals the micro-batches of a plan in order, from a cursor on.
+class StepsLeft(Sampler[tuple[int, int | None]]):
+    """The steps of a plan from a cursor on, with the tokens a micro-batch may hold by then.
 
     Args:
-        batches: The micro-batches.
         first_step: Steps done before.
+        num_steps: Steps of the whole plan.
+        budget: What says how many tokens a micro-batch may hold.
     """
 
-    def __init__(self, batches: PlanBatches, first_step: int) -> None:
-        self._total = len(batches)
-        self._first = first_step * batches.num_micro_batches
+    def __init__(self, first_step: int, num_steps: int, budget: TokenBudget) -> None:
+        self._first_step, self._num_steps, self._budget = first_step, num_steps, budget
 
-    def __iter__(self) -> Iterator[int]:
-        """Give the indexes that are left."""
-        return iter(range(self._first, self._total))
+    def __iter__(self) -> Iterator[tuple[int, int | None]]:
+        """Give the steps that are left, each when it is read."""
+        for step in range(self._first_step, self._num_steps):
+            yield step, self._budget.limit
 
     def __len__(self) -> int:
-        """Give the micro-batches of the whole plan: what the trainer counts its steps by."""
-        return self._total
+        """Give the steps of the whole plan, which the trainer counts its epoch by."""
+        return self._num_steps

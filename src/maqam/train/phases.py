@@ -5,10 +5,9 @@ A run folder is either running, with whole checkpoints to go on from, or finishe
 
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +30,14 @@ from maqam.models.qwen_omni.model import AudioStates, Backbone
 from maqam.schedule.plan import PlanLike
 from maqam.seeding import derive
 from maqam.train.adaptive.controller import AdaptivePlan, Controller
-from maqam.train.adaptive.probes import Probes
 from maqam.train.batches import PlanBatches
 from maqam.train.checkpoints import newest_checkpoint, whole_folder
 from maqam.train.ctc import TRANSCRIBED, Transcripts, check_transcribed, spell
 from maqam.train.log_mels import LogMels
 from maqam.train.objective import TrainingModel
+from maqam.train.observers.observer import Observer, Progress
+from maqam.train.observers.telemetry import Telemetry
+from maqam.train.observers.trackers import Trackers
 from maqam.train.record import (
     check_same_run,
     versions,
@@ -45,8 +46,7 @@ from maqam.train.record import (
 )
 from maqam.train.rows import PreparedRows, prepare_rows
 from maqam.train.settings import Objective, TrainSettings
-from maqam.train.telemetry import Telemetry, read_steps
-from maqam.train.trainer import PlanTrainer, StepProgress
+from maqam.train.trainer import PlanTrainer
 
 Report = Callable[[int, int], None]
 
@@ -97,6 +97,7 @@ def run_phase(
     *,
     resume: bool = False,
     progress: Report | None = None,
+    observers: Sequence[Observer] = (),
 ) -> PhaseResult:
     """Train a backbone by a plan.
 
@@ -107,10 +108,11 @@ def run_phase(
         run_folder: Where the run is written.
         resume: Whether to go on from the last whole checkpoint, if there is one.
         progress: Called with the steps done and their total.
+        observers: What else watches the training.
 
     Raises:
-        RunError: If the folder holds a run and `resume` is off, the run was begun with other
-            inputs, the loss is no longer a number, or the disk is full.
+        RunError: If a tracker is not installed, the folder holds a run and `resume` is off, the
+            run was begun with other inputs, the loss is no longer a number, or the disk is full.
         ScheduleError: If the plan does not fit the manifest or the settings.
         ModelError: If rows do not fit the model, or what trains is not what should.
         AudioError: If audio is missing or cannot be read.
@@ -120,6 +122,7 @@ def run_phase(
     _check_adaptive(phase)
     identity = _identity(backbone, phase)
     checkpoint = _beginning(run_folder, identity, resume=resume)
+    trackers = Trackers(phase.settings.report_to, run_folder)
     with _random_state_kept(), _taken_off_on_failure(backbone):
         adapter = _make_trainable(backbone, phase)
         parts = parameter_table(backbone)
@@ -127,18 +130,12 @@ def run_phase(
         is_first = trainer.is_world_process_zero()
         if is_first:
             write_record(run_folder, _description(run_folder, phase, identity, parts))
-        steps = StepProgress(progress)
-        trainer.add_callback(steps)
-        last_step = checkpoint[1] if checkpoint else 0
-        record = Telemetry(run_folder, last_step) if is_first else None
-        write: Callable[[Mapping[str, Any]], None] | None = record.write if record else None
+        watching = [Telemetry(run_folder), *observers, trackers]
         if phase.adaptive is not None:
-            probes = _probes(trainer, phase.adaptive, phase.manifest)
-            controller = Controller(phase.adaptive, run_folder, probes)
-            controller.resume(last_step, read_steps(run_folder, last_step))
-            write = _both(write, partial(controller.note, writes=is_first))
-        with record or nullcontext(), steps.listening():
-            trainer.follow(write, checkpoint)
+            watching.insert(1, Controller(phase.adaptive, phase.manifest, run_folder))
+        if progress is not None:
+            watching.append(Progress(progress))
+        trainer.follow(watching, checkpoint)
     backbone.model.eval()
     output = run_folder / ("adapter" if phase.settings.phase == "tune" else "weights")
     _write_output(backbone, adapter, output, is_first=is_first)
@@ -191,11 +188,9 @@ def _check_adaptive(phase: Phase) -> None:
 
 def _identity(backbone: Backbone, phase: Phase) -> dict[str, Any]:
     """Give what must not change while a run is resumed."""
-    settings = asdict(phase.settings)
-    del settings["workers"]  # who prepares a micro-batch does not change it
     return {
         "seed": phase.seed,
-        "train": settings,
+        "train": asdict(phase.settings),
         "objective": {**asdict(phase.objective), "weights": dict(phase.objective.weights)},
         "fingerprints": {
             "manifest": phase.manifest.fingerprint,
@@ -275,27 +270,6 @@ def _trainer(backbone: Backbone, phase: Phase, run_folder: Path) -> tuple[PlanTr
     )
     trainer = PlanTrainer(learner, batches, settings, phase.seed, run_folder / "checkpoints")
     return trainer, _notes(phase, prepared, transcripts)
-
-
-def _probes(trainer: PlanTrainer, adaptive: AdaptivePlan, manifest: Manifest) -> Probes | None:
-    """Give the probes that a schedule asks for, heard as the run hears."""
-    if not adaptive.schedule.needs:
-        return None
-    batches = trainer.batches
-    return Probes(
-        batches.backbone, trainer.model, manifest, adaptive.probe_rows, audio=batches.audio
-    )
-
-
-def _both(
-    first: Callable[[Mapping[str, Any]], None] | None, second: Callable[[Mapping[str, Any]], None]
-) -> Callable[[Mapping[str, Any]], None]:
-    def write(record: Mapping[str, Any]) -> None:
-        if first is not None:
-            first(record)
-        second(record)
-
-    return write
 
 
 def _notes(phase: Phase, prepared: PreparedRows, transcripts: Transcripts | None) -> list[str]:

@@ -12,6 +12,7 @@ import torch
 
 from maqam.errors import RunError
 from maqam.models.qwen_omni.model import Backbone
+from maqam.train.settings import FREE
 
 FORMAT_VERSION = 1
 RECORD = "run.json"
@@ -77,8 +78,8 @@ def check_same_run(run_folder: Path, values: Mapping[str, Any]) -> None:
     for name, now in values.items():
         then = old.get(name, now)
         if isinstance(now, Mapping) and isinstance(then, Mapping):
-            keys = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key)]
-            changed += [f"{name}.{key}" for key in keys if key != "checkpoint_steps"]
+            keys = sorted({*now, *then} - FREE)
+            changed += [f"{name}.{key}" for key in keys if now.get(key) != then.get(key)]
         elif then != now:
             changed.append(name)
     if changed:

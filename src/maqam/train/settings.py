@@ -7,8 +7,13 @@ from typing import ClassVar, Literal
 from maqam.train.augment import Augmentation
 
 CtcHead = Literal["linear", "embeddings"]
+Tracker = Literal["tensorboard", "trackio", "wandb", "mlflow"]
 
 _COUNTS = ("num_steps", "micro_batches", "checkpoint_steps", "lora_rank", "lora_alpha")
+
+
+# settings that change no gradient, which a run that goes on may change
+FREE = frozenset({"checkpoint_steps", "micro_batches", "micro_tokens", "report_to", "workers"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,11 @@ class TrainSettings:
             trains adapters on the LLM and nothing else.
         num_steps: Optimiser steps (the paper's 10,000).
         batch_size: Utterances of a step, over all processes.
-        micro_batches: Forward passes a step is split into on each process; more of them take
-            less memory and, grouped by length, less padding.
+        micro_batches: Fewest forward passes a step is split into on each process; more of them
+            take less memory and, grouped by length, less padding.
+        micro_tokens: Most tokens of a forward pass, padding counted: a step takes as many more
+            passes as that needs. When null, a GPU is measured in the first steps, a processor
+            has no limit; a pass that runs out of memory halves it and repeats its step.
         learning_rate: Peak learning rate of AdamW.
         warmup: Fraction of the steps in which the learning rate rises.
         decay: Fraction of the steps, at the end, in which it falls to 0; it is flat in between,
@@ -73,6 +81,8 @@ class TrainSettings:
         lora_alpha: Scale of the adapters: their output is multiplied by alpha / rank.
         lora_dropout: Dropout in front of the adapters; above 0, gradients depend on the
             micro-batches.
+        report_to: Trackers that get the numbers of every step beside the run's own record:
+            tensorboard, trackio, wandb, mlflow; each is a package of its own.
         workers: Processes that prepare micro-batches ahead, in phase "align" only; 0 prepares
             each when its time comes. A GPU waits for a single one; what is trained is the same.
         mixed_precision: Compute in bfloat16 where weights are kept in float32; attention stays
@@ -86,6 +96,7 @@ class TrainSettings:
     num_steps: int = 10_000
     batch_size: int = 64
     micro_batches: int = 4
+    micro_tokens: int | None = None
     learning_rate: float = 1e-4
     warmup: float = 0.03
     decay: float = 0.2
@@ -97,6 +108,7 @@ class TrainSettings:
     lora_rank: int = 16
     lora_alpha: int = 32
     lora_dropout: float = 0.0
+    report_to: tuple[Tracker, ...] = ()
     workers: int = 0
     mixed_precision: bool = False
     augment: Augmentation = field(default_factory=Augmentation)
@@ -108,6 +120,8 @@ class TrainSettings:
         self._check(
             ("weight_decay", "warmup", "decay", "workers"), lambda value: value >= 0, "at least 0"
         )
+        if self.micro_tokens is not None and self.micro_tokens < 1:
+            raise ValueError(f"micro_tokens must be at least 1 or null, got {self.micro_tokens}")
         if self.batch_size < self.micro_batches:
             raise ValueError(
                 f"batch_size {self.batch_size} is below micro_batches {self.micro_batches}"

@@ -1,36 +1,40 @@
 """A `transformers.Trainer` that follows a plan.
 
 The plan deals the rows, the objective has weighed them, so of the Trainer's loop only the
-optimiser, mixed precision, process groups, checkpoints and trackers are used: it neither
-shuffles, nor rescales the loss, nor replays data on resume.
+optimiser, mixed precision, process groups and checkpoints are used: it neither shuffles, nor
+rescales the loss, nor replays data on resume. What the Trainer takes for a batch is a whole step,
+and a gradient is the plain sum over its micro-batches on all processes.
 """
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
+from accelerate.utils.memory import should_reduce_batch_size
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from maqam.errors import RunError, first_few
 from maqam.models.qwen_omni.attention import single_precision_attention
-from maqam.schedule.plan import rows_checksum
 from maqam.seeding import derive
-from maqam.train.batches import PlanBatches, PlanSampler
-from maqam.train.checkpoints import new_checkpoint
+from maqam.train.batches import LoadedStep, PlanBatches, Step, StepsLeft
+from maqam.train.checkpoints import checkpoint_folder, new_checkpoint
+from maqam.train.interrupts import Interrupts
 from maqam.train.objective import MicroBatch, TrainingModel
+from maqam.train.observers.observer import Gradients, Observer, Training, watched
 from maqam.train.settings import TrainSettings
+from maqam.train.tally import Tally
+from maqam.train.token_budget import CudaMemory, TokenBudget
 
 WEIGHTS = "model.safetensors"
 
@@ -59,9 +63,10 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         self._batches = batches
         self._settings = settings
         self._seed = seed
-        self._write: Callable[[Mapping[str, Any]], None] | None = None
+        self._folder = folder
+        self._observers: Sequence[Observer] = ()
+        self._interrupts = Interrupts()
         self._first_step = 0
-        self._micro_batch = 0
         self._clock = time.perf_counter()
         super().__init__(
             model=learner,
@@ -70,40 +75,48 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         )
         self.remove_callback(PrinterCallback)
         batches.rank, batches.world_size = self.args.process_index, self.args.world_size
-        self._tally = self._new_tally()
+        is_measured = self.args.device.type == "cuda"
+        self._budget = TokenBudget(settings.micro_tokens, CudaMemory() if is_measured else None)
 
     def follow(
-        self,
-        write: Callable[[Mapping[str, Any]], None] | None,
-        checkpoint: tuple[Path, int] | None = None,
+        self, observers: Sequence[Observer] = (), checkpoint: tuple[Path, int] | None = None
     ) -> None:
         """Take the steps of the plan that are left.
 
         Args:
-            write: Called with the record of each step; None on processes that keep none.
+            observers: What watches, in the order they are called.
             checkpoint: Folder of the checkpoint to go on from, and its step.
+
+        Raises:
+            KeyboardInterrupt: After Ctrl-C, with a checkpoint of the step it fell in.
         """
-        self._write = write
-        self._clock = time.perf_counter()
         path = None
         if checkpoint is not None:
             folder, self._first_step = checkpoint
             path = str(folder)
+        training = Training(
+            self.model,
+            self._batches,
+            self._first_step,
+            self.is_world_process_zero(),
+            self.args,
+        )
+        self._observers = observers
         halves = self.args.bf16 and self.args.device.type == "cpu"
-        with single_precision_attention(self.model.thinker) if halves else nullcontext():
+        with (
+            self._interrupts.listening(),
+            watched(observers, training),
+            single_precision_attention(self.model.thinker) if halves else nullcontext(),
+        ):
+            self._clock = time.perf_counter()
             self.train(resume_from_checkpoint=path)
 
-    @property
-    def batches(self) -> PlanBatches:
-        """The micro-batches that are followed."""
-        return self._batches
-
-    def get_train_dataloader(self) -> DataLoader[dict[str, MicroBatch]]:
-        """Give the micro-batches that are left, in the plan's order."""
+    def get_train_dataloader(self) -> DataLoader[LoadedStep]:
+        """Give the steps that are left, in the plan's order."""
         return DataLoader(
             self._batches,
             batch_size=None,
-            sampler=PlanSampler(self._batches, self._first_step),
+            sampler=StepsLeft(self._first_step, len(self._batches), self._budget),
             collate_fn=_as_it_is,  # type: ignore[arg-type]
             num_workers=self._settings.workers,
             multiprocessing_context="fork" if self._settings.workers else None,
@@ -136,24 +149,93 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
     def training_step(
         self,
         model: nn.Module,
-        inputs: dict[str, MicroBatch],
+        inputs: dict[str, LoadedStep],
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """Add the gradient of one micro-batch, with the optimiser set as the step needs it.
+        """Compute the gradient of a step, with the optimiser set as the step needs it.
+
+        A step that ran out of memory on any process is repeated by all of them, in smaller parts.
 
         Raises:
-            RunError: If its loss is not a finite number; no step is taken on it.
+            RunError: If the loss is not a finite number, or one utterance does not fit into
+                memory; no step is taken then.
         """
-        step = self.state.global_step
-        place = (step, self._micro_batch, self.args.process_index)
-        torch.manual_seed(derive(self._seed, "dropout", *place))
         for group in self.optimizer.param_groups:
-            group["betas"] = (self.args.adam_beta1, self._beta2(step))
-        self._micro_batch = (self._micro_batch + 1) % self._batches.num_micro_batches
-        loss: Tensor = super().training_step(model, inputs, num_items_in_batch)
-        if not math.isfinite(float(loss)):
-            raise self._diverged(f"the loss is {float(loss)}", inputs["micro_batch"].rows)
+            group["betas"] = (self.args.adam_beta1, self._beta2(self.state.global_step))
+        loaded = self._within_budget(inputs["loaded"])
+        loss, failed_tokens = self._add_gradients(model, loaded)
+        while failed_tokens := self._sum_gradients(failed_tokens):
+            self.model.zero_grad()
+            torch.cuda.empty_cache()
+            self._budget.halve(failed_tokens)
+            loaded = self._within_budget(loaded)
+            loss, failed_tokens = self._add_gradients(model, loaded)
+        self._budget.end_step()
+        gradients = Gradients(self.model, self._batches, loaded.step)
+        for observer in self._observers:
+            observer.on_gradients(gradients)
         return loss
+
+    def _within_budget(self, loaded: LoadedStep) -> LoadedStep:
+        """Cut a step again where it was cut by a larger budget than there is now."""
+        limit, cut_by = self._budget.limit, loaded.max_tokens
+        if limit is None or (cut_by is not None and cut_by <= limit):
+            return loaded
+        return self._batches.load(loaded.step, limit)
+
+    def _add_gradients(self, model: nn.Module, loaded: LoadedStep) -> tuple[Tensor, int]:
+        """Add the gradients of this process' micro-batches.
+
+        Returns:
+            This process' part of the loss, and the tokens of the micro-batch that ran out of
+            memory, 0 if none did.
+        """
+        self._tally = Tally.zeros(len(self._batches.prepared.task_names), self.args.device)
+        total = torch.zeros((), device=self.args.device)
+        for index, micro_batch in enumerate(loaded.micro_batches):
+            place = (loaded.step.number, index, self.args.process_index)
+            torch.manual_seed(derive(self._seed, "dropout", *place))
+            num_tokens = micro_batch.batch.input_ids.numel()
+            self._budget.begin_pass()
+            try:
+                with self.accelerator.no_sync(model):
+                    loss = super().training_step(model, {"micro_batch": micro_batch})
+            except RuntimeError as error:
+                if not should_reduce_batch_size(error):
+                    raise
+                if len(micro_batch.rows) == 1:
+                    raise _does_not_fit(loaded.step, micro_batch) from error
+                return total, num_tokens
+            self._budget.end_pass(num_tokens)
+            if not math.isfinite(float(loss)):
+                raise self._diverged(f"the loss is {float(loss)}", micro_batch.rows)
+            total += loss
+        return total, 0
+
+    def _sum_gradients(self, failed_tokens: int) -> int:
+        """Sum the gradients over processes, unless one ran out of memory.
+
+        Each process may have taken any number of forward passes. A parameter that none of them
+        reached keeps no gradient, so that the optimiser leaves it alone as it would on one.
+
+        Returns:
+            The most tokens that ran out of memory on any process, 0 if none did.
+        """
+        if self.args.world_size == 1:
+            return failed_tokens
+        trained = [one for one in self.model.parameters() if one.requires_grad]
+        reached = [one.grad is not None for one in trained]
+        told = torch.tensor([failed_tokens, *reached], device=self.args.device)
+        dist.all_reduce(told, dist.ReduceOp.MAX)
+        failed, *reached_anywhere = told.tolist()
+        if failed:
+            return int(failed)
+        for parameter, is_reached in zip(trained, reached_anywhere, strict=True):
+            if is_reached:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                dist.all_reduce(parameter.grad)
+        return 0
 
     def compute_loss(
         self,
@@ -162,34 +244,31 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """Give the micro-batch's part of the step's loss.
-
-        Processes average their gradients, so the part is multiplied by their number.
-        """
+        """Give the micro-batch's part of the step's loss."""
         micro_batch = inputs["micro_batch"]
         loss: Tensor
         loss, by_utterance, ctc = model(micro_batch)
         prepared = self._batches.prepared
         codes = prepared.tasks[prepared.positions(micro_batch.rows)]
-        tally = self._tally
-        tally.index_add_(0, torch.from_numpy(codes).to(tally.device), by_utterance.to(tally.dtype))
-        tally[-2] += ctc
-        tally[-1] += int(micro_batch.batch.lengths.sum())
-        tally[-3] += rows_checksum(micro_batch.rows)
-        return loss * int(self.args.world_size)
+        self._tally.add(micro_batch, codes, by_utterance, ctc)
+        return loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Write the record of a step, and hand it to the trackers in use."""
+        """Hand the record of a step to the observers; end the run where the user asked for it."""
         if "grad_norm" not in logs:
             return
-        record = self._record(logs)
-        self._tally = self._new_tally()
-        if self._write is not None:
-            self._write(record)
-        self.callback_handler.on_log(self.args, self.state, self.control, logs)
+        self._tally.interrupts = int(self._interrupts.noticed)
+        tally = self._tally.over_processes(partial(self.accelerator.reduce, reduction="sum"))
+        record = self._record(logs, tally)
+        for observer in self._observers:
+            observer.on_step(record, self.model)
+        if tally.interrupts:
+            self._interrupts.noticed = True
+            self.control.should_save = True
+            self.control.should_training_stop = True
         self._clock = time.perf_counter()
 
-    def _record(self, logs: dict[str, float]) -> dict[str, Any]:
+    def _record(self, logs: dict[str, float], tally: Tally) -> dict[str, Any]:
         prepared = self._batches.prepared
         step = self.state.global_step
         positions = prepared.positions(self._batches.plan.batch(step - 1))
@@ -198,30 +277,26 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         tokens = np.bincount(
             codes, weights=prepared.num_target_tokens[positions], minlength=size
         ).astype(int)
-        sums = self.accelerator.reduce(self._tally, "sum").tolist()
+        losses = tally.losses.tolist()
         present = [(code, name) for code, name in enumerate(prepared.task_names) if tokens[code]]
         record: dict[str, Any] = {
             "step": step,
-            "loss": logs["loss"],
+            "loss": logs["loss"] * self.args.world_size,  # the Trainer averages over processes
             "grad_norm": logs["grad_norm"],
             "lr": logs["learning_rate"],
             "seconds": time.perf_counter() - self._clock,
             "utterances": len(positions),
             "target_tokens": int(tokens.sum()),
-            "input_tokens": int(sums[-1]),
-            "rows_checksum": int(sums[-3]),
-            "loss_by_task": {name: sums[code] / int(tokens[code]) for code, name in present},
+            "input_tokens": tally.input_tokens,
+            "forward_passes": tally.forward_passes,
+            "rows_checksum": tally.rows_checksum,
+            "loss_by_task": {name: losses[code] / int(tokens[code]) for code, name in present},
             "utterances_by_task": {name: int(utterances[code]) for code, name in present},
             "target_tokens_by_task": {name: int(tokens[code]) for code, name in present},
         }
         if self._batches.transcripts is not None:
-            record["ctc_loss"] = sums[-2]
+            record["ctc_loss"] = float(tally.ctc_loss)
         return record
-
-    def _new_tally(self) -> Tensor:
-        """Give zeros for the loss of each task, and a step's rows, CTC loss and input tokens."""
-        num_tasks = len(self._batches.prepared.task_names)
-        return torch.zeros(num_tasks + 3, dtype=torch.float64, device=self.args.device)
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:  # noqa: ANN401
         """Stop on gradients that are not finite numbers before the optimiser takes them."""
@@ -244,11 +319,13 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         No random state is stored: every draw follows from the seed and the step.
         """
         if self.args.should_save:
-            with new_checkpoint(Path(self.args.output_dir), self.state.global_step) as folder:
+            with new_checkpoint(self._folder, self.state.global_step) as folder:
                 self.save_model(str(folder), _internal_call=True)
                 self._save_optimizer_and_scheduler(str(folder))
                 self.state.save_to_json(str(folder / "trainer_state.json"))
         self.accelerator.wait_for_everyone()
+        for observer in self._observers:
+            observer.on_checkpoint(checkpoint_folder(self._folder, self.state.global_step))
         self._clock = time.perf_counter()
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ANN401
@@ -275,7 +352,6 @@ def training_arguments(
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=settings.num_steps,
-        gradient_accumulation_steps=settings.micro_batches,
         learning_rate=settings.learning_rate,
         adam_beta2=settings.beta2,
         weight_decay=settings.weight_decay,
@@ -294,49 +370,15 @@ def training_arguments(
     )
 
 
-class StepProgress(TrainerCallback):  # type: ignore[misc]
-    """Reports the steps done, and lets Ctrl-C end a run after the step it falls in.
-
-    Args:
-        report: Called with the steps done and their total.
-    """
-
-    def __init__(self, report: Callable[[int, int], None] | None = None) -> None:
-        self._report = report
-        self.interrupted = False
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        """Report the step; ask for a checkpoint and the end where the user asked for it."""
-        if self._report is not None:
-            self._report(state.global_step, state.max_steps)
-        if self.interrupted:
-            control.should_save = True
-            control.should_training_stop = True
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take Ctrl-C as the wish to stop after this step; a second one stops at once.
-
-        Raises:
-            KeyboardInterrupt: At the end of the block, if the run was interrupted.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.getsignal(signal.SIGINT)
-
-        def note(number: int, frame: FrameType | None) -> None:
-            self.interrupted = True
-            signal.signal(signal.SIGINT, before)
-
-        signal.signal(signal.SIGINT, note)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
-        if self.interrupted:
-            raise KeyboardInterrupt
+def _does_not_fit(step: Step, micro_batch: MicroBatch) -> RunError:
+    """Say that no smaller part is left to try."""
+    return RunError(
+        f"memory does not hold manifest row {int(micro_batch.rows[0])} alone, of "
+        f"{micro_batch.batch.input_ids.numel()} tokens",
+        where=f"step {step.number + 1}",
+        hint="leave long rows out, or train with mixed precision, a smaller model or rank",
+    )
 
 
-def _as_it_is(item: dict[str, MicroBatch]) -> dict[str, MicroBatch]:
-    return item
+def _as_it_is(loaded: LoadedStep) -> dict[str, LoadedStep]:
+    return {"loaded": loaded}

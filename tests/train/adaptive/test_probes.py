@@ -34,7 +34,7 @@ def loss_of(probed, rows: np.ndarray) -> torch.Tensor:
     batches = PlanBatches(backbone, FixedPlan(rows[None]), prepared, Objective(), audio)
     learner.eval()
     try:
-        return learner(batches[0]["micro_batch"])[0]
+        return learner(batches[0, None].micro_batches[0])[0]
     finally:
         learner.train()
 

@@ -6,17 +6,21 @@ line of `decisions.jsonl`: a resumed run reads the lines up to its checkpoint an
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from maqam.data.manifest import Manifest
 from maqam.errors import RunError
 from maqam.schedule.adaptive.protocol import Adaptive, Decision, Observation
 from maqam.schedule.adaptive_plan import GrowingPlan
 from maqam.train.adaptive.probes import Probes
+from maqam.train.objective import TrainingModel
+from maqam.train.observers.observer import Observer, Training
+from maqam.train.observers.telemetry import read_steps
 
 FILE = "decisions.jsonl"
 
@@ -36,58 +40,70 @@ class AdaptivePlan:
     probe_rows: Mapping[str, np.ndarray]
 
 
-class Controller:
+class Controller(Observer):
     """Tells an adaptive schedule how training goes, and lets its plan grow.
 
     Args:
         adaptive: The schedule and its plan, dealt for the first two windows.
+        manifest: Where the rows are that the model is probed on.
         run_folder: Folder of the run.
-        probes: What the model is probed on, where the schedule needs it.
     """
 
-    def __init__(self, adaptive: AdaptivePlan, run_folder: Path, probes: Probes | None) -> None:
-        self._schedule, self._plan, self._probes = adaptive.schedule, adaptive.plan, probes
-        self._path = run_folder / FILE
+    def __init__(self, adaptive: AdaptivePlan, manifest: Manifest, run_folder: Path) -> None:
+        self._schedule, self._plan = adaptive.schedule, adaptive.plan
+        self._probe_rows, self._manifest = adaptive.probe_rows, manifest
+        self._probes: Probes | None = None
+        self._run_folder, self._path = run_folder, run_folder / FILE
+        self._writes = False
         self._history: list[Observation] = []
         self._sums: dict[str, float] = {}
         self._tokens: dict[str, int] = {}
         self._utterances: dict[str, int] = {}
 
-    def resume(self, step: int, records: Iterable[Mapping[str, Any]]) -> None:
-        """Take again the decisions up to a checkpoint, and forget those after it.
-
-        Args:
-            step: Step of the checkpoint; 0 begins anew.
-            records: Records of the steps up to it, in order.
+    def on_begin(self, training: Training) -> None:
+        """Make the probes a schedule asks for; take again the decisions up to a checkpoint.
 
         Raises:
             RunError: If the record of decisions cannot be read or written.
         """
+        self._writes = training.is_first
+        if self._schedule.needs:
+            self._probes = Probes(
+                training.batches.backbone,
+                training.learner,
+                self._manifest,
+                self._probe_rows,
+                audio=training.batches.audio,
+            )
+        self._resume(training.first_step)
+
+    def _resume(self, step: int) -> None:
+        """Take again the decisions up to a checkpoint, and forget those after it."""
         kept = []
         if step and self._path.exists():
             lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if _read(line, self._path)["decision"]["step"] <= step]
-        try:
-            partial = self._path.with_name(FILE + ".partial")
-            partial.write_text("".join(kept), encoding="utf-8")
-            partial.replace(self._path)
-        except OSError as error:
-            raise self._fault(error) from error
+        if self._writes:
+            self._cut(kept)
         for line in kept:
             table = _read(line, self._path)
             self._history.append(Observation(**table["observation"]))
             self._plan.grow(Decision(**table["decision"]))
         last = step - step % self._schedule.every
-        for record in records:
+        for record in read_steps(self._run_folder, step):
             if record["step"] > last:
                 self._add(record)
 
-    def note(self, record: Mapping[str, Any], *, writes: bool) -> None:
-        """Take the record of a step; decide where a window ends with it.
+    def _cut(self, lines: list[str]) -> None:
+        try:
+            partial = self._path.with_name(FILE + ".partial")
+            partial.write_text("".join(lines), encoding="utf-8")
+            partial.replace(self._path)
+        except OSError as error:
+            raise self._fault(error) from error
 
-        Args:
-            record: What the step did, as in `train.jsonl`.
-            writes: Whether this process keeps the record of decisions.
+    def on_step(self, record: Mapping[str, Any], learner: TrainingModel) -> None:
+        """Take the record of a step; decide where a window ends with it.
 
         Raises:
             RunError: If the decision cannot be written.
@@ -101,7 +117,7 @@ class Controller:
         decision = self._schedule.decide(
             self._history, self._plan.decisions, self._plan.num_steps, self._plan.prior
         )
-        if writes:
+        if self._writes:
             self._append({"decision": decision.as_table(), "observation": observation.as_table()})
         self._plan.grow(decision)
 

@@ -76,24 +76,14 @@ class Probes:
         self._learner = learner
         plan = ProbeRows([np.sort(rows[task]) for task in self.tasks])
         prepared = prepare_rows(backbone, manifest, plan.rows)
-        self._batches = [
-            PlanBatches(
-                backbone,
-                plan,
-                prepared,
-                Objective(),
-                audio,
-                num_micro_batches=-(-len(one) // _ROWS_AT_ONCE),
-            )
-            for one in plan.by_task
-        ]
+        self._batches = PlanBatches(backbone, plan, prepared, Objective(), audio)
 
     @torch.no_grad()
     def losses(self) -> dict[str, float]:
         """Give the mean loss of a target token of every task."""
         with _evaluating(self._learner):
             return {
-                task: sum(float(self._loss(place, part)) for part in self._parts(place))
+                task: sum(float(loss) for loss in self._losses(place))
                 for place, task in enumerate(self.tasks)
             }
 
@@ -107,9 +97,9 @@ class Probes:
         with _evaluating(self._learner):
             for place in range(len(self.tasks)):
                 total = torch.zeros(sum(one.numel() for one in trained))
-                for part in self._parts(place):
+                for loss in self._losses(place):
                     found = torch.autograd.grad(
-                        self._loss(place, part), trained, allow_unused=True, materialize_grads=True
+                        loss, trained, allow_unused=True, materialize_grads=True
                     )
                     total += torch.cat([one.flatten().float().cpu() for one in found])
                 gradients.append(total)
@@ -119,14 +109,12 @@ class Probes:
             for row, one in enumerate(self.tasks)
         }
 
-    def _parts(self, place: int) -> range:
-        return range(self._batches[place].num_micro_batches)
-
-    def _loss(self, place: int, part: int) -> torch.Tensor:
-        batches = self._batches[place]
-        item = batches[place * batches.num_micro_batches + part]
-        loss: torch.Tensor = self._learner(item["micro_batch"])[0]
-        return loss
+    def _losses(self, place: int) -> Iterator[torch.Tensor]:
+        """Return the losses of a task's micro-batches, which sum to its mean loss."""
+        step = self._batches.step(place)
+        self._batches.num_micro_batches = -(-len(step.rows) // _ROWS_AT_ONCE)
+        for micro_batch in self._batches.micro_batches(step, np.arange(len(step.rows))):
+            yield self._learner(micro_batch)[0]
 
 
 @contextmanager

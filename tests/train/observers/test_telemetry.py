@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from maqam.errors import RunError
-from maqam.train import telemetry
-from maqam.train.telemetry import Telemetry
+from maqam.train.observers import telemetry
+from maqam.train.observers.telemetry import Telemetry
 
 
 def record(step):
@@ -25,52 +25,42 @@ def steps_in(folder):
     return [json.loads(line)["step"] for line in lines]
 
 
+def written(folder, steps, last_step=0):
+    telemetry = Telemetry(folder)
+    telemetry.open(last_step)
+    for step in steps:
+        telemetry.on_step(record(step))
+    telemetry.on_end(None)
+
+
 def test_a_line_is_on_disk_as_soon_as_it_is_written(tmp_path):
-    with Telemetry(tmp_path) as written:
-        written.write(record(1))
-        assert steps_in(tmp_path) == [1]
+    telemetry = Telemetry(tmp_path)
+    telemetry.open()
+    telemetry.on_step(record(1))
+    assert steps_in(tmp_path) == [1]
+    telemetry.on_end(None)
 
 
 def test_lines_past_the_checkpoint_are_removed_on_resume(tmp_path):
-    with Telemetry(tmp_path) as written:
-        for step in (1, 2, 3):
-            written.write(record(step))
-    with Telemetry(tmp_path, last_step=2) as written:
-        written.write(record(3))
+    written(tmp_path, [1, 2, 3])
+    written(tmp_path, [3], last_step=2)
     assert steps_in(tmp_path) == [1, 2, 3]
 
 
 def test_a_half_written_line_is_removed_on_resume(tmp_path):
     (tmp_path / "train.jsonl").write_text('{"step": 1}\n{"step": 2, "lo', encoding="utf-8")
-    with Telemetry(tmp_path, last_step=2) as written:
-        written.write(record(2))
+    written(tmp_path, [2], last_step=2)
     assert steps_in(tmp_path) == [1, 2]
-
-
-def test_tensorboard_files_are_written_where_it_is_installed(tmp_path):
-    pytest.importorskip("tensorboard")
-    with Telemetry(tmp_path) as written:
-        written.write({**record(1), "ctc_loss": 2.0})
-    assert list((tmp_path / "tensorboard").iterdir())
-
-
-def test_without_tensorboard_there_are_lines_only(tmp_path, monkeypatch):
-    monkeypatch.setattr(telemetry, "find_spec", lambda name: None)
-    with Telemetry(tmp_path) as written:
-        written.write(record(1))
-    assert [path.name for path in tmp_path.iterdir()] == ["train.jsonl"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' full device")
 def test_a_full_disk_is_one_clear_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(telemetry, "find_spec", lambda name: None)
     (tmp_path / "train.jsonl").symlink_to("/dev/full")
     monkeypatch.setattr(telemetry, "_cut", lambda path, last_step: None)
-    written = Telemetry(tmp_path)
     with pytest.raises(RunError, match="cannot be written: No space left on device"):
-        written.write(record(1))
+        written(tmp_path, [1])
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(RunError, match="the record of the steps cannot be written"):
-        Telemetry(tmp_path / "absent")
+        Telemetry(tmp_path / "absent").open()
