@@ -1,47 +1,136 @@
-"""Small files written whole or not at all."""
+"""Files and folders that are written whole or not at all, and what a disk that refuses says.
+
+`whole_file` and `whole_folder` raise what the system raised; `writing` makes one sentence of it.
+"""
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
 
-from maqam.errors import RunError
+from maqam.errors import MaqamError, RunError
 
-
-def write_json(path: Path, value: Any) -> None:  # noqa: ANN401  any plain value
-    """Write a value as JSON under a temporary name, then rename it."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text under a temporary name, then rename it.
-
-    Raises:
-        RunError: If the disk is full or the folder cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+RUN_AGAIN = "make room on the disk or write elsewhere, then run the same command again"
+RESUME = "make room on the disk and resume the run"
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn a disk that is full or forbidden into one sentence that names the place."""
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside a file; what is there at the end takes the file's place.
+
+    A block that fails leaves the earlier file as it was, and nothing beside it.
+
+    Args:
+        path: The file; folders above it are made.
+
+    Raises:
+        OSError: If the disk is full or the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(place: Path, *, sync: bool = False) -> Iterator[Path]:
+    """Yield an empty folder that takes its place when the block ends well.
+
+    The folder that was there goes only when the new one is whole; a block that fails leaves it as
+    it was. What a killed process left beside it is removed.
+
+    Args:
+        place: The folder; folders above it are made.
+        sync: Whether its files are on the disk itself before it takes its place.
+
+    Raises:
+        OSError: If the disk is full or the folder cannot be written.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    _remove_left_behind(place)
+    draft = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    earlier = place.with_name(f".{place.name}.{os.getpid()}.old")
+    try:
+        draft.mkdir()
+        yield draft
+        if sync:
+            _sync(draft)
+        if place.is_dir():
+            place.rename(earlier)
+        draft.rename(place)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        if earlier.is_dir() and not place.exists():
+            earlier.rename(place)
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
+@contextmanager
+def writing(
+    place: Path, what: str = "", *, error: type[MaqamError] = RunError, hint: str = RUN_AGAIN
+) -> Iterator[None]:
+    """Turn a disk that is full or forbidden into one sentence that names the place.
+
+    Args:
+        place: File or folder that is written in the block.
+        what: What it is, such as "the page", where its name does not say it.
+        error: Class of the error raised.
+        hint: What the user can do.
+
+    Raises:
+        MaqamError: Of the class asked for, if the block raises an OSError.
+    """
     try:
         yield
-    except OSError as error:
-        raise RunError(
-            f"cannot be written: {error.strerror or error}",
-            where=str(path),
-            hint="make room on the disk or write elsewhere, then run the same command again",
-        ) from error
+    except OSError as fault:
+        subject = f"{what} " if what else ""
+        raise error(
+            f"{subject}cannot be written: {fault.strerror or fault}", where=str(place), hint=hint
+        ) from fault
+
+
+def write_text(
+    path: Path,
+    text: str,
+    what: str = "",
+    *,
+    error: type[MaqamError] = RunError,
+    hint: str = RUN_AGAIN,
+) -> None:
+    """Write a text file whole.
+
+    Args:
+        path: The file; folders above it are made.
+        text: What goes in, as UTF-8.
+        what: What the file is, for the sentence of an error.
+        error: Class of the error raised.
+        hint: What the user can do.
+
+    Raises:
+        MaqamError: Of the class asked for, if the disk is full or the folder cannot be written.
+    """
+    with writing(path, what, error=error, hint=hint), whole_file(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def write_json(
+    path: Path,
+    value: Any,  # noqa: ANN401  any plain value
+    what: str = "",
+    *,
+    error: type[MaqamError] = RunError,
+    hint: str = RUN_AGAIN,
+) -> None:
+    """Write a value as JSON, whole; see `write_text`."""
+    text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+    write_text(path, text, what, error=error, hint=hint)
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
@@ -82,3 +171,31 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RunError("not a JSON table", where=str(path), hint="the run may be half written")
     return content
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def _remove_left_behind(place: Path) -> None:
+    """Remove the drafts of a folder whose processes are gone."""
+    for draft in place.parent.glob(f".{escape(place.name)}.*.tmp"):
+        owner = draft.suffixes[-2].removeprefix(".")
+        if draft.is_dir() and not (owner.isdigit() and _is_running(int(owner))):
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    """Tell whether another process is alive; what bears our own number is older than we are."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

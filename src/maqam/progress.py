@@ -1,13 +1,16 @@
-"""The one shape of progress reports: a bar is opened for a stage and moved to (done, total)."""
+"""The one shape of progress: a bar is opened for a stage and moved to (done, total)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int | None], None]
+"""Called with what is done and the total, None where the total is not known before the end."""
+
 Bars = Callable[[str], AbstractContextManager[Progress]]
+"""Opens the progress bar of a stage by its name."""
 
 
 @contextmanager
 def no_bars(description: str) -> Iterator[Progress]:
-    """Report to nobody: for use as a library and in tests."""
+    """Show no progress: for use as a library and in tests."""
     yield lambda done, total: None

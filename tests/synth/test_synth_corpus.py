@@ -125,7 +125,7 @@ def test_an_interrupted_run_leaves_nothing_behind(tmp_path):
 
 
 def test_the_draft_of_a_killed_run_is_removed(tmp_path):
-    stale = tmp_path / ".corpus.999999999.draft"
+    stale = tmp_path / ".corpus.999999999.tmp"
     stale.mkdir()
     make_corpus(tmp_path / "corpus", SynthSettings(train={"asr": 1}, dev={}, test={}))
     assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
@@ -144,7 +144,7 @@ def test_a_disk_that_cannot_be_written_is_one_clear_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr(corpus_module, "write_manifest", full)
     settings = SynthSettings(train={"asr": 1}, dev={}, test={})
-    with pytest.raises(MaqamError, match="could not be written: No space left"):
+    with pytest.raises(MaqamError, match="cannot be written: No space left"):
         make_corpus(tmp_path / "corpus", settings, num_workers=1)
 
 

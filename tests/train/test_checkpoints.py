@@ -3,7 +3,7 @@ import errno
 import pytest
 
 from maqam.errors import RunError
-from maqam.train.checkpoints import new_checkpoint, newest_checkpoint, whole_folder
+from maqam.train.checkpoints import new_checkpoint, newest_checkpoint, weights_folder
 
 
 def write(folder, step, text="weights"):
@@ -23,8 +23,8 @@ def test_there_is_none_before_the_first(tmp_path):
 
 def test_a_half_written_checkpoint_is_passed_over(tmp_path):
     write(tmp_path, 5)
-    (tmp_path / "step-000010.partial").mkdir()
-    (tmp_path / "step-000010.partial" / "model").write_text("weig")
+    (tmp_path / ".step-000010.999999999.tmp").mkdir()
+    (tmp_path / ".step-000010.999999999.tmp" / "model").write_text("weig")
     assert newest_checkpoint(tmp_path) == (tmp_path / "step-000005", 5)
 
 
@@ -63,6 +63,6 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_one_clear_line(tmp_path):
 
 def test_a_folder_is_replaced_only_when_the_new_one_is_whole(tmp_path):
     for text in ("old", "new"):
-        with whole_folder(tmp_path / "adapter") as staged:
+        with weights_folder(tmp_path / "adapter") as staged:
             (staged / "weights").write_text(text)
     assert (tmp_path / "adapter" / "weights").read_text() == "new"

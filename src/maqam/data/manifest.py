@@ -5,7 +5,6 @@ become NumPy arrays or lists only when asked for. Rows are checked when a manife
 when it is read; every kind of fault is counted and the first rows are named.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +28,7 @@ from maqam.data.schema import (
     row_faults,
 )
 from maqam.errors import ManifestError, first_few
+from maqam.files import whole_file, writing
 
 __all__ = ["FILE_NAME", "SCHEMA", "SPLITS", "Manifest", "read_manifest", "write_manifest"]
 
@@ -182,25 +182,13 @@ def write_manifest(rows: Sequence[Mapping[str, Any]] | pa.Table, folder: Path | 
     except pa.ArrowInvalid as error:
         raise ManifestError(f"a value is of another type: {error}", where=str(file)) from error
     _check_rows(table, file)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    with writing(file, error=ManifestError), whole_file(file) as draft:
         pq.write_table(
             table.replace_schema_metadata(VERSION_METADATA),
-            temporary,
+            draft,
             compression="zstd",
             row_group_size=_ROW_GROUP_ROWS,
         )
-        temporary.replace(file)
-    except OSError as error:
-        raise ManifestError(
-            f"cannot be written: {error.strerror or error}",
-            where=str(file),
-            hint="check the folder and the free space; an earlier manifest is unchanged",
-        ) from error
-    finally:
-        if temporary.parent.is_dir():
-            temporary.unlink(missing_ok=True)
     return file
 
 

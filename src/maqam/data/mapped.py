@@ -5,7 +5,6 @@ uncompressed Arrow file beside it, and only rows that passed every check keep th
 readings open it in milliseconds. A folder that cannot be written has no copy.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from maqam.data.schema import FORMAT_VERSION, conformed
+from maqam.files import whole_file
 
 _KEY = b"maqam_copy_of"
 
@@ -33,17 +33,13 @@ def mapped_table(file: Path, check: Callable[[pa.Table], None]) -> pa.Table | No
     table = _opened(copy, key)
     if table is not None:
         return table
-    draft = copy.with_name(f"{copy.name}.{os.getpid()}.tmp")
     try:
-        try:
+        with whole_file(copy) as draft:
             _write(file, draft, key)
-        except OSError:
-            return None
-        table = _opened(draft, key)
-        check(table)
-        draft.replace(copy)
-    finally:
-        draft.unlink(missing_ok=True)
+            table = _opened(draft, key)
+            check(table)
+    except OSError:
+        return None
     return table
 
 

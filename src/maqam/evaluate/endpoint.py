@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from maqam.errors import ConfigError, MaqamError, RunError
+from maqam.files import write_json
 from maqam.seeding import generator
 
 Message = dict[str, str]
@@ -175,7 +176,7 @@ async def _ask_one(
             await pace.turn()
             text, problem = await _post(client, endpoint, body)
             if text is not None:
-                _keep(file, {"request": body, "reply": text})
+                write_json(file, {"request": body, "reply": text})
                 return Reply(text)
     return Reply(None, problem.partition("\n")[0])
 
@@ -234,17 +235,6 @@ def _held(file: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return held if isinstance(held, str) else None
-
-
-def _keep(file: Path, record: dict[str, Any]) -> None:
-    partial = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        partial.write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
-        partial.replace(file)
-    except OSError as error:
-        raise RunError(
-            f"cannot be written: {error.strerror or error}", where=str(file), hint="make room"
-        ) from error
 
 
 def described(endpoint: Endpoint) -> dict[str, Any]:

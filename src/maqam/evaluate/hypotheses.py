@@ -5,8 +5,6 @@ hypotheses alone give back the whole of scores.json.
 """
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from maqam.errors import RunError
+from maqam.files import whole_file, write_json, writing
 from maqam.score.scoring import score_hypotheses
 from maqam.score.settings import ScoreSettings
 
@@ -66,7 +65,9 @@ def write_hypotheses(folder: Path, rows: list[dict[str, Any]], origin: Origin) -
     """
     metadata = {_ORIGIN: json.dumps({"split": origin.split, "synthetic": origin.synthetic})}
     table = pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata(metadata))
-    _write(folder / HYPOTHESES, lambda partial: pq.write_table(table, partial))
+    file = folder / HYPOTHESES
+    with writing(file), whole_file(file) as draft:
+        pq.write_table(table, draft)
     return table
 
 
@@ -105,8 +106,7 @@ def score(
         split=origin.split,
         synthetic=origin.synthetic,
     )
-    text = json.dumps(scores, ensure_ascii=False, indent=1)
-    _write(file, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_json(file, scores)
     return scores
 
 
@@ -165,19 +165,3 @@ def _read(folder: Path) -> pa.Table:
             hint="run maqam eval RUN again",
         )
     return table
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Have a file written under a temporary name, then rename it."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(partial)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise RunError(
-            f"cannot be written: {error.strerror or error}",
-            where=str(path),
-            hint="make room on the disk, then run maqam eval RUN again",
-        ) from error

@@ -7,8 +7,6 @@ It is written whole or not at all. What a trainer could not keep is refused here
 import hashlib
 import json
 import math
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -26,6 +24,7 @@ from maqam.export.clips import Clips
 from maqam.export.layout import file_order
 from maqam.export.parts import META_NAME, ROWS_STEM, ExportSettings, Launch, Target
 from maqam.export.rows import RowsFile, chat_row, rows_schema
+from maqam.files import whole_folder, writing
 from maqam.schedule import Plan
 from maqam.tasks import TASKS
 
@@ -82,21 +81,10 @@ def export_plan(
     final = folder.expanduser().resolve()
     _check_folder(final, overwrite=settings.overwrite)
     export = _prepared(plan, manifest, TARGETS[target], settings)
-    draft = final.with_name(f".{final.name}.{os.getpid()}.tmp")
-    try:
-        draft.mkdir(parents=True)
+    with writing(final, error=ConfigError), whole_folder(final) as draft:
         clips = Clips(manifest.folder, final, draft)
         _write_rows(export, clips, progress)
         _write_launch(export, clips, target)
-        _put_in_place(draft, final)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be written: {error.strerror or error}",
-            where=str(final),
-            hint="check the folder and the free space",
-        ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return final
 
 
@@ -371,12 +359,3 @@ def _check_folder(folder: Path, *, overwrite: bool) -> None:
             where=str(folder),
             hint="choose another folder",
         )
-
-
-def _put_in_place(draft: Path, final: Path) -> None:
-    """Give the draft its name; an earlier export goes only when the new one is whole."""
-    earlier = final.with_name(f".{final.name}.{os.getpid()}.old")
-    if final.exists():
-        final.rename(earlier)
-    draft.rename(final)
-    shutil.rmtree(earlier, ignore_errors=True)

@@ -6,8 +6,6 @@ schedule which visits clusters in turn treats them as one group.
 
 import hashlib
 import json
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -18,6 +16,7 @@ from maqam.errors import StoreError, first_few
 from maqam.features.kmeans import fit_clusters
 from maqam.features.settings import FeatureSettings
 from maqam.features.store import FeatureStore, fingerprint_of
+from maqam.files import whole_file, writing
 
 FORMAT_VERSION = 1
 FILE_NAME = "clusters.npz"
@@ -136,20 +135,12 @@ def save_clusters(clusters: RowClusters, folder: Path) -> Path:
         "note": clusters.note,
     }
     path = folder / FILE_NAME
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            np.savez(file, about=json.dumps(about), rows=clusters.rows, labels=clusters.labels)
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise StoreError(
-            f"the clusters cannot be written: {error.strerror or error}",
-            where=str(path),
-            hint="make room or name another folder",
-        ) from error
+    with (
+        writing(path, "the clusters", error=StoreError),
+        whole_file(path) as draft,
+        draft.open("wb") as file,
+    ):
+        np.savez(file, about=json.dumps(about), rows=clusters.rows, labels=clusters.labels)
     return path
 
 

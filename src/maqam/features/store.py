@@ -12,8 +12,8 @@ The folder belongs to one writer at a time.
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,15 @@ from torch import Tensor
 
 from maqam.errors import StoreError, first_few
 from maqam.features.npy_file import GrowingArray
+from maqam.files import whole_file, write_json, writing
 
 FORMAT_VERSION = 1
 DONE, FILLING = "store.json", "filling.json"
+_WHAT = "the feature store"
+_GO_ON = (
+    "make room on the disk or name another folder, then run the same command: it goes on where "
+    "it was stopped"
+)
 NOTE_SECONDS = 5.0  # between notes: each waits for the disk, most of a tenth of a second
 STATES, OFFSETS, ROWS, POOLED = "states.npy", "offsets.npy", "rows.npy", "pooled.npy"
 
@@ -130,7 +136,7 @@ class StoreWriter:
     ) -> None:
         self.folder = folder
         self._inputs, self._dim, self._dtype = dict(inputs), dim, np.dtype(dtype).newbyteorder("<")
-        with _writing(folder):
+        with writing(self.folder, _WHAT, error=StoreError, hint=_GO_ON):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / DONE).unlink(missing_ok=True)
             try:
@@ -140,7 +146,8 @@ class StoreWriter:
                 self._open(0, 0)
             if not self._pooled.num_rows:
                 (folder / FILLING).unlink(missing_ok=True)
-                _write_whole(folder / ROWS, rows)
+                with whole_file(folder / ROWS) as draft, draft.open("wb") as file:
+                    np.save(file, rows, allow_pickle=False)
         self._done = self._pooled.num_rows, self._states.num_rows
         self._noted_at = time.monotonic()
 
@@ -171,7 +178,7 @@ class StoreWriter:
                 hint="set features.dtype: float32; if it is not finite, check the weights",
             )
         starts = self._states.num_rows + np.cumsum([0, *(len(one) for one in states)])
-        with _writing(self.folder):
+        with writing(self.folder, _WHAT, error=StoreError, hint=_GO_ON):
             self._states.append(frames)
             self._pooled.append(pooled)
             self._offsets.append(starts[:-1])
@@ -194,18 +201,18 @@ class StoreWriter:
             "num_frames": num_frames,
             "dim": self._dim,
         }
-        with _writing(self.folder):
+        with writing(self.folder, _WHAT, error=StoreError, hint=_GO_ON):
             self._offsets.append(np.array([num_frames]))
             for array in (self._states, self._pooled, self._offsets):
                 array.finish()
-            _write_json(self.folder / DONE, record)
+            write_json(self.folder / DONE, record, _WHAT, error=StoreError)
             (self.folder / FILLING).unlink(missing_ok=True)
         return FeatureStore(self.folder)
 
     def close(self) -> None:
         """Let go of the files; unless finished, what is done stays for the next attempt."""
         if self.num_done and not (self.folder / DONE).is_file():
-            with suppress(OSError):  # on a full disk the note before this one stands
+            with suppress(OSError, StoreError):  # on a full disk the note before this one stands
                 self._note()
         for array in (self._states, self._pooled, self._offsets):
             array.close()
@@ -226,7 +233,7 @@ class StoreWriter:
             "num_rows": self._done[0],
             "num_frames": self._done[1],
         }
-        _write_json(self.folder / FILLING, note)
+        write_json(self.folder / FILLING, note, _WHAT, error=StoreError)
         self._noted_at = time.monotonic()
 
     def _noted(self, rows: np.ndarray) -> tuple[int, int]:
@@ -303,30 +310,3 @@ def _opened(path: Path, shape: tuple[int, ...]) -> np.ndarray:
             hint="remove the folder and run maqam features",
         )
     return array
-
-
-def _write_whole(path: Path, array: np.ndarray) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
-    partial.replace(path)
-
-
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(values, indent=2), encoding="utf-8")
-    partial.replace(path)
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Turn a disk that is full or forbidden into one sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(
-            f"the feature store cannot be written: {error.strerror or error}",
-            where=str(folder),
-            hint="make room or name another folder, then run the same command: it goes on "
-            "where it was stopped",
-        ) from error

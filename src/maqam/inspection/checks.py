@@ -16,6 +16,7 @@ from maqam.data.audio import SAMPLE_RATE, read_audio
 from maqam.data.manifest import FILE_NAME, Manifest, write_manifest
 from maqam.data.schema import row_faults
 from maqam.errors import AudioError, ManifestError
+from maqam.files import write_text
 from maqam.inspection.leaks import shared_values
 
 REJECTS_NAME = "rejects.jsonl"
@@ -192,7 +193,8 @@ def write_sound_rows(manifest: Manifest, report: CheckReport, folder: Path) -> t
     index = table.column_names.index("audios")
     column = pa.array(audios, pa.list_(pa.string()))
     path = write_manifest(table.set_column(index, "audios", column), folder)
-    _write_lines(rejects, _rejected(report))
+    text = "".join(f"{line}\n" for line in _rejected(report))
+    write_text(rejects, text, error=ManifestError)
     return path, rejects
 
 
@@ -205,18 +207,3 @@ def _rejected(report: CheckReport) -> list[str]:
             reason = {"kind": finding.kind, "text": finding.text}
             reasons.setdefault(finding.row, entry)["reasons"].append(reason)
     return [json.dumps(reasons[row], ensure_ascii=False) for row in sorted(reasons)]
-
-
-def _write_lines(file: Path, lines: list[str]) -> None:
-    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        draft.replace(file)
-    except OSError as error:
-        raise ManifestError(
-            f"cannot be written: {error.strerror or error}",
-            where=str(file),
-            hint="check the folder and the free space",
-        ) from error
-    finally:
-        draft.unlink(missing_ok=True)

@@ -27,7 +27,7 @@ from maqam.models.qwen_omni.attention import single_precision_attention
 from maqam.models.qwen_omni.last_layer import last_layer_at
 from maqam.models.qwen_omni.model import Backbone, Batch, collate
 from maqam.seeding import derive, generator
-from maqam.train.checkpoints import whole_folder
+from maqam.train.checkpoints import weights_folder
 from maqam.train.objective import spelling_embeddings, supervise
 from maqam.train.record import weights_fingerprint
 
@@ -115,7 +115,7 @@ def learn_to_copy(
         if progress is not None:
             progress(step + 1, settings.num_steps)
     tensors = {name: value.contiguous() for name, value in llm.state_dict().items()}
-    with whole_folder(folder) as staged:
+    with weights_folder(folder) as staged:
         save_file(tensors, staged / WEIGHTS, metadata={_IDENTITY: identity})
 
 

@@ -1,6 +1,5 @@
 """What is written: pages and a picture, each whole in itself, the same bytes for the same runs."""
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from maqam.errors import RunError
+from maqam.files import write_text
 from maqam.report import figures, provenance, tables
 from maqam.report.curves import binned_shares, edges
 from maqam.report.format import task_title
@@ -222,19 +221,7 @@ def _environment() -> Environment:
 
 
 def _write(output: Path, text: str) -> Path:
-    """Write a file under a temporary name, then rename it."""
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(output)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RunError(
-            f"the page cannot be written: {error.strerror or error}",
-            where=str(output),
-            hint="make room on the disk, or write it elsewhere with -o",
-        ) from error
+    write_text(output, text, "the page")
     return output
 
 

@@ -6,7 +6,6 @@ A run only follows it. It holds global batches; how one is spread over processes
 import hashlib
 import io
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -17,6 +16,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from maqam.errors import ScheduleError
+from maqam.files import whole_file
 from maqam.schedule.dealing.deck import keys
 from maqam.schedule.pool import Pool
 from maqam.schedule.switch import Switch
@@ -162,7 +162,6 @@ class Plan:
             OSError: If the disk is full; no half-written file is left.
         """
         target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
         _write(target / "rows.npy", _npy(self.rows))
         _write(target / "offsets.npy", _npy(self.offsets))
         stream = io.BytesIO()
@@ -268,9 +267,5 @@ def _npy(values: np.ndarray) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as draft:
+        draft.write_bytes(data)

@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ import pyarrow as pa
 
 from maqam.data.manifest import FILE_NAME, SCHEMA, write_manifest
 from maqam.errors import ConfigError, MaqamError
+from maqam.files import whole_folder, writing
 from maqam.synth import acoustics, espeak, voices
 from maqam.synth.card import card
 from maqam.synth.plan import PlannedUtterance, plan_corpus
@@ -79,20 +79,8 @@ def make_corpus(
     wanted = fingerprint(settings)
     if _is_reusable(folder, wanted, force=force):
         return folder
-    draft = _fresh_draft(folder)
-    try:
+    with writing(folder, "the corpus", error=MaqamError), whole_folder(folder) as draft:
         _fill(draft, settings, wanted, num_workers or os.cpu_count() or 1, progress)
-        if folder.exists():
-            shutil.rmtree(folder)
-        draft.rename(folder)
-    except OSError as error:
-        raise MaqamError(
-            f"the corpus could not be written: {error.strerror or error}",
-            where=str(folder),
-            hint="free disk space or choose another folder, then run it again",
-        ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 
@@ -145,18 +133,6 @@ def _is_reusable(folder: Path, wanted: str, *, force: bool) -> bool:
             hint="choose a new folder, or replace it with --force",
         )
     return False
-
-
-def _fresh_draft(folder: Path) -> Path:
-    """Make the hidden folder to write to, and remove those of interrupted runs."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for stale in folder.parent.glob(f".{folder.name}.*.draft"):
-        owner = stale.name.split(".")[-2]
-        if not (owner.isdigit() and Path(f"/proc/{owner}").exists()) or owner == str(os.getpid()):
-            shutil.rmtree(stale, ignore_errors=True)
-    draft = folder.parent / f".{folder.name}.{os.getpid()}.draft"
-    draft.mkdir()
-    return draft
 
 
 def _speak_all(

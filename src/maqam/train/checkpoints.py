@@ -5,7 +5,6 @@ sizes; whatever was killed half way, or cut afterwards, is passed over on resume
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +13,11 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from maqam.errors import RunError
+from maqam.files import whole_folder
 
 FORMAT_VERSION = 1
 KEPT = 2
 _LIST = "checkpoint.json"
-_PARTIAL = ".partial"
 
 
 def checkpoint_folder(folder: Path, step: int) -> Path:
@@ -32,26 +31,18 @@ def checkpoint_folder(folder: Path, step: int) -> Path:
 
 
 @contextmanager
-def whole_folder(place: Path) -> Iterator[Path]:
-    """Give an empty folder that takes its place when the block ends well.
+def weights_folder(place: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes its place, on the disk itself, when the block ends well.
 
-    What was there before is replaced; a block that fails leaves it as it was.
+    torch and safetensors have errors of their own for a full disk; each becomes one sentence.
 
     Raises:
         RunError: If the files cannot be written, for want of space mostly.
     """
-    staged = place.with_name(place.name + _PARTIAL)
     try:
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir(parents=True)
-        yield staged
-        for path in staged.iterdir():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        shutil.rmtree(place, ignore_errors=True)
-        staged.rename(place)
+        with whole_folder(place, sync=True) as staged:
+            yield staged
     except (OSError, RuntimeError, SafetensorError) as error:
-        shutil.rmtree(staged, ignore_errors=True)
         raise RunError(
             f"the files cannot be written: {str(error).strip().splitlines()[0]}",
             where=str(place),
@@ -65,7 +56,7 @@ def new_checkpoint(folder: Path, step: int) -> Iterator[Path]:
 
     Older checkpoints are then removed, all but the newest two.
     """
-    with whole_folder(checkpoint_folder(folder, step)) as staged:
+    with weights_folder(checkpoint_folder(folder, step)) as staged:
         yield staged
         sizes = {path.name: path.stat().st_size for path in sorted(staged.iterdir())}
         content = {"format_version": FORMAT_VERSION, "step": step, "files": sizes}
@@ -85,8 +76,7 @@ def newest_checkpoint(folder: Path) -> tuple[Path, int] | None:
 
 def _folders(folder: Path) -> list[Path]:
     """Give the checkpoint folders, newest first."""
-    found = [path for path in folder.glob("step-*") if path.suffix != _PARTIAL]
-    return sorted(found, key=lambda path: path.name, reverse=True)
+    return sorted(folder.glob("step-*"), key=lambda path: path.name, reverse=True)
 
 
 def _whole_step(place: Path) -> int | None:

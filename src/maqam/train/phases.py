@@ -31,7 +31,7 @@ from maqam.schedule.plan import PlanLike
 from maqam.seeding import derive
 from maqam.train.adaptive.controller import AdaptivePlan, Controller
 from maqam.train.batches import PlanBatches
-from maqam.train.checkpoints import newest_checkpoint, whole_folder
+from maqam.train.checkpoints import newest_checkpoint, weights_folder
 from maqam.train.ctc import TRANSCRIBED, Transcripts, check_transcribed, spell
 from maqam.train.log_mels import LogMels
 from maqam.train.objective import TrainingModel
@@ -330,7 +330,7 @@ def _write_output(
         merge_adapter(backbone)
     if not is_first:
         return
-    with whole_folder(output) as staged:
+    with weights_folder(output) as staged:
         if output.name == "weights":
             save_weights(backbone, staged)
         elif adapter is not None:

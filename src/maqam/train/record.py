@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from maqam.errors import RunError
+from maqam.files import write_json
 from maqam.models.qwen_omni.model import Backbone
 from maqam.train.settings import FREE
 
@@ -49,17 +50,7 @@ def write_record(run_folder: Path, values: Mapping[str, Any]) -> None:
     """
     path = run_folder / RECORD
     content = {**read_record(run_folder), "format_version": FORMAT_VERSION, **values}
-    partial = path.with_name(path.name + ".partial")
-    try:
-        run_folder.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(content, ensure_ascii=False, indent=2), encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise RunError(
-            f"the run's description cannot be written: {error.strerror or error}",
-            where=str(path),
-            hint="make room on the disk, or write the run elsewhere",
-        ) from error
+    write_json(path, content, "the run's description")
 
 
 def check_same_run(run_folder: Path, values: Mapping[str, Any]) -> None:

@@ -35,6 +35,7 @@ from maqam.corpora.layouts.reading import card_rows, card_settings
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import Found, Unfit, UnfitRowError, Utterance
 from maqam.errors import ConfigError, ManifestError
+from maqam.files import writing
 
 Reader = Callable[[Path, ImportSettings], Iterator[Found]]
 Progress = Callable[[int, int | None], None]
@@ -118,22 +119,18 @@ def import_corpus(
     if read is None:
         hint = f"use {', '.join(READERS)}, or a card of maqam data catalog"
         raise ConfigError(f"no kind {settings.kind!r}", where="kind", hint=hint)
-    try:
-        with Store(folder, _fingerprint(source, settings)) as store:
-            found = islice(read(source, settings), store.num_rows, None)
-            batches = _batches(found, store)
-            workers = num_workers or os.cpu_count() or 1
-            for rows, answers in measured(batches, num_workers=workers, decode=settings.decode):
-                _store(store, folder, settings, rows, answers)
-                if progress is not None:
-                    progress(store.num_rows, None)
-            manifest, rejects = store.finish()
-    except OSError as error:
-        raise ManifestError(
-            f"cannot be written: {error.strerror or error}",
-            where=str(folder),
-            hint="check the folder and the free space, then run the same command again",
-        ) from error
+    with (
+        writing(folder, error=ManifestError),
+        Store(folder, _fingerprint(source, settings)) as store,
+    ):
+        found = islice(read(source, settings), store.num_rows, None)
+        batches = _batches(found, store)
+        workers = num_workers or os.cpu_count() or 1
+        for rows, answers in measured(batches, num_workers=workers, decode=settings.decode):
+            _store(store, folder, settings, rows, answers)
+            if progress is not None:
+                progress(store.num_rows, None)
+        manifest, rejects = store.finish()
     if manifest is None:
         raise ManifestError(
             f"none of {store.num_rows} rows can be imported: {_counted(store.reasons)}",

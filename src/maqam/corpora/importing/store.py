@@ -6,7 +6,6 @@ was killed at any moment goes on from there.
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections import Counter
@@ -23,6 +22,7 @@ import pyarrow.parquet as pq
 from maqam.data.manifest import FILE_NAME, VERSION_METADATA
 from maqam.data.schema import SCHEMA
 from maqam.errors import ManifestError
+from maqam.files import whole_file, write_json
 
 REJECTS_NAME = "rejects.jsonl"
 WORK_NAME = ".import"
@@ -181,9 +181,8 @@ class Store:
         self._is_busy = True
         rows = pa.concat_tables([SCHEMA.empty_table(), *self._pending])
         if rows.num_rows:
-            draft = self._part(self._num_parts).with_suffix(".tmp")
-            pq.write_table(rows, draft, compression="zstd")
-            draft.replace(self._part(self._num_parts))
+            with whole_file(self._part(self._num_parts)) as draft:
+                pq.write_table(rows, draft, compression="zstd")
             self._num_parts += 1
         with self._rejects.open("ab") as stream:
             stream.write("".join(self._pending_rejects).encode())
@@ -198,9 +197,7 @@ class Store:
             "num_parts": self._num_parts,
             "rejects_bytes": size,
         }
-        draft = self._work / f"state.{os.getpid()}.tmp"
-        draft.write_text(json.dumps(state), encoding="utf-8")
-        draft.replace(self._work / "state.json")
+        write_json(self._work / "state.json", state, error=ManifestError)
         self._pending, self._pending_rejects = [], []
         self._written_at = time.monotonic()
         self._is_busy = False
@@ -214,14 +211,16 @@ class Store:
         self.save()
         rejects = self._folder / REJECTS_NAME
         manifest = self._folder / FILE_NAME if self.num_imported else None
-        shutil.copyfile(self._rejects, rejects)
+        with whole_file(rejects) as draft:
+            shutil.copyfile(self._rejects, draft)
         if manifest is not None:
-            draft = self._work / FILE_NAME
             schema = SCHEMA.with_metadata(VERSION_METADATA)
-            with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
+            with (
+                whole_file(manifest) as draft,
+                pq.ParquetWriter(draft, schema, compression="zstd") as writer,
+            ):
                 for group in self._groups():
                     writer.write_table(group.replace_schema_metadata(VERSION_METADATA))
-            draft.replace(manifest)
         shutil.rmtree(self._work)
         return manifest, rejects
 

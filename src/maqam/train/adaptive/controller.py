@@ -15,6 +15,7 @@ import numpy as np
 
 from maqam.data.manifest import Manifest
 from maqam.errors import RunError
+from maqam.files import RESUME, write_text, writing
 from maqam.schedule.adaptive.protocol import Adaptive, Decision, Observation
 from maqam.schedule.adaptive_plan import GrowingPlan
 from maqam.train.adaptive.probes import Probes
@@ -23,6 +24,7 @@ from maqam.train.observers.observer import Observer, Training
 from maqam.train.observers.telemetry import read_steps
 
 FILE = "decisions.jsonl"
+_WHAT = "the record of decisions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Controller(Observer):
             lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if _read(line, self._path)["decision"]["step"] <= step]
         if self._writes:
-            self._cut(kept)
+            write_text(self._path, "".join(kept), _WHAT, hint=RESUME)
         for line in kept:
             table = _read(line, self._path)
             self._history.append(Observation(**table["observation"]))
@@ -93,14 +95,6 @@ class Controller(Observer):
         for record in read_steps(self._run_folder, step):
             if record["step"] > last:
                 self._add(record)
-
-    def _cut(self, lines: list[str]) -> None:
-        try:
-            partial = self._path.with_name(FILE + ".partial")
-            partial.write_text("".join(lines), encoding="utf-8")
-            partial.replace(self._path)
-        except OSError as error:
-            raise self._fault(error) from error
 
     def on_step(self, record: Mapping[str, Any], learner: TrainingModel) -> None:
         """Take the record of a step; decide where a window ends with it.
@@ -145,18 +139,11 @@ class Controller(Observer):
         return observation
 
     def _append(self, table: Mapping[str, Any]) -> None:
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(table, ensure_ascii=False) + "\n")
-        except OSError as error:
-            raise self._fault(error) from error
-
-    def _fault(self, error: OSError) -> RunError:
-        return RunError(
-            f"the record of decisions cannot be written: {error.strerror or error}",
-            where=str(self._path),
-            hint="make room on the disk and resume the run",
-        )
+        with (
+            writing(self._path, _WHAT, hint=RESUME),
+            self._path.open("a", encoding="utf-8") as file,
+        ):
+            file.write(json.dumps(table, ensure_ascii=False) + "\n")
 
 
 def _read(line: str, path: Path) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from maqam.errors import RunError
+from maqam.files import RESUME, whole_file, writing
 from maqam.train.objective import TrainingModel
 from maqam.train.observers.observer import Observer, Training
+
+_WHAT = "the record of the steps"
 
 
 class Telemetry(Observer):
@@ -36,11 +38,9 @@ class Telemetry(Observer):
         Raises:
             RunError: If the record cannot be written, or its lines cannot be read again.
         """
-        try:
+        with writing(self._path, _WHAT, hint=RESUME):
             _cut(self._path, last_step)
             self._file = self._path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise self._fault(error) from error
 
     def on_step(self, record: Mapping[str, Any], learner: TrainingModel | None = None) -> None:
         """Append the record of one step.
@@ -50,23 +50,14 @@ class Telemetry(Observer):
         """
         if self._file is None:
             return
-        try:
+        with writing(self._path, _WHAT, hint=RESUME):
             self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
             self._file.flush()
-        except OSError as error:
-            raise self._fault(error) from error
 
     def on_end(self, error: BaseException | None) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
-
-    def _fault(self, error: OSError) -> RunError:
-        return RunError(
-            f"the record of the steps cannot be written: {error.strerror or error}",
-            where=str(self._path),
-            hint="make room on the disk and resume the run",
-        )
 
 
 def read_steps(run_folder: Path, last_step: int) -> list[dict[str, Any]]:
@@ -82,9 +73,8 @@ def _cut(path: Path, last_step: int) -> None:
     if not path.exists():
         return
     kept = _kept(path, last_step)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("".join(kept), encoding="utf-8")
-    partial.replace(path)
+    with whole_file(path) as draft:
+        draft.write_text("".join(kept), encoding="utf-8")
 
 
 def _kept(path: Path, last_step: int) -> list[str]:
