@@ -100,6 +100,12 @@ def test_a_package_fits_on_a_page() -> None:
             assert len(modules) <= LARGEST_PACKAGE, folder
 
 
+def test_progress_has_one_type() -> None:
+    spelled = ("Callable[[int, int]", "Callable[[int, int | None]")
+    found = [_name(path) for path in MODULES for words in spelled if words in path.read_text()]
+    assert found == ["maqam.progress"]
+
+
 def test_a_public_class_name_is_given_once() -> None:
     places: dict[str, list[str]] = {}
     for path in MODULES:

@@ -14,7 +14,7 @@ from maqam.schedule.plan import rows_checksum
 from maqam.train.batches import PlanBatches
 from maqam.train.log_mels import LogMels
 from maqam.train.objective import TrainingModel
-from maqam.train.observers.observer import Observer, Progress
+from maqam.train.observers.observer import Observer, StepProgress
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective, TrainSettings
 from maqam.train.trainer import PlanTrainer
@@ -208,5 +208,5 @@ def test_ctrl_c_ends_a_run_after_its_step_with_a_checkpoint(manifest, tmp_path):
 def test_progress_is_reported_step_by_step(manifest, tmp_path):
     trainer = make_trainer(manifest, tmp_path, num_steps=2)
     seen = []
-    trainer.follow([Progress(lambda *done: seen.append(done))])
+    trainer.follow([StepProgress(lambda *done: seen.append(done))])
     assert seen == [(1, 2), (2, 2)]

@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -13,23 +13,23 @@ from rich.console import Console, JustifyMethod
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as RichProgress
 from rich.table import Table
 from rich.text import Text
+
+from maqam.progress import Progress
 
 stdout = Console(highlight=False, soft_wrap=True)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 stdout.width = max(stdout.width, 160)  # a terminal wraps long lines: better than folded cells
 
-Report = Callable[[int, int | None], None]
-
 
 @contextmanager
-def progress_bar(description: str) -> Iterator[Report]:
+def progress_bar(description: str) -> Iterator[Progress]:
     """Give the function that moves a bar to (done, total); nothing shows before its first call.
 
     A total of None is one that is not known.
@@ -41,7 +41,7 @@ def progress_bar(description: str) -> Iterator[Report]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    bars = Progress(*columns, console=stderr, refresh_per_second=4)
+    bars = RichProgress(*columns, console=stderr, refresh_per_second=4)
     bar = bars.add_task(description, total=None)
 
     heard: list[int] = []

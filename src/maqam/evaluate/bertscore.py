@@ -6,7 +6,7 @@ matched but are not averaged over.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
 from maqam.errors import ModelError, RunError
+from maqam.progress import Progress
 from maqam.score.bootstrap import block_sums, interval
 from maqam.score.measure import ratio
 from maqam.score.scoring import blocks_of, take
@@ -128,7 +129,7 @@ def score_summaries(
     scorer: BertScorer,
     *,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Give the BERTScore of every summary of a run, and their means.
 

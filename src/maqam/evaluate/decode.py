@@ -1,6 +1,6 @@
 """Answers of a backbone to manifest rows: greedy text, and the likelihood of each label."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +9,9 @@ from torch import Tensor
 from maqam.data.manifest import Manifest
 from maqam.models.qwen_omni.dialogue import Encoded
 from maqam.models.qwen_omni.model import AudioStates, Backbone
+from maqam.progress import Progress
 from maqam.score.settings import ScoreSettings
 from maqam.tasks import TASKS
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import httpx
 
 from maqam.errors import ConfigError, MaqamError, RunError
 from maqam.files import write_json
+from maqam.progress import Progress
 from maqam.seeding import generator
 
 Message = dict[str, str]
@@ -82,7 +83,7 @@ def ask(
     cache: Path,
     *,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Reply]:
     """Ask all questions, in an order drawn from the seed.
 
@@ -108,7 +109,7 @@ async def _ask_all(
     questions: Sequence[Sequence[Message]],
     cache: Path,
     seed: int,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> list[Reply]:
     cache.mkdir(parents=True, exist_ok=True)
     rng = generator(seed, "judge order")

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from maqam.data.manifest import Manifest
-from maqam.evaluate.decode import Answer, Progress, answer_rows
+from maqam.evaluate.decode import Answer, answer_rows
 from maqam.models.qwen_omni.model import AudioStates, Backbone
+from maqam.progress import Progress
 from maqam.score.settings import ScoreSettings
 
 

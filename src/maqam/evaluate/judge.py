@@ -16,6 +16,7 @@ import numpy as np
 
 from maqam.errors import RunError
 from maqam.evaluate.endpoint import Endpoint, Message, Reply, ask, described
+from maqam.progress import Progress
 from maqam.score.bootstrap import block_sums, interval
 from maqam.score.measure import ratio
 from maqam.score.scoring import blocks_of, take
@@ -88,9 +89,7 @@ def parse_better(reply: str) -> str | None:
     return str(found[0]).lower() if len(found) == 1 else None
 
 
-def rate(
-    columns: Columns, judging: Judging, progress: Callable[[int, int], None] | None = None
-) -> dict[str, Any]:
+def rate(columns: Columns, judging: Judging, progress: Progress | None = None) -> dict[str, Any]:
     """Have the summaries of one run rated from 0 to 5.
 
     Args:
@@ -122,7 +121,7 @@ def prefer(
     first: Columns,
     second: Columns,
     judging: Judging,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Have the summaries of one run held against those of another, in both orders.
 
@@ -228,7 +227,7 @@ def _message(text: str) -> Message:
 def _ask(
     judging: Judging,
     questions: list[list[Message]],
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
 ) -> list[Reply]:
     return ask(judging.endpoint, questions, judging.cache, seed=judging.seed, progress=progress)
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from maqam.data.manifest import Manifest
 from maqam.errors import RunError
-from maqam.evaluate.decode import Answer, Progress, answer_rows
+from maqam.evaluate.decode import Answer, answer_rows
 from maqam.evaluate.hypotheses import SCORES, Origin, score, write_hypotheses
 from maqam.models.qwen_omni.model import AudioStates, Backbone
+from maqam.progress import Progress
 from maqam.score.settings import ScoreSettings
 from maqam.tasks import TASKS
 from maqam.text.labels import parse_label

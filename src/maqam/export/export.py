@@ -7,7 +7,7 @@ It is written whole or not at all. What a trainer could not keep is refused here
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,7 @@ from maqam.export.layout import file_order
 from maqam.export.parts import META_NAME, ROWS_STEM, ExportSettings, Launch, Target
 from maqam.export.rows import RowsFile, chat_row, rows_schema
 from maqam.files import whole_folder, writing
+from maqam.progress import Progress
 from maqam.schedule import Plan
 from maqam.tasks import TASKS
 
@@ -39,7 +40,6 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         "jsonl": jsonl.TARGET,
     }
 )
-Progress = Callable[[int, int], None]
 
 _AUDIO_TOKENS_PER_SECOND = 25  # of Qwen2-Audio and Qwen2.5-Omni, the most of those exported for
 _TEMPLATE_TOKENS = 256  # of a prompt template with its default system message

@@ -8,7 +8,7 @@ so what a row gets does not depend on the rows beside it.
 import hashlib
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,8 +26,7 @@ from maqam.features.store import DONE, FeatureStore, StoreWriter
 from maqam.models.audio_states import RowAudio, encode_rows
 from maqam.models.log_mel import num_frames
 from maqam.models.qwen_omni.model import Backbone
-
-Progress = Callable[[int, int], None]
+from maqam.progress import Progress
 
 _DECODERS = 4  # threads that read audio while the encoder runs
 _BATCHES_AHEAD = 2

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,9 @@ from maqam.data.schema import row_faults
 from maqam.errors import AudioError, ManifestError
 from maqam.files import write_text
 from maqam.inspection.leaks import shared_values
+from maqam.progress import Progress
 
 REJECTS_NAME = "rejects.jsonl"
-Progress = Callable[[int, int], None]
 
 _CLIPPED_SHARE = 0.01
 _SHORT_SECONDS = 0.1

@@ -19,12 +19,12 @@ from maqam.data.manifest import Manifest
 from maqam.errors import ManifestError
 from maqam.inspection.duplicates import Print, PrintIndex, fingerprint
 from maqam.inspection.leaks import sentences, shown
+from maqam.progress import Progress
 
 SAME, NEAR, SENTENCE, SPEAKER = "same audio", "near-duplicate audio", "sentence", "speaker"
 NUM_EXAMPLES = 5
 FORMAT_VERSION = 1
 
-Progress = Callable[[int, int], None]
 Pair = tuple[int, int]
 
 _WINDOW_CLIPS = 512  # clips handed to the threads at a time, so that Ctrl-C is heard soon

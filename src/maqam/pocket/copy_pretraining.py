@@ -10,7 +10,7 @@ of the spellings are strings of random tokens, which nothing but copying can pre
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from maqam.errors import RunError
 from maqam.models.qwen_omni.attention import single_precision_attention
 from maqam.models.qwen_omni.last_layer import last_layer_at
 from maqam.models.qwen_omni.model import Backbone, Batch, collate
+from maqam.progress import Progress
 from maqam.seeding import derive, generator
 from maqam.train.checkpoints import weights_folder
 from maqam.train.objective import spelling_embeddings, supervise
@@ -71,7 +72,7 @@ def learn_to_copy(
     folder: Path,
     settings: Copying,
     seed: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Train the LLM of a backbone to copy, or read what an earlier call trained.
 

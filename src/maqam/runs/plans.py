@@ -9,9 +9,10 @@ from maqam.data.manifest import Manifest
 from maqam.errors import RunError, ScheduleError
 from maqam.files import read_records, write_text, writing
 from maqam.models.qwen_omni.loading import load_backbone
+from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml, load_recipe
 from maqam.runs.folders import RECIPE_FILE, plan_folder, recipe_of_plan
-from maqam.runs.preparation import Bars, Prepared, open_manifest, prepare
+from maqam.runs.preparation import Prepared, open_manifest, prepare
 from maqam.schedule import DealSettings, Plan, load_plan, make_plan, schedule_as_table
 from maqam.schedule.adaptive.protocol import is_adaptive
 from maqam.schedule.adaptive_plan import GrowingPlan

@@ -1,7 +1,6 @@
 """Data, features and the pool of a recipe; what is on disk already is kept."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,12 @@ from maqam.features.quality import agreements
 from maqam.features.reduction import fit_projection
 from maqam.features.store import FeatureStore, fingerprint_of
 from maqam.models.qwen_omni.loading import load_backbone
+from maqam.progress import Bars
 from maqam.recipe import Recipe
 from maqam.schedule import Pool, schedule_as_table
 from maqam.seeding import generator
 from maqam.synth.corpus import make_corpus
 from maqam.train.rows import prepare_rows
-
-Bars = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,11 @@ from maqam.models.audio_states import online_states
 from maqam.models.qwen_omni.loading import load_backbone
 from maqam.models.qwen_omni.model import AudioStates, Backbone
 from maqam.models.settings import ModelSettings
+from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml
 from maqam.runs.folders import RECIPE_FILE, recipe_of
 from maqam.runs.plans import adaptive_plan, followed_plan, save_plan
-from maqam.runs.preparation import Bars, Prepared, prepare
+from maqam.runs.preparation import Prepared, prepare
 from maqam.seeding import generator
 from maqam.train.phases import Phase, PhaseResult, run_phase
 

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import pyarrow as pa
 from maqam.data.manifest import FILE_NAME, SCHEMA, write_manifest
 from maqam.errors import ConfigError, MaqamError
 from maqam.files import whole_folder, writing
+from maqam.progress import Progress
 from maqam.synth import acoustics, espeak, voices
 from maqam.synth.card import card
 from maqam.synth.plan import PlannedUtterance, plan_corpus
@@ -37,7 +38,6 @@ _SCHEMA = pa.schema(
         *((name, pa.float64()) for name in ("snr_db", "rt60_seconds")),
     ]
 )
-Progress = Callable[[int, int], None]
 
 
 def fingerprint(settings: SynthSettings) -> str:

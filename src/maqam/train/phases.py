@@ -5,7 +5,7 @@ A run folder is either running, with whole checkpoints to go on from, or finishe
 
 import random
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from maqam.models.adapters import (
 from maqam.models.audio_states import OnlineStates
 from maqam.models.freezing import PartParameters, parameter_table, train_only
 from maqam.models.qwen_omni.model import AudioStates, Backbone
+from maqam.progress import Progress
 from maqam.schedule.plan import PlanLike
 from maqam.seeding import derive
 from maqam.train.adaptive.controller import AdaptivePlan, Controller
@@ -35,7 +36,7 @@ from maqam.train.checkpoints import newest_checkpoint, weights_folder
 from maqam.train.ctc import TRANSCRIBED, Transcripts, check_transcribed, spell
 from maqam.train.log_mels import LogMels
 from maqam.train.objective import TrainingModel
-from maqam.train.observers.observer import Observer, Progress
+from maqam.train.observers.observer import Observer, StepProgress
 from maqam.train.observers.telemetry import Telemetry
 from maqam.train.observers.trackers import Trackers
 from maqam.train.record import (
@@ -47,8 +48,6 @@ from maqam.train.record import (
 from maqam.train.rows import PreparedRows, prepare_rows
 from maqam.train.settings import Objective, TrainSettings
 from maqam.train.trainer import PlanTrainer
-
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ def run_phase(
     run_folder: Path,
     *,
     resume: bool = False,
-    progress: Report | None = None,
+    progress: Progress | None = None,
     observers: Sequence[Observer] = (),
 ) -> PhaseResult:
     """Train a backbone by a plan.
@@ -134,7 +133,7 @@ def run_phase(
         if phase.adaptive is not None:
             watching.insert(1, Controller(phase.adaptive, phase.manifest, run_folder))
         if progress is not None:
-            watching.append(Progress(progress))
+            watching.append(StepProgress(progress))
         trainer.follow(watching, checkpoint)
     backbone.model.eval()
     output = run_folder / ("adapter" if phase.settings.phase == "tune" else "weights")

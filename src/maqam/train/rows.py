@@ -6,7 +6,7 @@ placeholder here and its true width when its step comes: the width of a stored o
 output is exact, the `seconds` of a manifest are not.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,7 @@ from maqam.errors import ModelError
 from maqam.models.log_mel import num_frames
 from maqam.models.qwen_omni.dialogue import Encoded
 from maqam.models.qwen_omni.model import Backbone
-
-Report = Callable[[int, int], None]
+from maqam.progress import Progress
 
 _CHUNK = 4096
 _COLUMNS = ["id", "messages", "audios", "seconds", "task"]
@@ -66,7 +65,7 @@ class PreparedRows:
 
 
 def prepare_rows(
-    backbone: Backbone, manifest: Manifest, rows: np.ndarray, report: Report | None = None
+    backbone: Backbone, manifest: Manifest, rows: np.ndarray, progress: Progress | None = None
 ) -> PreparedRows:
     """Tokenise the dialogues of a plan's rows.
 
@@ -74,7 +73,7 @@ def prepare_rows(
         backbone: The model that reads them.
         manifest: Where the rows are.
         rows: Manifest rows, repetitions allowed.
-        report: Called with the rows done and their total.
+        progress: Called with the rows done and their total.
 
     Raises:
         ModelError: If dialogues do not fit the model; all are counted and the first named.
@@ -91,8 +90,8 @@ def prepare_rows(
                 kept.append(_encode(backbone, row))
             except ModelError as fault:
                 faults.append(str(fault))
-        if report is not None:
-            report(len(tasks), len(unique))
+        if progress is not None:
+            progress(len(tasks), len(unique))
     if faults:
         raise ModelError(
             f"{len(faults)} rows do not fit the model: {'; '.join(faults[:5])}",

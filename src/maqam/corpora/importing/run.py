@@ -36,9 +36,9 @@ from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import Found, Unfit, UnfitRowError, Utterance
 from maqam.errors import ConfigError, ManifestError
 from maqam.files import writing
+from maqam.progress import Progress
 
 Reader = Callable[[Path, ImportSettings], Iterator[Found]]
-Progress = Callable[[int, int | None], None]
 
 READERS: Mapping[str, Reader] = MappingProxyType(
     {

@@ -4,7 +4,7 @@ Telemetry, progress, trackers, the controller of an adaptive schedule and diagno
 training here and nowhere else. An observer reads; what a step trains on is the plan's matter.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from transformers import TrainingArguments
 
+from maqam.progress import Progress
 from maqam.train.batches import PlanBatches, Step
 from maqam.train.objective import MicroBatch, TrainingModel
 
@@ -89,15 +90,15 @@ class Observer:
         """Take note of the end, or of what broke the phase off."""
 
 
-class Progress(Observer):
+class StepProgress(Observer):
     """Reports the steps done.
 
     Args:
-        report: Called with the steps done and their total.
+        progress: Called with the steps done and their total.
     """
 
-    def __init__(self, report: Callable[[int, int], None]) -> None:
-        self._report = report
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
         self._total = 0
 
     def on_begin(self, training: Training) -> None:
@@ -106,7 +107,7 @@ class Progress(Observer):
 
     def on_step(self, record: Mapping[str, Any], learner: TrainingModel) -> None:
         """Report the step."""
-        self._report(record["step"], self._total)
+        self._progress(record["step"], self._total)
 
 
 @contextmanager
