@@ -54,7 +54,7 @@ def test_a_step_hears_the_same_whenever_it_is_asked_for(tmp_path) -> None:
             augmentation=Augmentation(warp=0.1, time_masks=1),
             seed=seed,
         )
-        return {step: batches[step]["micro_batch"].log_mels for step in order}
+        return {step: batches[step, None].micro_batches[0].log_mels for step in order}
 
     forth, back, other = heard([0, 1]), heard([1, 0]), heard([0, 1], seed=1)
     for step in (0, 1):
