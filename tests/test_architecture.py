@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "maqam"
 LAYERS = (  # lowest first; packages of one layer do not know each other
     ("errors",),
-    ("files", "progress", "seeding", "tasks", "user_functions"),
+    ("extras", "files", "progress", "seeding", "tasks", "user_functions"),
     ("schedule", "text"),
     ("data",),
     ("score", "models"),

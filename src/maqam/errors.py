@@ -55,6 +55,10 @@ class RunError(MaqamError):
     """A run folder that cannot be written, resumed, scored or reported."""
 
 
+class MissingExtraError(MaqamError):
+    """A library that is not installed, and that an extra of Maqam brings."""
+
+
 class MaqamWarning(UserWarning):
     """A setting that has no effect, or a result the user should read with care."""
 

@@ -11,6 +11,7 @@ import typer
 
 from maqam.cli import catalog, data, demo, judge, plan, pocket, report, runs, study
 from maqam.errors import MaqamError
+from maqam.extras import missing_extra
 
 INTERRUPTED = 130
 
@@ -51,6 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MaqamError as error:
         _say(str(error), error.hint)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        absent = missing_extra(error)
+        if absent is None:
+            raise
+        _say(str(absent), absent.hint)
+        return absent.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except OSError as error:

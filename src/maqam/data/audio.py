@@ -2,18 +2,19 @@
 
 Segments are read by seeking, so a minute of an hour costs a minute. libsndfile reads a WAV or an
 Ogg whose data were cut short without a word, so a WAV's size is compared with its header, and a
-segment must lie in what is left of the file.
+segment must lie in what is left of the file. Without libsndfile (the extra `audio`) the length of a
+plain WAV is still read from its header, so that a corpus can be imported and planned.
 """
 
 import math
 import stat
+import wave
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
 
-from maqam.errors import AudioError
+from maqam import extras
+from maqam.errors import AudioError, MissingExtraError
 
 SAMPLE_RATE = 16_000  # Hz
 EDGE_SECONDS = 0.05  # how far a segment's end may lie past the file's: rounding in manifests
@@ -56,7 +57,7 @@ def read_audio(
             hint="replace the file or leave its rows out",
         )
     if rate != sample_rate:
-        mono = soxr.resample(mono, rate, sample_rate)
+        mono = extras.load("soxr").resample(mono, rate, sample_rate)
     if not len(mono):
         raise AudioError(
             f"zero samples at {sample_rate} Hz", where=str(file), hint="leave its rows out"
@@ -73,6 +74,10 @@ def audio_seconds(path: Path | str) -> float:
     file = Path(path)
     _check_file(file)
     try:
+        soundfile = extras.load("soundfile")
+    except MissingExtraError:
+        return _wav_seconds(file)
+    try:
         with soundfile.SoundFile(file) as sound:  # info() reads more
             return sound.frames / int(sound.samplerate)
     except soundfile.LibsndfileError as error:
@@ -83,8 +88,21 @@ def audio_seconds(path: Path | str) -> float:
         ) from error
 
 
+def _wav_seconds(file: Path) -> float:
+    try:
+        with wave.open(str(file), "rb") as sound:
+            return sound.getnframes() / sound.getframerate()
+    except (wave.Error, EOFError) as error:
+        raise MissingExtraError(
+            f"{error}: without the extra 'audio' only plain WAV headers can be read",
+            where=str(file),
+            hint="pip install 'maqam[audio]'",
+        ) from error
+
+
 def _decoded(file: Path, start: float, seconds: float | None) -> tuple[np.ndarray, int]:
     """Give the (num_samples, num_channels) float32 samples of a segment and their rate."""
+    soundfile = extras.load("soundfile")
     try:
         with soundfile.SoundFile(file) as sound:
             rate = int(sound.samplerate)
@@ -113,8 +131,8 @@ def _decoded(file: Path, start: float, seconds: float | None) -> tuple[np.ndarra
     return samples, rate
 
 
-def _not_audio(file: Path, error: soundfile.LibsndfileError) -> AudioError:
-    reason = error.error_string.removeprefix("Error : ").rstrip(".")
+def _not_audio(file: Path, error: Exception) -> AudioError:
+    reason = str(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(".")
     if "does not exist" in reason:  # what libsndfile says of an MP3 without one whole frame
         reason = "no whole frame"
     return AudioError(

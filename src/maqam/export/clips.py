@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
+from maqam import extras
 from maqam.data.audio import SAMPLE_RATE, audio_seconds, read_audio
 
 AUDIO_FOLDER = "audio"
@@ -65,7 +65,7 @@ class Clips:
         # 16 bits clip what lies outside [-1, 1], as resampling may
         subtype = "PCM_16" if np.abs(samples).max() < 1 else "FLOAT"
         stream = io.BytesIO()  # libsndfile says little when a disk is full
-        soundfile.write(stream, samples, SAMPLE_RATE, format="WAV", subtype=subtype)
+        extras.load("soundfile").write(stream, samples, SAMPLE_RATE, format="WAV", subtype=subtype)
         (self.draft / place).write_bytes(stream.getvalue())
         self.num_cut += 1
         self.cut_seconds += len(samples) / SAMPLE_RATE

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import soxr
 
+from maqam import extras
 from maqam.data.audio import SAMPLE_RATE
 
 MAX_BIT_ERRORS = 0.25  # share of different bits; unrelated audio has about 0.5
@@ -56,7 +56,7 @@ def fingerprint(samples: np.ndarray) -> Print:
         >>> len(loud.bits), bool((loud.bits == soft.bits).mean() > 0.99)
         (124, True)
     """
-    slow = np.asarray(soxr.resample(samples, SAMPLE_RATE, _RATE), dtype=np.float32)
+    slow = np.asarray(extras.load("soxr").resample(samples, SAMPLE_RATE, _RATE), dtype=np.float32)
     if len(slow) < _FRAME_SAMPLES + _HOP_SAMPLES:
         return Print(np.empty(0, np.uint32), np.empty(0, bool))
     energies = _energies(slow)

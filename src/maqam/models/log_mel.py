@@ -8,11 +8,12 @@ there and zeros here (Qwen2.5-Omni's window is 300 s, Whisper's 30 s).
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
-import scipy.fft
-import scipy.sparse
 from numpy.lib.stride_tricks import sliding_window_view
+
+from maqam import extras
 
 SAMPLE_RATE = 16_000  # Hz
 WINDOW_SAMPLES = 400  # 25 ms
@@ -52,6 +53,7 @@ def log_mel(samples: np.ndarray, *, num_mel_bins: int = 128) -> np.ndarray:
     samples = np.asarray(samples, dtype=np.float32)
     if samples.ndim != 1 or not len(samples):
         raise ValueError(f"samples must be (num_samples,) with at least 1, got {samples.shape}")
+    fft = extras.load("scipy.fft")
     half = WINDOW_SAMPLES // 2
     count = num_frames(len(samples))
     heard = num_frames(len(samples) + half)  # the frames after `count` hear the end of the clip
@@ -63,7 +65,7 @@ def log_mel(samples: np.ndarray, *, num_mel_bins: int = 128) -> np.ndarray:
     frames = sliding_window_view(padded, WINDOW_SAMPLES)[::HOP_SAMPLES]
     for first in range(0, heard, _BLOCK_FRAMES):
         block = frames[first : min(first + _BLOCK_FRAMES, heard)] * _window()
-        spectrum = scipy.fft.rfft(block, axis=1)
+        spectrum = fft.rfft(block, axis=1)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
         mels[first : first + len(block)] = (filters @ power.T).T
     decades = np.log10(np.maximum(mels, FLOOR, out=mels), out=mels)
@@ -91,7 +93,7 @@ def _window() -> np.ndarray:
 
 
 @cache
-def _mel_filters(num_mel_bins: int) -> scipy.sparse.csr_array:
+def _mel_filters(num_mel_bins: int) -> Any:  # noqa: ANN401  SciPy's csr_array
     """Triangular filters (num_mel_bins, 201) on Slaney's mel scale, each of unit area.
 
     Sparse, as 128 filters have 394 weights: four times faster here than a dense product.
@@ -107,7 +109,7 @@ def _mel_filters(num_mel_bins: int) -> scipy.sparse.csr_array:
     falling = slopes[:, 2:] / widths[1:]
     triangles = np.maximum(0.0, np.minimum(rising, falling))
     weights = triangles * (2.0 / (edges[2:] - edges[:-2]))
-    return scipy.sparse.csr_array(weights.T.astype(np.float32))
+    return extras.load("scipy.sparse").csr_array(weights.T.astype(np.float32))
 
 
 def _edges(num_mel_bins: int) -> np.ndarray:
