@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "maqam"
 LAYERS = (  # lowest first; packages of one layer do not know each other
     ("errors",),
-    ("extras", "files", "progress", "seeding", "tasks", "user_functions"),
+    ("extras", "files", "progress", "seeding", "tasks", "user_functions", "version"),
     ("schedule", "text"),
     ("data",),
     ("score", "models"),
@@ -74,6 +74,12 @@ def test_a_module_imports_from_lower_layers_and_its_own_package_only(path: Path)
         other = _package(imported) if imported.startswith("maqam.") else ""
         if other and other != own:
             assert FLOOR[other] < FLOOR[own], f"{own} imports {imported}"
+
+
+def test_the_contributors_page_prints_the_layers_as_they_are_here() -> None:
+    page = (SOURCE.parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    printed = "\n".join(" ".join(packages) for packages in reversed(LAYERS))
+    assert f"```\n{printed}\n```" in page
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)

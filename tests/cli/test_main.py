@@ -64,7 +64,7 @@ def test_help_of_an_installed_command_says_what_maqam_does() -> None:
         [sys.executable, "-c", code, "--help"], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0
-    assert "Schedule what a multi-task audio LLM hears" in done.stdout
+    assert "Decide which utterances an audio LLM trains on" in done.stdout
 
 
 def test_a_failure_of_the_installed_command_is_one_line_and_a_hint(tmp_path: Path) -> None:

@@ -6,23 +6,44 @@ Commands import their work when they run, so `maqam --help` answers at once.
 import errno
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from maqam.cli import catalog, data, demo, judge, plan, pocket, report, runs, study
 from maqam.errors import MaqamError
 from maqam.extras import missing_extra
+from maqam.version import own_commit, version
 
 INTERRUPTED = 130
 
 app = typer.Typer(
     name="maqam",
-    help="Schedule what a multi-task audio LLM hears, and when; measure what that does.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"maqam {version()} ({own_commit() or 'released'})")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print version and commit."
+        ),
+    ] = False,
+) -> None:
+    """Decide which utterances an audio LLM trains on at each step, and measure the effect."""
+
+
 app.command("demo")(demo.demo)
 data.app.command("taxonomy")(catalog.taxonomy)
 data.app.command("catalog")(catalog.catalog)

@@ -14,6 +14,7 @@ from maqam.errors import RunError
 from maqam.files import write_json
 from maqam.models.qwen_omni.model import Backbone
 from maqam.train.settings import FREE
+from maqam.version import own_commit
 
 FORMAT_VERSION = 1
 RECORD = "run.json"
@@ -82,8 +83,10 @@ def check_same_run(run_folder: Path, values: Mapping[str, Any]) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Give the versions of what computes a run."""
-    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+    """Return the versions of what computes a run, and the commit of Maqam where it is known."""
+    found = {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+    commit = own_commit()
+    return found if commit is None else found | {"maqam commit": commit}
 
 
 def weights_fingerprint(backbone: Backbone) -> str:
