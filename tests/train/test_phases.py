@@ -1,10 +1,12 @@
 import json
 import random
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 
 from maqam.data.manifest import Manifest
 from maqam.errors import MaqamWarning, ModelError, RunError, ScheduleError
@@ -205,6 +207,61 @@ def test_a_run_does_not_go_on_with_other_settings(manifest, run_folder):
         run_phase(make_backbone(), other, run_folder, resume=True)
     with pytest.raises(RunError, match=r"begun with another fingerprints\.weights"):
         run_phase(make_backbone(1), make_phase(manifest), run_folder, resume=True)
+
+
+def adapter_bytes(run):
+    return (run / "adapter/adapter_model.safetensors").read_bytes()
+
+
+def test_tuning_begins_from_another_adapter(manifest, tmp_path):
+    run_phase(make_backbone(), make_phase(manifest, learning_rate=1e-2), tmp_path / "first")
+    start = str(tmp_path / "first/adapter")
+    phase = make_phase(manifest, adapter_from=start, learning_rate=1e-30)
+    run_phase(make_backbone(), phase, tmp_path / "second")
+    assert adapter_bytes(tmp_path / "second") == adapter_bytes(tmp_path / "first")
+    run_phase(make_backbone(), make_phase(manifest, learning_rate=1e-30), tmp_path / "new")
+    assert adapter_bytes(tmp_path / "new") != adapter_bytes(tmp_path / "first")
+
+
+def test_an_adapter_that_does_not_fit_is_refused_before_anything_trains(manifest, tmp_path):
+    run_phase(make_backbone(), make_phase(manifest), tmp_path / "first")
+    start = str(tmp_path / "first/adapter")
+    with pytest.raises(RunError, match=r"train\.adapter_from: nowhere: there is no adapter"):
+        run_phase(make_backbone(), make_phase(manifest, adapter_from="nowhere"), tmp_path / "b")
+    phase = make_phase(manifest, adapter_from=start, lora_rank=4)
+    with pytest.raises(ModelError, match="has rank 16 and alpha 32, the run 4 and 32") as fault:
+        run_phase(make_backbone(), phase, tmp_path / "b")
+    assert fault.value.hint == "set train.lora_rank=16 train.lora_alpha=32"
+    weights = load_file(tmp_path / "first/adapter/adapter_model.safetensors")
+    save_file(dict(list(weights.items())[1:]), tmp_path / "first/adapter/adapter_model.safetensors")
+    with pytest.raises(ModelError, match="the adapter does not fit the layers of this LLM"):
+        run_phase(make_backbone(), make_phase(manifest, adapter_from=start), tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_an_adapter_that_changed_is_noticed_when_a_run_goes_on(manifest, tmp_path):
+    run_phase(make_backbone(), make_phase(manifest), tmp_path / "first")
+    phase = make_phase(manifest, adapter_from=str(tmp_path / "first/adapter"))
+    run_phase(make_backbone(), phase, tmp_path / "run")
+    run_phase(make_backbone(), make_phase(manifest, num_steps=1), tmp_path / "other")
+    shutil.copytree(tmp_path / "other/adapter", tmp_path / "first/adapter", dirs_exist_ok=True)
+    with pytest.raises(RunError, match=r"begun with another fingerprints\.adapter_from"):
+        run_phase(make_backbone(), phase, tmp_path / "run", resume=True)
+
+
+def test_a_run_goes_on_with_what_changes_no_gradient(manifest, run_folder):
+    run_phase(make_backbone(), make_phase(manifest), run_folder)
+    other = {"micro_batches": 1, "micro_tokens": 500, "checkpoint_steps": 2}
+    run_phase(make_backbone(), make_phase(manifest, **other), run_folder, resume=True)
+    record = json.loads((run_folder / "run.json").read_text())
+    assert record["split"] == {"processes": 1, "micro_batches": 1, "micro_tokens": 500}
+
+
+def test_dropout_in_other_parts_is_warned_of(manifest, run_folder):
+    run_phase(make_backbone(), make_phase(manifest, lora_dropout=0.1), run_folder)
+    other = make_phase(manifest, lora_dropout=0.1, micro_batches=1)
+    with pytest.warns(MaqamWarning, match="with micro_batches 2 to 1 the run drops other units"):
+        run_phase(make_backbone(), other, run_folder, resume=True)
 
 
 def test_a_plan_of_another_manifest_is_refused(backbone, manifest, run_folder):

@@ -11,9 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import (
+    LoraConfig,
+    PeftModel,
+    get_peft_model,
+    get_peft_model_state_dict,
+    set_peft_model_state_dict,
+)
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 from transformers import Qwen2TokenizerFast
 
@@ -76,6 +83,43 @@ def load_adapter(backbone: Backbone, folder: Path) -> PeftModel:
             where=str(folder),
             hint="use the model that the adapter was trained on",
         ) from error
+
+
+def begin_from(adapter: PeftModel, folder: Path) -> None:
+    """Give an untrained adapter the weights of a saved one.
+
+    Args:
+        adapter: As `add_adapter` returns it.
+        folder: Folder of a saved adapter of the same LLM, rank and alpha.
+
+    Raises:
+        ModelError: If the folder holds no such adapter.
+    """
+    own = adapter.peft_config["default"]
+    try:
+        saved = LoraConfig.from_pretrained(str(folder))
+        weights = load_file(folder / "adapter_model.safetensors")
+    except (OSError, ValueError, TypeError, SafetensorError) as error:
+        raise ModelError(
+            "there is no adapter to begin from",
+            where=str(folder),
+            hint="give the adapter folder of a finished run",
+        ) from error
+    if (saved.r, saved.lora_alpha) != (own.r, own.lora_alpha):
+        raise ModelError(
+            f"the adapter has rank {saved.r} and alpha {saved.lora_alpha}, the run {own.r} and "
+            f"{own.lora_alpha}",
+            where=str(folder),
+            hint=f"set train.lora_rank={saved.r} train.lora_alpha={saved.lora_alpha}",
+        )
+    wanted = {name: value.shape for name, value in get_peft_model_state_dict(adapter).items()}
+    if {name: value.shape for name, value in weights.items()} != wanted:
+        raise ModelError(
+            "the adapter does not fit the layers of this LLM",
+            where=str(folder),
+            hint="use the model that the adapter was trained on",
+        )
+    set_peft_model_state_dict(adapter, weights)
 
 
 def remove_adapter(backbone: Backbone) -> None:

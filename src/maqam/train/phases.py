@@ -5,7 +5,7 @@ A run folder is either running, with whole checkpoints to go on from, or finishe
 
 import random
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from maqam.data.manifest import Manifest
 from maqam.errors import MaqamWarning, RunError, ScheduleError
 from maqam.models.adapters import (
     add_adapter,
+    begin_from,
     merge_adapter,
     remove_adapter,
     save_adapter,
@@ -40,7 +41,9 @@ from maqam.train.observers.observer import Observer, StepProgress
 from maqam.train.observers.telemetry import Telemetry
 from maqam.train.observers.trackers import Trackers
 from maqam.train.record import (
+    adapter_fingerprint,
     check_same_run,
+    read_record,
     versions,
     weights_fingerprint,
     write_record,
@@ -127,8 +130,12 @@ def run_phase(
         parts = parameter_table(backbone)
         trainer, notes = _trainer(backbone, phase, run_folder)
         is_first = trainer.is_world_process_zero()
+        split = _split(phase.settings, trainer.args.world_size)
+        if checkpoint is not None:
+            _warn_of_dropout(run_folder, phase.settings, split)
         if is_first:
-            write_record(run_folder, _description(run_folder, phase, identity, parts))
+            description = _description(run_folder, phase, identity, parts)
+            write_record(run_folder, {**description, "split": split})
         watching = [Telemetry(run_folder), *observers, trackers]
         if phase.adaptive is not None:
             watching.insert(1, Controller(phase.adaptive, phase.manifest, run_folder))
@@ -187,6 +194,8 @@ def _check_adaptive(phase: Phase) -> None:
 
 def _identity(backbone: Backbone, phase: Phase) -> dict[str, Any]:
     """Give what must not change while a run is resumed."""
+    begins_with = phase.settings.adapter_from
+    adapter = {"adapter_from": adapter_fingerprint(begins_with)} if begins_with else {}
     return {
         "seed": phase.seed,
         "train": asdict(phase.settings),
@@ -196,6 +205,7 @@ def _identity(backbone: Backbone, phase: Phase) -> dict[str, Any]:
             "features": getattr(phase.audio_states, "fingerprint", None),
             "plan": phase.plan.fingerprint,
             "weights": weights_fingerprint(backbone),
+            **adapter,
         },
     }
 
@@ -218,6 +228,30 @@ def _beginning(
     return newest_checkpoint(run_folder / "checkpoints")
 
 
+def _split(settings: TrainSettings, world_size: int) -> dict[str, Any]:
+    """Return what decides how a step is split, and no gradient."""
+    return {
+        "processes": world_size,
+        "micro_batches": settings.micro_batches,
+        "micro_tokens": settings.micro_tokens,
+    }
+
+
+def _warn_of_dropout(run_folder: Path, settings: TrainSettings, split: Mapping[str, Any]) -> None:
+    """Say what changes where a run with dropout goes on in other parts."""
+    before = read_record(run_folder).get("split", split)
+    changed = [
+        f"{name} {before[name]} to {split[name]}" for name in split if before[name] != split[name]
+    ]
+    if changed and settings.lora_dropout:
+        warnings.warn(
+            f"dropout is drawn anew in every micro-batch: with {', '.join(changed)} the run drops "
+            "other units than it would have, everything else stays equal",
+            MaqamWarning,
+            stacklevel=3,
+        )
+
+
 def _make_trainable(backbone: Backbone, phase: Phase) -> PeftModel | None:
     """Add the adapter where the phase has one, and freeze what does not train."""
     settings = phase.settings
@@ -230,6 +264,8 @@ def _make_trainable(backbone: Backbone, phase: Phase) -> PeftModel | None:
             dropout=settings.lora_dropout,
             seed=derive(phase.seed, "adapter"),
         )
+        if settings.adapter_from is not None:
+            begin_from(adapter, Path(settings.adapter_from))
     train_only(backbone, settings.trainable_parts)
     return adapter
 

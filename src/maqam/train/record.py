@@ -89,6 +89,23 @@ def versions() -> dict[str, str]:
     return found if commit is None else found | {"maqam commit": commit}
 
 
+def adapter_fingerprint(folder: str) -> str:
+    """Return a hash of a saved adapter's weights.
+
+    Raises:
+        RunError: If there is no adapter in the folder.
+    """
+    try:
+        content = (Path(folder) / "adapter_model.safetensors").read_bytes()
+    except OSError as error:
+        raise RunError(
+            "there is no adapter to begin from",
+            where=f"train.adapter_from: {folder}",
+            hint="give the adapter folder of a finished run",
+        ) from error
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
 def weights_fingerprint(backbone: Backbone) -> str:
     """Give a hash of all parameters of a backbone."""
     digest = hashlib.blake2b(digest_size=16)

@@ -77,6 +77,8 @@ class TrainSettings:
         llm: In phase "align", "lora" trains adapters on the LLM, "full" all of it, as an LLM
             with random weights needs; "off" does not run it: encoder and aligner learn from the
             CTC loss alone, at half the cost.
+        adapter_from: In phase "tune", folder of the adapter to begin from, such as that of another
+            run; a new one when null. It must have the rank and alpha given here.
         lora_rank: Rank of the adapters.
         lora_alpha: Scale of the adapters: their output is multiplied by alpha / rank.
         lora_dropout: Dropout in front of the adapters; above 0, gradients depend on the
@@ -105,6 +107,7 @@ class TrainSettings:
     max_grad_norm: float = 1.0
     checkpoint_steps: int = 500
     llm: Literal["lora", "full", "off"] = "lora"
+    adapter_from: str | None = None
     lora_rank: int = 16
     lora_alpha: int = 32
     lora_dropout: float = 0.0
@@ -132,6 +135,8 @@ class TrainSettings:
             raise ValueError(
                 f'phase "tune" trains adapters only: llm "{self.llm}" is for phase "align"'
             )
+        if self.phase == "align" and self.adapter_from is not None:
+            raise ValueError('phase "align" begins with new adapters: adapter_from is for "tune"')
         if self.phase == "tune" and self.workers:
             raise ValueError('phase "tune" prepares too little to share: workers is for "align"')
         if self.phase == "tune" and self.augment.is_on:
