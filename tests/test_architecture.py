@@ -11,7 +11,9 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "maqam"
 LAYERS = (  # lowest first; packages of one layer do not know each other
     ("errors",),
-    ("extras", "files", "progress", "seeding", "tasks", "user_functions", "version"),
+    ("extras", "files", "progress", "seeding", "user_functions", "version", "yaml_files"),
+    ("taxonomy",),
+    ("tasks",),
     ("schedule", "text"),
     ("data",),
     ("score", "models"),

@@ -5,7 +5,6 @@ validated whole before anything heavy loads.
 """
 
 import difflib
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -31,7 +30,9 @@ from maqam.models.settings import ModelSettings
 from maqam.schedule import DealSettings, Schedule, Uniform, schedule_as_table, schedule_from_table
 from maqam.score.settings import ScoreSettings
 from maqam.synth.settings import SynthSettings
+from maqam.tasks import Tasks, TaskTable, tasks_in, with_tasks
 from maqam.train.settings import Objective, TrainSettings
+from maqam.yaml_files import as_yaml
 
 
 class DataSettings(BaseModel):
@@ -58,6 +59,7 @@ class Recipe(BaseModel):
         seed: The one seed of the run.
         output: Folder that run folders, feature stores and the embedded corpus are written to.
         data: Where the utterances come from.
+        tasks: Tasks of one's own by name, and what is other in known ones.
         model: The audio LLM the run starts from.
         features: How aligner outputs are stored and clustered.
         schedule: What each step sees.
@@ -73,6 +75,7 @@ class Recipe(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
     output: str = "runs"
     data: DataSettings = Field(default_factory=DataSettings)
+    tasks: TaskTable = Field(default_factory=dict)
     model: ModelSettings = Field(default_factory=ModelSettings)
     features: FeatureSettings = Field(default_factory=FeatureSettings)
     schedule: Annotated[
@@ -98,6 +101,18 @@ class Recipe(BaseModel):
     def folder(self) -> Path:
         """Where the run is written."""
         return Path(self.output) / self.name
+
+    def tasks_of(self, manifest: Path) -> Tasks:
+        """Return the tasks of a manifest: the paper's, those beside it, and the recipe's own.
+
+        Args:
+            manifest: Its folder, or its Parquet file.
+
+        Raises:
+            ConfigError: If a task is not whole.
+        """
+        beside = tasks_in(manifest if manifest.is_dir() else manifest.parent)
+        return with_tasks(beside, self.tasks, where=f"recipe {self.name}")
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -172,15 +187,7 @@ def with_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[
 
 def dump_yaml(values: BaseModel | Mapping[str, Any]) -> str:
     """Write settings as YAML 1.2 that `load_recipe` reads back equal."""
-    plain = values.model_dump(mode="json") if isinstance(values, BaseModel) else dict(values)
-    stream = io.StringIO()
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.allow_unicode = True
-    yaml.width = 100
-    yaml.dump(plain, stream)
-    return stream.getvalue()
+    return as_yaml(values.model_dump(mode="json") if isinstance(values, BaseModel) else values)
 
 
 def config_error(
@@ -286,6 +293,8 @@ def _known_keys(path: Sequence[str]) -> list[str]:
         at = _resolved(at, root)
         if part in at.get("properties", {}):
             at = at["properties"][part]
+        elif "patternProperties" in at:
+            at = next(iter(at["patternProperties"].values()))
         else:
             mapping = at.get("discriminator", {}).get("mapping", {})
             at = {"$ref": mapping[part]} if part in mapping else at

@@ -22,8 +22,8 @@ def taxonomy(
 ) -> None:
     """Show the shared names of dialects or emotions, or map labels of a corpus to them."""
     from maqam.cli import screen
-    from maqam.corpora.cards.taxonomy import read_taxonomy
     from maqam.tasks import TASKS
+    from maqam.taxonomy.tree import read_taxonomy
 
     found = read_taxonomy(name)
     schemes = [to] if to else list(found.schemes)

@@ -5,6 +5,7 @@ become NumPy arrays or lists only when asked for. Rows are checked when a manife
 when it is read; every kind of fault is counted and the first rows are named.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,7 @@ from maqam.data.schema import (
 )
 from maqam.errors import ManifestError, first_few
 from maqam.files import whole_file, writing
+from maqam.tasks import Tasks, default_tasks, tasks_in, write_tasks
 
 __all__ = ["FILE_NAME", "SCHEMA", "SPLITS", "Manifest", "read_manifest", "write_manifest"]
 
@@ -44,11 +46,13 @@ class Manifest:
     Args:
         path: Its Parquet file; audio paths are relative to the file's folder.
         table: Its columns.
+        tasks: The tasks that its rows may name; the five of the paper when absent.
     """
 
-    def __init__(self, path: Path, table: pa.Table) -> None:
+    def __init__(self, path: Path, table: pa.Table, tasks: Tasks | None = None) -> None:
         self.path = path
         self.table = table
+        self.tasks = default_tasks() if tasks is None else tasks
 
     @property
     def num_utterances(self) -> int:
@@ -127,11 +131,15 @@ class Manifest:
         return self.folder / audios[0]
 
 
-def read_manifest(path: Path | str, *, check_rows: bool = True) -> Manifest:
+def read_manifest(
+    path: Path | str, *, tasks: Tasks | None = None, check_rows: bool = True
+) -> Manifest:
     """Open and check a manifest.
 
     Args:
         path: Its Parquet file, or the folder that holds `manifest.parquet`.
+        tasks: The tasks that its rows may name; when absent those of the `tasks.yaml` beside it,
+            and the five of the paper.
         check_rows: Whether unsound rows are an error; else only the columns are looked at, and
             `maqam.inspection.checks` can list every row's faults.
 
@@ -145,31 +153,36 @@ def read_manifest(path: Path | str, *, check_rows: bool = True) -> Manifest:
         raise ManifestError(
             "there is no manifest here", where=str(file), hint="maqam data synth makes one"
         )
+    known = tasks_in(file.parent) if tasks is None else tasks
     try:
         metadata = pq.read_metadata(file)
         _check_columns(metadata.schema.to_arrow_schema(), file)
         table = None
         if check_rows and metadata.num_rows >= MAPPED_ROWS:
-            table = mapped_table(file, lambda rows: _check_rows(rows, file))
+            table = mapped_table(file, lambda rows: _check_rows(rows, known, file), _rules(known))
         if table is None:
             table = conformed(pq.read_table(file, memory_map=True))
             if check_rows:
-                _check_rows(table, file)
+                _check_rows(table, known, file)
     except (pa.ArrowException, OSError) as error:
         raise ManifestError(
             f"not readable as a manifest: {str(error).splitlines()[0]}",
             where=str(file),
             hint="make the manifest again; a copy may have been cut short",
         ) from error
-    return Manifest(file, table)
+    return Manifest(file, table, known)
 
 
-def write_manifest(rows: Sequence[Mapping[str, Any]] | pa.Table, folder: Path | str) -> Path:
+def write_manifest(
+    rows: Sequence[Mapping[str, Any]] | pa.Table, folder: Path | str, tasks: Tasks | None = None
+) -> Path:
     """Check rows and write them as `manifest.parquet`, whole or not at all.
 
     Args:
         rows: Utterances with the manifest's columns; more columns are kept.
         folder: Where the file goes; audio paths are relative to it.
+        tasks: The tasks that rows may name, written beside the manifest; when absent those of the
+            folder.
 
     Raises:
         ManifestError: If rows break the schema or the file cannot be written.
@@ -181,7 +194,7 @@ def write_manifest(rows: Sequence[Mapping[str, Any]] | pa.Table, folder: Path | 
         table = conformed(table)
     except pa.ArrowInvalid as error:
         raise ManifestError(f"a value is of another type: {error}", where=str(file)) from error
-    _check_rows(table, file)
+    _check_rows(table, tasks_in(file.parent) if tasks is None else tasks, file)
     with writing(file, error=ManifestError), whole_file(file) as draft:
         pq.write_table(
             table.replace_schema_metadata(VERSION_METADATA),
@@ -189,6 +202,8 @@ def write_manifest(rows: Sequence[Mapping[str, Any]] | pa.Table, folder: Path | 
             compression="zstd",
             row_group_size=_ROW_GROUP_ROWS,
         )
+    if tasks is not None:
+        write_tasks(tasks, file.parent)
     return file
 
 
@@ -209,8 +224,14 @@ def _check_columns(schema: pa.Schema, file: Path) -> None:
         )
 
 
-def _check_rows(table: pa.Table, file: Path) -> None:
-    faults = row_faults(table)
+def _rules(tasks: Tasks) -> str:
+    """Return a short name of all that rows are checked by of their tasks."""
+    known = repr([(task.name, task.labels, task.has_audio) for task in tasks.values()])
+    return hashlib.blake2b(known.encode(), digest_size=8).hexdigest()
+
+
+def _check_rows(table: pa.Table, tasks: Tasks, file: Path) -> None:
+    faults = row_faults(table, tasks)
     if faults:
         raise ManifestError(
             "; ".join(_sentence(fault, table) for fault in faults),

@@ -17,18 +17,19 @@ from maqam.files import whole_file
 _KEY = b"maqam_copy_of"
 
 
-def mapped_table(file: Path, check: Callable[[pa.Table], None]) -> pa.Table | None:
+def mapped_table(file: Path, check: Callable[[pa.Table], None], rules: str) -> pa.Table | None:
     """Open the mapped copy of a Parquet manifest, made and checked first where it is not there.
 
     Args:
         file: The manifest; its columns are known to be the schema's.
         check: Raises if the rows are not sound; then no copy stays.
+        rules: What the check goes by; a copy that passed other rules is made anew.
 
     Returns:
         The table, or nothing where a copy cannot be written.
     """
     state = file.stat()
-    key = f"{FORMAT_VERSION}:{state.st_size}:{state.st_mtime_ns}".encode()
+    key = f"{FORMAT_VERSION}:{state.st_size}:{state.st_mtime_ns}:{rules}".encode()
     copy = file.with_name(f".{file.stem}.arrow")
     table = _opened(copy, key)
     if table is not None:

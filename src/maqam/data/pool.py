@@ -57,4 +57,6 @@ def pool_from_manifest(
     }
     ids = manifest.table.column("id").take(taken).to_pylist()
     pool = Pool.from_columns(columns, ids=ids, rows=rows, values={**measured, **(values or {})})
-    return replace(pool, names={**pool.names, **names}, embeddings=embeddings)
+    levels = {task.name: task.level for task in manifest.tasks.values()}
+    names = {**pool.names, **names}
+    return replace(pool, names=names, embeddings=embeddings, levels=levels)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from maqam.tasks import TASKS
+from maqam.tasks import Tasks
 
 FORMAT_VERSION = 1
 FILE_NAME = "manifest.parquet"
@@ -44,7 +44,7 @@ _BATCH_ROWS = 65_536
 _RULES = {
     "duplicate id": "an earlier row has this id",
     "missing value": "",
-    "unknown task": f"task is {{task!r}}, not one of {', '.join(TASKS)}",
+    "unknown task": "task is {task!r}, not one of {known_tasks}",
     "unknown label": "label is {label!r}, which task {task!r} does not have",
     "label unlike target": "label is {label!r} but the target {target!r}",
     "unknown split": f"split is {{split!r}}, not one of {', '.join(SPLITS)}",
@@ -65,10 +65,12 @@ class Fault:
     Attributes:
         kind: The rule, such as "unknown task".
         rows: (num_rows,) int64 indexes of the rows, ascending.
+        known_tasks: Names of the tasks that there are.
     """
 
     kind: str
     rows: np.ndarray
+    known_tasks: tuple[str, ...] = ()
 
     def describe(self, row: Mapping[str, Any]) -> str:
         """Say what is wrong with one of the rows, given as plain values.
@@ -79,7 +81,8 @@ class Fault:
         """
         if self.kind == "missing value":
             return f"no {', '.join(name for name in REQUIRED if row[name] is None)}"
-        return _RULES[self.kind].format_map(row)
+        known = {"known_tasks": ", ".join(self.known_tasks)}
+        return _RULES[self.kind].format_map({**row, **known})
 
 
 def column_faults(schema: pa.Schema) -> list[str]:
@@ -113,21 +116,22 @@ def conformed(table: pa.Table) -> pa.Table:
     return pa.table({**columns, **{name: table.column(name) for name in extra}})
 
 
-def row_faults(table: pa.Table) -> list[Fault]:
+def row_faults(table: pa.Table, tasks: Tasks) -> list[Fault]:
     """Find all rows that break a rule, a fault for each rule that is broken.
 
     Args:
         table: A table with the manifest's columns and types.
+        tasks: Tasks that rows may name.
     """
     found: dict[str, list[np.ndarray]] = {kind: [] for kind in _RULES}
     found["duplicate id"].append(_repeated(table.column("id")))
     first = 0
     for batch in table.select(SCHEMA.names).to_batches(max_chunksize=_BATCH_ROWS):
-        for kind, is_bad in (_value_masks(batch) | _audio_masks(batch)).items():
+        for kind, is_bad in (_value_masks(batch, tasks) | _audio_masks(batch, tasks)).items():
             found[kind].append(first + np.flatnonzero(is_bad))
         first += batch.num_rows
     rows = {kind: np.concatenate(parts) for kind, parts in found.items() if parts}
-    return [Fault(kind, indexes) for kind, indexes in rows.items() if len(indexes)]
+    return [Fault(kind, indexes, tuple(tasks)) for kind, indexes in rows.items() if len(indexes)]
 
 
 def _repeated(ids: pa.ChunkedArray) -> np.ndarray:
@@ -151,13 +155,15 @@ def _mask(values: pa.Array) -> np.ndarray:
     return mask
 
 
-def _value_masks(batch: pa.RecordBatch) -> dict[str, np.ndarray]:
+def _value_masks(batch: pa.RecordBatch, known: Tasks) -> dict[str, np.ndarray]:
     """Find what is wrong with single values: (num_rows,) bool for each rule."""
     tasks, labels, targets = (batch.column(name) for name in ("task", "label", "target"))
-    labelled = [name for name, task in TASKS.items() if task.labels]
-    allowed = pa.array([f"{name}\x1f{label}" for name in labelled for label in TASKS[name].labels])
+    labelled = [name for name, task in known.items() if task.labels]
+    allowed = pa.array(
+        [f"{name}\x1f{label}" for name in labelled for label in known[name].labels], pa.string()
+    )
     pairs = pc.binary_join_element_wise(tasks, pc.fill_null(labels, ""), "\x1f")
-    is_labelled = _mask(pc.is_in(tasks, pa.array(labelled)))
+    is_labelled = _mask(pc.is_in(tasks, pa.array(labelled, pa.string())))
     is_known = _mask(pc.is_in(pairs, allowed))
     start, seconds = (batch.column(name).fill_null(0).to_numpy() for name in ("start", "seconds"))
     is_possible = np.isfinite(start) & np.isfinite(seconds) & (start >= 0) & (seconds >= 0)
@@ -165,7 +171,7 @@ def _value_masks(batch: pa.RecordBatch) -> dict[str, np.ndarray]:
     nulls = [_mask(batch.column(name).is_null()) for name in REQUIRED]
     return {
         "missing value": np.logical_or.reduce(nulls),
-        "unknown task": _mask(pc.invert(pc.is_in(tasks, pa.array(list(TASKS))))) & ~nulls[3],
+        "unknown task": _mask(pc.invert(pc.is_in(tasks, pa.array(list(known))))) & ~nulls[3],
         "unknown label": is_labelled & ~is_known,
         "label unlike target": is_labelled & is_known & _mask(pc.not_equal(labels, targets)),
         "unknown split": _mask(pc.invert(pc.is_in(batch.column("split"), pa.array(SPLITS))))
@@ -175,7 +181,7 @@ def _value_masks(batch: pa.RecordBatch) -> dict[str, np.ndarray]:
     }
 
 
-def _audio_masks(batch: pa.RecordBatch) -> dict[str, np.ndarray]:
+def _audio_masks(batch: pa.RecordBatch, known: Tasks) -> dict[str, np.ndarray]:
     """Find messages that fit neither audios nor target: (num_rows,) bool for each rule."""
     messages, audios, targets = (batch.column(name) for name in ("messages", "audios", "target"))
     num_turns = pc.fill_null(pc.list_value_length(messages), 0).to_numpy()
@@ -197,7 +203,7 @@ def _audio_masks(batch: pa.RecordBatch) -> dict[str, np.ndarray]:
     paths = pc.fill_null(audios.flatten(), "")
     row_of_path = np.repeat(np.arange(batch.num_rows), num_audios)
     pathless = row_of_path[_mask(pc.equal(paths, ""))]
-    spoken = pa.array([name for name, task in TASKS.items() if task.has_audio])
+    spoken = pa.array([name for name, task in known.items() if task.has_audio], pa.string())
     is_spoken = _mask(pc.is_in(batch.column("task"), spoken))
     has_target, has_messages = _mask(targets.is_valid()), _mask(messages.is_valid())
     return {

@@ -27,7 +27,6 @@ from maqam.export.rows import RowsFile, chat_row, rows_schema
 from maqam.files import whole_folder, writing
 from maqam.progress import Progress
 from maqam.schedule import Plan
-from maqam.tasks import TASKS
 
 __all__ = ["TARGETS", "ExportSettings", "export_plan", "not_kept"]
 
@@ -176,10 +175,12 @@ def _check_manifest(plan: Plan, manifest: Manifest) -> None:
 def _is_weighted(
     manifest: Manifest, rows: np.ndarray, target: Target, settings: ExportSettings
 ) -> bool:
-    unknown = sorted(set(settings.loss_weights) - set(TASKS))
+    unknown = sorted(set(settings.loss_weights) - set(manifest.tasks))
     if unknown:
         raise ConfigError(
-            f"no task {unknown[0]!r}", where="loss_weights", hint=f"tasks: {', '.join(TASKS)}"
+            f"no task {unknown[0]!r}",
+            where="loss_weights",
+            hint=f"tasks: {', '.join(manifest.tasks)}",
         )
     present = manifest.codes("task", rows)[1]
     weights = {task: settings.weight(task) for task in present if settings.weight(task) != 1}

@@ -114,7 +114,7 @@ def check_manifest(
 
 
 def _row_findings(manifest: Manifest) -> Iterator[tuple[int, str, str, bool]]:
-    for fault in row_faults(manifest.table):
+    for fault in row_faults(manifest.table, manifest.tasks):
         for row, values in zip(fault.rows.tolist(), manifest.rows(fault.rows), strict=True):
             yield row, fault.kind, fault.describe(values), True
 

@@ -7,7 +7,6 @@ import pyarrow as pa
 
 from maqam.data.manifest import Manifest
 from maqam.data.schema import SPLITS
-from maqam.tasks import TASKS
 from maqam.text.profiles import normalize
 
 _SHOWN_LETTERS = 60
@@ -41,7 +40,8 @@ def sentences(manifest: Manifest) -> tuple[np.ndarray, list[str]]:
     """
     codes, targets = manifest.codes("target")
     tasks, names = manifest.codes("task")
-    is_free_task = [name in TASKS and not TASKS[name].labels for name in names]
+    known = manifest.tasks
+    is_free_task = [name in known and not known[name].labels for name in names]
     is_free = np.array(is_free_task, dtype=bool)[tasks]
     is_used = np.zeros(len(targets), dtype=bool)
     is_used[codes[is_free]] = True

@@ -6,7 +6,6 @@ import numpy as np
 
 from maqam.data.manifest import Manifest
 from maqam.data.schema import SPLITS
-from maqam.tasks import TASKS
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -49,10 +48,10 @@ def manifest_stats(manifest: Manifest) -> list[GroupStats]:
     speakers, speaker_names = manifest.codes("speaker")
     is_known = np.array([name != "-" for name in speaker_names], dtype=bool)
     all_seconds, is_synthetic = manifest.column("seconds"), manifest.column("synthetic")
+    places = [*SPLITS, *manifest.tasks]
+    pairs = ((split, task) for split in split_names for task in task_names)
     found = []
-    for split, task in sorted(
-        ((split, task) for split in split_names for task in task_names), key=_place
-    ):
+    for split, task in sorted(pairs, key=lambda pair: (*map(places.index, pair),)):
         rows = np.flatnonzero(
             (splits == split_names.index(split)) & (tasks == task_names.index(task))
         )
@@ -80,11 +79,6 @@ def manifest_stats(manifest: Manifest) -> list[GroupStats]:
             )
         )
     return found
-
-
-def _place(group: tuple[str, str]) -> tuple[int, int]:
-    split, task = group
-    return SPLITS.index(split), list(TASKS).index(task)
 
 
 def _counts(codes: np.ndarray, names: list[str], rows: np.ndarray) -> dict[str, int]:

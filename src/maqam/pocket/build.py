@@ -30,7 +30,6 @@ from maqam.recipe import Recipe, dump_yaml, validate
 from maqam.schedule import make_plan
 from maqam.seeding import derive
 from maqam.synth.corpus import make_corpus
-from maqam.tasks import TASKS
 from maqam.train.phases import Phase, run_phase
 
 RECIPE: Mapping[str, Any] = {
@@ -146,8 +145,8 @@ def _stage(recipe: Recipe, name: str, ctc_head: str, train: Mapping[str, Any]) -
 def _texts(manifest: Manifest) -> list[str]:
     """Give what the tokenizer is trained on: every training target and prompt, once, in order."""
     texts = [str(text) for text in manifest.column("target")[manifest.select(split="train")]]
-    prompts = [prompt for task in TASKS.values() for prompt in task.prompts.values()]
-    labels = [label for task in TASKS.values() for label in task.labels]
+    prompts = [prompt for task in manifest.tasks.values() for prompt in task.prompts.values()]
+    labels = [label for task in manifest.tasks.values() for label in task.labels]
     return list(dict.fromkeys([*prompts, *labels, *texts]))
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from maqam.errors import RunError
 from maqam.recipe import Recipe, load_recipe
+from maqam.tasks import TASKS_FILE, Tasks, tasks_in, write_tasks
 
 RECIPE_FILE = "recipe.yaml"
 
@@ -18,6 +19,22 @@ def recipe_of(folder: Path) -> Recipe:
     if not path.is_file():
         raise RunError("no run here", where=str(folder), hint="give the folder of a run")
     return load_recipe(path)
+
+
+def keep_tasks(tasks: Tasks, folder: Path) -> None:
+    """Write the tasks of a run or plan into its folder.
+
+    Raises:
+        RunError: If it was begun with other tasks.
+    """
+    if (folder / TASKS_FILE).is_file() and (kept := tasks_in(folder)) != tasks:
+        names = [name for name in {**kept, **tasks} if kept.get(name) != tasks.get(name)]
+        raise RunError(
+            f"task {names[0]} is not what it was when this began",
+            where=str(folder / TASKS_FILE),
+            hint="undo the change of the task, or give the run another name",
+        )
+    write_tasks(tasks, folder)
 
 
 def plan_folder(folder: Path) -> Path:

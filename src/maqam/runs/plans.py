@@ -11,7 +11,7 @@ from maqam.files import read_records, write_text, writing
 from maqam.models.qwen_omni.loading import load_backbone
 from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml, load_recipe
-from maqam.runs.folders import RECIPE_FILE, plan_folder, recipe_of_plan
+from maqam.runs.folders import RECIPE_FILE, keep_tasks, plan_folder, recipe_of_plan
 from maqam.runs.preparation import Prepared, open_manifest, prepare
 from maqam.schedule import DealSettings, Plan, load_plan, make_plan, schedule_as_table
 from maqam.schedule.adaptive.protocol import is_adaptive
@@ -66,6 +66,7 @@ def save_plan(plan: Plan, recipe: Recipe, prepared: Prepared, folder: Path) -> P
     with writing(folder):
         known.save(folder)
     write_text(folder / RECIPE_FILE, dump_yaml(recipe))
+    keep_tasks(prepared.manifest.tasks, folder)
     return known
 
 

@@ -46,10 +46,11 @@ class Prepared:
 def open_manifest(recipe: Recipe, bars: Bars) -> Manifest:
     """Read the recipe's manifest, or make the embedded corpus where it names none."""
     if recipe.data.manifest is not None:
-        return read_manifest(recipe.data.manifest)
+        place = Path(recipe.data.manifest)
+        return read_manifest(place, tasks=recipe.tasks_of(place))
     with bars("speak the corpus") as progress:
         folder = make_corpus(corpus_folder(recipe), recipe.data.synth, progress=progress)
-    return read_manifest(folder)
+    return read_manifest(folder, tasks=recipe.tasks_of(folder))
 
 
 def corpus_folder(recipe: Recipe) -> Path:

@@ -22,10 +22,11 @@ from maqam.models.qwen_omni.model import AudioStates, Backbone
 from maqam.models.settings import ModelSettings
 from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml
-from maqam.runs.folders import RECIPE_FILE, recipe_of
+from maqam.runs.folders import RECIPE_FILE, keep_tasks, recipe_of
 from maqam.runs.plans import adaptive_plan, followed_plan, save_plan
 from maqam.runs.preparation import Prepared, prepare
 from maqam.seeding import generator
+from maqam.tasks import tasks_in
 from maqam.train.phases import Phase, PhaseResult, run_phase
 
 
@@ -47,6 +48,7 @@ def train(recipe: Recipe, prepared: Prepared, bars: Bars, *, resume: bool = Fals
     plan = adaptive.plan if adaptive else followed_plan(recipe, prepared)
     backbone = load_backbone(recipe.model)
     write_text(folder / RECIPE_FILE, dump_yaml(recipe))
+    keep_tasks(prepared.manifest.tasks, folder)
     settings = recipe.train
     if recipe.deal.exhaustion != "repeat":  # the plan may end where the pool ran out
         settings = replace(settings, num_steps=min(plan.num_steps, settings.num_steps))
@@ -144,8 +146,9 @@ def _finished(folder: Path, bars: Bars, prepared: Prepared | None) -> _Run:
         )
     own = prepared or prepare(recipe, bars)
     backbone = _trained(recipe, folder)
-    states = own.store or online_states(backbone, own.manifest)
-    return _Run(recipe, own.manifest, backbone, states)
+    manifest = Manifest(own.manifest.path, own.manifest.table, tasks_in(folder))
+    states = own.store or online_states(backbone, manifest)
+    return _Run(recipe, manifest, backbone, states)
 
 
 def is_scored(recipe: Recipe, split: str = "test") -> bool:

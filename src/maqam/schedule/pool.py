@@ -11,6 +11,11 @@ import numpy as np
 
 from maqam.errors import ScheduleError, first_few
 from maqam.seeding import text_id
+from maqam.tasks import default_tasks
+
+
+def _default_levels() -> dict[str, int]:
+    return {task.name: task.level for task in default_tasks().values()}
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Pool:
             what budgets are counted in and curricula order by.
         embeddings: (num_utterances, dim) one vector of each utterance, where batches are picked
             by them.
+        levels: Semantic abstraction of each task, 1 lowest: what curricula order tasks by.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -34,6 +40,7 @@ class Pool:
     rows: np.ndarray
     values: Mapping[str, np.ndarray] = field(default_factory=dict)
     embeddings: np.ndarray | None = None
+    levels: Mapping[str, int] = field(default_factory=_default_levels)
 
     def __post_init__(self) -> None:
         measured = [*self.columns.values(), *self.values.values()]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from maqam.synth.acoustics import SAMPLE_RATE
 from maqam.synth.plan import PlannedUtterance
 from maqam.synth.settings import SPLITS, SynthSettings
-from maqam.tasks import TASKS
+from maqam.tasks import default_tasks
 
 _HEAD = """# Maqam's synthetic Arabic corpus
 
@@ -42,7 +42,7 @@ def card(
     counts = Counter((one.task, one.split) for one in utterances)
     lines += [
         f"| {task} | " + " | ".join(str(counts[task, split]) for split in SPLITS) + " |"
-        for task in TASKS
+        for task in default_tasks()
     ]
     for title, value in (("did", "dialects"), ("ser", "emotions")):
         labels = Counter((one.target, one.split) for one in utterances if one.task == title)
@@ -53,7 +53,7 @@ def card(
         ]
         lines += [
             f"| {label} | " + " | ".join(str(labels[label, split]) for split in SPLITS) + " |"
-            for label in TASKS[title].labels
+            for label in default_tasks()[title].labels
         ]
     lines += [
         "",

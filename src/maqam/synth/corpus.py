@@ -27,7 +27,7 @@ from maqam.synth.plan import PlannedUtterance, plan_corpus
 from maqam.synth.prosody import speaker_id
 from maqam.synth.render import Job, as_line
 from maqam.synth.settings import SynthSettings
-from maqam.tasks import TASKS
+from maqam.tasks import default_tasks
 
 FORMAT_VERSION = 1
 _DATA_FILES = ("lexicon.tsv", "sentences.txt", "stories.txt")
@@ -204,7 +204,8 @@ def _end(worker: "subprocess.Popen[str]") -> None:
 def _row(utterance: PlannedUtterance, lengths: dict[str, int]) -> dict[str, object]:
     """Give the manifest row of an utterance."""
     job = utterance.job
-    prompt = TASKS[utterance.task].prompts["ar"]
+    task = default_tasks()[utterance.task]
+    prompt = task.prompts["ar"]
     question = f"<audio>{prompt}" if job else f"{prompt}\n{utterance.text}"
     return {
         "id": utterance.id,
@@ -214,7 +215,7 @@ def _row(utterance: PlannedUtterance, lengths: dict[str, int]) -> dict[str, obje
         ],
         "audios": [f"audio/{utterance.id}.flac"] if job else [],
         "task": utterance.task,
-        "label": utterance.target if TASKS[utterance.task].labels else None,
+        "label": utterance.target if task.labels else None,
         "dialect": utterance.dialect,
         "speaker": speaker_id(utterance.variant) if utterance.variant else None,
         "source": "maqam-synth",

@@ -76,7 +76,7 @@ class Speaker:
     """Realises patterns in one variety; one object a sentence or story.
 
     Args:
-        variety: One of `maqam.tasks.DIALECTS`.
+        variety: One of `maqam.synth.settings.VARIETIES`.
         rng: Chooses the words.
     """
 

@@ -59,7 +59,7 @@ def perfect(form: str, person: str, variety: str) -> str:
     Args:
         form: Such as "كَتَبَ".
         person: "3m" or "3f".
-        variety: One of `maqam.tasks.DIALECTS`.
+        variety: One of `maqam.synth.settings.VARIETIES`.
 
     Examples:
         >>> plain(perfect("كَتَبَ", "3f", "egyptian")), perfect("كَتَبَ", "3m", "gulf")
@@ -81,7 +81,7 @@ def present(form: str, person: str, variety: str, *, prefix: str | None = None) 
     Args:
         form: Such as "يَكْتُب".
         person: "3m", "3f" or "1" (I).
-        variety: One of `maqam.tasks.DIALECTS`.
+        variety: One of `maqam.synth.settings.VARIETIES`.
         prefix: What stands before the verb; None gives the variety's own present.
 
     Examples:
@@ -112,7 +112,7 @@ def verb(forms: tuple[str, str], tense: str, person: str, variety: str) -> str:
         tense: "past", "present", "future", "bare" (after "must" or "want"), "not" (negated
             present) or "never" (negated past).
         person: "3m", "3f" or "1"; "1" has no past here.
-        variety: One of `maqam.tasks.DIALECTS`.
+        variety: One of `maqam.synth.settings.VARIETIES`.
 
     Examples:
         >>> plain(verb(("كَتَبَ", "يَكْتُب"), "not", "3m", "egyptian"))

@@ -162,7 +162,7 @@ def stressed(phones: list[str], variety: str, *, after: int = 0) -> list[str]:
 
     Args:
         phones: Sounds of one word.
-        variety: One of `maqam.tasks.DIALECTS`.
+        variety: One of `maqam.synth.settings.VARIETIES`.
         after: Sounds at the start that never take it: the article's.
 
     Examples:
@@ -204,7 +204,7 @@ def pronounce(words: list[tuple[str, bool]], variety: str) -> str:
 
     Args:
         words: Diacritised words, each with whether it is a loan.
-        variety: One of `maqam.tasks.DIALECTS`.
+        variety: One of `maqam.synth.settings.VARIETIES`.
 
     Examples:
         >>> pronounce([("القَلْب", False), ("جَدِيد", False)], "msa")

@@ -16,8 +16,7 @@ from maqam.synth.acoustics import NOISES
 from maqam.synth.grammar import Sentence, Story, make_sentence, make_story
 from maqam.synth.prosody import MORE_VARIANTS, VARIANTS, deliver, script
 from maqam.synth.render import Job
-from maqam.synth.settings import SPLITS, SynthSettings
-from maqam.tasks import DIALECTS, EMOTIONS
+from maqam.synth.settings import EMOTIONS, SPLITS, VARIETIES, SynthSettings
 
 _DIALECT_SHARES = {
     "asr": (0.60, 0.18, 0.11, 0.08, 0.03),
@@ -90,7 +89,7 @@ def plan_corpus(settings: SynthSettings) -> Iterator[PlannedUtterance]:
     for split in reversed(SPLITS):
         for task, count in getattr(settings, split).items():
             rng = generator(settings.seed, "synth labels", split, task)
-            dialects = _labels(DIALECTS, _DIALECT_SHARES[task], count, split, rng)
+            dialects = _labels(VARIETIES, _DIALECT_SHARES[task], count, split, rng)
             emotions = _labels(EMOTIONS, _EMOTION_SHARES, count, split, rng)
             for index in range(count):
                 draw = generator(settings.seed, "synth utterance", split, task, index)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 SPLITS = ("train", "dev", "test")
+VARIETIES = ("msa", "egyptian", "levantine", "gulf", "maghrebi")
+EMOTIONS = ("neutral", "angry", "happy", "sad")
 _TRAIN = {"asr": 4000, "did": 1000, "ser": 600, "ssum": 350, "tsum": 350}
 _DEV = {"asr": 150, "did": 100, "ser": 80, "ssum": 30, "tsum": 30}
 _TEST = {"asr": 250, "did": 200, "ser": 160, "ssum": 60, "tsum": 60}

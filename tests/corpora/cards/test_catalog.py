@@ -4,8 +4,8 @@ import pytest
 
 from maqam.corpora.cards.card import Card, filled
 from maqam.corpora.cards.catalog import all_cards, card_names, read_card
-from maqam.corpora.cards.yaml_files import parsed
 from maqam.errors import ConfigError
+from maqam.yaml_files import parsed
 
 CORPORA = {
     "mgb-2",

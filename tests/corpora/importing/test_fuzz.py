@@ -158,7 +158,7 @@ def import_and_hold_to_the_rules(folder: Path, source: Path, wanted: ImportSetti
         assert not (out / "manifest.parquet").exists()
         return
     manifest = read_manifest(report.manifest)
-    assert not row_faults(manifest.table)
+    assert not row_faults(manifest.table, manifest.tasks)
     assert manifest.num_utterances == report.num_imported
     assert len(rejects) == report.num_rejected
     assert report.num_imported + report.num_rejected == report.num_rows

@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from maqam.corpora.cards.taxonomy import TAXONOMIES, read_taxonomy
 from maqam.data.schema import SPLITS
 from maqam.tasks import TASKS
+from maqam.taxonomy.tree import TAXONOMIES, read_taxonomy
 
 Basis = Literal["seen", "secondary", "unchecked", "unknown"]
 

@@ -6,8 +6,8 @@ from importlib import resources
 from pathlib import Path
 
 from maqam.corpora.cards.card import Card
-from maqam.corpora.cards.yaml_files import parsed
 from maqam.errors import ConfigError
+from maqam.yaml_files import parsed
 
 SUFFIX = ".yaml"
 

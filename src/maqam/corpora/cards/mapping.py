@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from maqam.corpora.cards.card import Card
-from maqam.corpora.cards.taxonomy import TAXONOMIES, Taxonomy, read_taxonomy
 from maqam.corpora.utterance import UnfitRowError
 from maqam.errors import ConfigError, ManifestError
 from maqam.tasks import TASKS
+from maqam.taxonomy.tree import TAXONOMIES, Taxonomy, read_taxonomy
 
 
 def labels_of_set(scheme: str) -> dict[str, str]:

@@ -132,7 +132,7 @@ def faults(rows: Sequence[Row]) -> tuple[pa.Table, dict[int, tuple[str, str]]]:
     """
     table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
     found: dict[int, tuple[str, str]] = {}
-    for fault in row_faults(table):
+    for fault in row_faults(table, TASKS):
         for index in np.asarray(fault.rows).tolist():
             found.setdefault(index, (fault.kind, fault.describe(rows[index])))
     return table, found

@@ -10,7 +10,6 @@ from maqam.errors import ScheduleError
 from maqam.schedule.flow import Flow, examples
 from maqam.schedule.kinds.base import Stage, check, check_choice
 from maqam.schedule.pool import Cells, Pool
-from maqam.tasks import TASKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +81,16 @@ class Tpc:
                     hint=f"the pool holds {', '.join(present)}",
                 )
             return self.groups
-        strange = [name for name in present if name not in TASKS]
+        strange = [name for name in present if name not in pool.levels]
         if strange:
             raise ScheduleError(
                 f"no stage is known for task {' or '.join(map(repr, strange))}",
                 where="schedule.groups",
                 hint="name the tasks of every stage: groups: [[asr], [did, ser]]",
             )
-        levels = sorted({TASKS[name].level for name in present})
+        levels = sorted({pool.levels[name] for name in present})
         return tuple(
-            tuple(name for name in present if TASKS[name].level == level) for level in levels
+            tuple(name for name in present if pool.levels[name] == level) for level in levels
         )
 
     def _borders(self, num_groups: int) -> np.ndarray:

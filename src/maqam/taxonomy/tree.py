@@ -5,6 +5,7 @@ The same three letters mean a city in one scheme and a country in another (`ALG`
 label is looked up without its scheme.
 """
 
+import difflib
 import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +13,8 @@ from importlib import resources
 
 from pydantic import BaseModel, ConfigDict
 
-from maqam.corpora.cards.yaml_files import parsed
 from maqam.errors import ConfigError, ManifestError
+from maqam.yaml_files import parsed
 
 TAXONOMIES: Mapping[str, str] = {"dialect": "dialects.yaml", "emotion": "emotions.yaml"}
 
@@ -202,3 +203,28 @@ def read_taxonomy(name: str) -> Taxonomy:
         )
     file = resources.files(__package__) / TAXONOMIES[name]
     return parsed(file.read_text(encoding="utf-8"), Taxonomy, where=TAXONOMIES[name])
+
+
+def label_set(name: str) -> tuple[str, ...]:
+    """Return the labels of a label set that name a dialect or an emotion, in the set's own words.
+
+    Args:
+        name: The label set, such as "adi17".
+
+    Raises:
+        ValueError: If there is no such label set.
+
+    Examples:
+        >>> label_set("adi5"), len(label_set("adi17"))
+        (('MSA', 'EGY', 'LAV', 'GLF', 'NOR'), 17)
+    """
+    schemes = {
+        scheme: labels
+        for taxonomy in TAXONOMIES
+        for scheme, labels in read_taxonomy(taxonomy).schemes.items()
+    }
+    if name not in schemes:
+        near = difflib.get_close_matches(name, schemes, n=1)
+        meant = f"did you mean {near[0]!r}?" if near else f"use {', '.join(schemes)}"
+        raise ValueError(f"no label set {name!r}; {meant}")
+    return tuple(label for label, code in schemes[name].items() if code is not None)

@@ -2,10 +2,10 @@ import re
 
 import pytest
 
-from maqam.corpora.cards.taxonomy import TAXONOMIES, read_taxonomy
-from maqam.corpora.cards.yaml_files import parsed
 from maqam.errors import ConfigError, ManifestError
 from maqam.tasks import TASKS
+from maqam.taxonomy.tree import TAXONOMIES, read_taxonomy
+from maqam.yaml_files import parsed
 
 
 @pytest.mark.parametrize("name", TAXONOMIES)

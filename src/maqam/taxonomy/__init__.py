@@ -1,0 +1,1 @@
+"""Shared names of dialects and emotions, and the label sets of corpora."""
