@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check base format clean
+.PHONY: demo test check base docs format clean
 
 demo: $(INSTALLED)
 	$(BIN)/maqam demo
@@ -16,6 +16,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python -m sphinx --fail-on-warning --quiet docs site
 
 base:
 	$(PYTHON) -m venv $(VENV)-base
@@ -34,4 +38,4 @@ $(INSTALLED): pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-base
+	rm -rf $(VENV) $(VENV)-base site

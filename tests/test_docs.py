@@ -20,6 +20,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 STUDY = ROOT / "recipes" / "pocket-schedules.yaml"
 MIXTURES = ROOT / "recipes" / "pocket-mixtures.yaml"
+SCHEDULES = [path for path in RECIPES if not path.name.startswith(("pocket-", "qwen-"))]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -29,8 +30,22 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
             assert (document.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_path_of_the_source_that_a_document_names_is_there(document: Path) -> None:
+    for name in re.findall(r"`((?:src|tests|benchmarks)/[\w./-]+)`", document.read_text("utf-8")):
+        assert (ROOT / name).exists(), name
+
+
+EXTENSIONS = sorted(f"extend/{path.name}" for path in (ROOT / "docs" / "extend").glob("*.md"))
+
+
+@pytest.mark.parametrize("name", EXTENSIONS)
+def test_a_page_about_adding_something_is_short(name: str) -> None:
+    assert len((ROOT / "docs" / name).read_text(encoding="utf-8").splitlines()) <= 60
+
+
 @pytest.mark.parametrize(
-    "name", ["data.md", "evaluation.md", "import.md", "library.md", "schedules.md"]
+    "name", ["data.md", "evaluation.md", "import.md", "library.md", "schedules.md", *EXTENSIONS]
 )
 def test_the_python_of_a_document_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -74,7 +89,7 @@ def test_every_setting_of_a_recipe_is_documented() -> None:
 
 
 def test_the_four_recipes_differ_in_name_and_schedule_only() -> None:
-    recipes = [load_recipe(path) for path in RECIPES if path not in (STUDY, MIXTURES)]
+    recipes = [load_recipe(path) for path in SCHEDULES]
     alike = [recipe.model_dump(exclude={"name", "schedule"}) for recipe in recipes]
     assert len(recipes) == 4
     assert all(one == alike[0] for one in alike)

@@ -62,7 +62,7 @@ def test_all_is_every_extra_of_a_user():
     (whole,) = OPTIONAL["all"]
     names = set(whole.removeprefix("maqam[").removesuffix("]").split(","))
     assert names == set(extras.EXTRA_OF.values())
-    assert names == set(OPTIONAL) - {"all", "dev", "bench"}
+    assert names == set(OPTIONAL) - {"all", "dev", "docs", "bench"}
 
 
 def test_the_base_has_at_most_eight_dependencies():

@@ -56,7 +56,7 @@ def interval(
 
     Args:
         sums: (num_blocks, ...) block sums.
-        statistic: From summed statistics [..., *] to values [...].
+        statistic: From summed statistics [..., num_sums] to values [...].
         num_resamples: Resamples drawn.
         rng: Source of randomness.
     """
@@ -118,7 +118,7 @@ def two_level(
         first: (num_seeds, num_blocks, ...) block sums of the method that is subtracted, on the
             same seeds and blocks; None for the mean of `second` alone.
         second: The same of the method in question.
-        statistic: From summed statistics [..., *] to values [...].
+        statistic: From summed statistics [..., num_sums] to values [...].
         num_resamples: Resamples drawn.
         rng: Source of randomness.
     """
