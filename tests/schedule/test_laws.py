@@ -209,7 +209,8 @@ def test_processes_partition_every_batch(lengths, world_size: int, num_micro_bat
     split = micro_batches(np.array(lengths), num_micro_batches, world_size)
     parts = [part for mine in split for part in mine]
     assert sorted(np.concatenate(parts).tolist()) == list(range(len(lengths)))
-    assert np.ptp([len(part) for part in parts]) <= 1
+    assert np.ptp([len(mine) for mine in split]) == 0
+    assert all(np.ptp([len(part) for part in turn]) <= 1 for turn in zip(*split, strict=True))
 
 
 @CASES

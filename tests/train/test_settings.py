@@ -15,6 +15,9 @@ from maqam.train.settings import Objective, TrainSettings
         ({"warmup": 0.6, "decay": 0.6}, "sum to more than 1"),
         ({"phase": "tune", "llm": "full"}, 'phase "tune" trains adapters only: llm "full"'),
         ({"phase": "tune", "llm": "off"}, 'phase "tune" trains adapters only: llm "off"'),
+        ({"extensions": (5, 0)}, r"extensions must be at least 1 each, got \[5, 0\]"),
+        ({"micro_tokens": 0}, "micro_tokens must be at least 1 or null, got 0"),
+        ({"phase": "align", "adapter_from": "a"}, 'adapter_from is for "tune"'),
         ({"workers": -1}, "workers must be at least 0"),
         ({"phase": "tune", "workers": 2}, 'workers is for "align"'),
     ],
@@ -54,3 +57,11 @@ def test_the_learning_rate_is_flat_between_warmup_and_decay():
 def test_without_warmup_and_decay_the_learning_rate_never_changes():
     settings = TrainSettings(num_steps=3, warmup=0.0, decay=0.0)
     assert [settings.rate(step) for step in range(4)] == [1.0] * 4
+
+
+def test_an_extension_rises_to_the_peak_and_falls_again():
+    settings = TrainSettings(num_steps=4, extensions=(4, 2), warmup=0.25, decay=0.5)
+    once = [settings.rate(step) for step in range(4)]
+    assert once == [1.0, 1.0, 1.0, 0.5]
+    assert [settings.rate(step) for step in range(4, 8)] == once
+    assert settings.total_steps == 10

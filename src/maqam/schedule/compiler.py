@@ -11,7 +11,7 @@ from maqam.schedule.dealing.by_rows import QuotaDealer, deal_by_draw
 from maqam.schedule.dealing.deck import draw
 from maqam.schedule.dealing.picking import pick
 from maqam.schedule.dealing.settings import DealSettings
-from maqam.schedule.flow import Flow
+from maqam.schedule.flow import Flow, held
 from maqam.schedule.kinds.base import Schedule, Stage
 from maqam.schedule.kinds.mixtures import Mixture
 from maqam.schedule.plan import Plan, Shares
@@ -53,16 +53,7 @@ def make_plan(
     """
     if steps < 1 or batch_size < 1:
         raise ValueError(f"steps and batch_size must be at least 1, got {steps} and {batch_size}")
-    deal = deal or DealSettings()
-    _check_size(pool, batch_size, deal.unit)
-    flow = schedule.flow(pool, float(steps) * batch_size)
-    budget = Budget(steps, batch_size, seed, deal)
-    with ThreadPoolExecutor(1) as beside:  # hashing a large pool needs no lock of Python's
-        hashed = beside.submit(lambda: pool.fingerprint)
-        cells = pool.cells(flow.axes, deal.unit)
-        dealt = _deal(schedule, flow, pool, cells, budget)
-        hashed.result()
-    return assemble(schedule, pool, flow.axes, dealt, budget)
+    return plan_for(schedule, pool, Budget(steps, batch_size, seed, deal or DealSettings()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +65,41 @@ class Budget:
         batch_size: What a batch holds, in the unit of the deal.
         seed: Seed of the lottery.
         deal: How shares become utterances.
+        extra_steps: Steps beyond those that the schedule is stretched over, in which it stays as
+            it is in the last of them.
     """
 
     steps: int
     batch_size: int
     seed: int
     deal: DealSettings = field(default_factory=DealSettings)
+    extra_steps: int = 0
+
+
+def plan_for(schedule: Schedule, pool: Pool, budget: Budget) -> Plan:
+    """Compile a schedule for a budget, as `make_plan` does; steps may go on beyond its end.
+
+    The steps before are those of a plan without extra ones, and the decks go on where they were.
+
+    Args:
+        schedule: The rule.
+        pool: The utterances it deals from.
+        budget: What is asked for.
+
+    Raises:
+        ScheduleError: As `make_plan`.
+    """
+    deal, total = budget.deal, budget.steps + budget.extra_steps
+    _check_size(pool, budget.batch_size, deal.unit)
+    flow = schedule.flow(pool, float(budget.steps) * budget.batch_size)
+    if budget.extra_steps:
+        flow = held(flow, budget.steps, total)
+    with ThreadPoolExecutor(1) as beside:  # hashing a large pool needs no lock of Python's
+        hashed = beside.submit(lambda: pool.fingerprint)
+        cells = pool.cells(flow.axes, deal.unit)
+        dealt = _deal(schedule, flow, pool, cells, budget)
+        hashed.result()
+    return assemble(schedule, pool, flow.axes, dealt, budget)
 
 
 def assemble(
@@ -106,6 +126,8 @@ def assemble(
     different = np.flatnonzero(is_seen)
     own = schedule.stages(pool) if stages is None else stages
     found = [(_first_step(one.start, budget.steps), one) for one in own]
+    if budget.extra_steps:
+        found.append((budget.steps, Stage(1.0, "extension")))
     kept = [(first, stage) for first, stage in found if first < num_steps]
     return Plan(
         rows=_ascending(pool.rows[dealt.positions], dealt.offsets),
@@ -138,7 +160,7 @@ def _deal(
     budget: Budget,
 ) -> DealtRows:
     """Deal a flow in the way that schedule and unit need."""
-    steps, batch_size, seed = budget.steps, budget.batch_size, budget.seed
+    steps, batch_size, seed = budget.steps + budget.extra_steps, budget.batch_size, budget.seed
     deal = budget.deal
     is_drawn = isinstance(schedule, Mixture) and schedule.deal == "draw"
     if deal.unit != "rows" and is_drawn:

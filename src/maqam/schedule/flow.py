@@ -192,6 +192,25 @@ def blend(first: Flow, second: Flow, weight: Callable[[float], float]) -> Flow:
     return Flow(_joined(first.axes, second.axes), rule, key)
 
 
+def held(flow: Flow, steps: int, total: int) -> Flow:
+    """Return a flow that takes its course in the first steps and stays as it was in the last one.
+
+    Args:
+        flow: What takes its course.
+        steps: Steps in which it does.
+        total: Steps that progress is measured by.
+    """
+
+    def course(progress: float) -> float:
+        return min(round(progress * total), steps - 1) / steps
+
+    return Flow(
+        flow.axes,
+        lambda cells, progress: flow.rule(cells, course(progress)),
+        lambda progress: flow.key(course(progress)),
+    )
+
+
 def _remembered(flow: Flow) -> Rule:
     """Give a flow's mass, computed again only when its key changes, as in an anneal it may not."""
     last: list[tuple[Cells, Hashable, np.ndarray]] = []

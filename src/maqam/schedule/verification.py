@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from maqam.errors import ScheduleError, first_few
-from maqam.schedule.compiler import make_plan
+from maqam.schedule.compiler import Budget, plan_for
 from maqam.schedule.dealing.settings import DealSettings, Pick
 from maqam.schedule.plan import Plan, rows_checksum
 from maqam.schedule.pool import Pool
@@ -27,13 +27,14 @@ class PlanFinding:
     where: str = ""
 
 
-def verify_plan(plan: Plan, pool: Pool, *, steps: int) -> list[PlanFinding]:
+def verify_plan(plan: Plan, pool: Pool, *, steps: int, extra_steps: int = 0) -> list[PlanFinding]:
     """Hold a plan against its pool: the rows, the laws of dealing, and the schedule dealt again.
 
     Args:
         plan: The plan.
         pool: The pool as it is now.
         steps: Steps the plan was asked for; it may have fewer where the pool ran out.
+        extra_steps: Steps it was extended by.
 
     Returns:
         All that does not hold; nothing where the plan is what its schedule deals.
@@ -44,7 +45,7 @@ def verify_plan(plan: Plan, pool: Pool, *, steps: int) -> list[PlanFinding]:
     if not findings:
         findings += _epochs(plan, pool)
     if not findings:
-        findings += _dealt_again(plan, pool, steps)
+        findings += _dealt_again(plan, pool, steps, extra_steps)
     return findings
 
 
@@ -163,21 +164,21 @@ def _epochs(plan: Plan, pool: Pool) -> list[PlanFinding]:
     return [PlanFinding(problem, _steps(steps.tolist()))]
 
 
-def _dealt_again(plan: Plan, pool: Pool, steps: int) -> list[PlanFinding]:
+def _dealt_again(plan: Plan, pool: Pool, steps: int, extra_steps: int) -> list[PlanFinding]:
     """Compile the schedule once more; a plan that grew with a training cannot be."""
     schedule = schedule_from_table(plan.schedule)
     if hasattr(schedule, "flow_after"):
         return []
     table = dict(plan.deal)
     pick = table.pop("pick", None)
-    again = make_plan(
-        schedule,
-        pool,
+    budget = Budget(
         steps=steps,
         batch_size=plan.batch_size,
         seed=plan.seed,
         deal=DealSettings(**table, pick=Pick(**pick) if pick else None),
+        extra_steps=extra_steps,
     )
+    again = plan_for(schedule, pool, budget)
     if again.fingerprint == plan.fingerprint:
         return []
     common = min(again.num_steps, plan.num_steps)

@@ -164,8 +164,9 @@ def check_plan(plan: PlanLike, manifest: Manifest, settings: TrainSettings) -> N
             where=str(manifest.path),
             hint="the manifest changed: compile the plan again",
         )
-    for name in ("num_steps", "batch_size"):
-        planned, wanted = getattr(plan, name), getattr(settings, name)
+    asked = {"num_steps": settings.total_steps, "batch_size": settings.batch_size}
+    for name, wanted in asked.items():
+        planned = getattr(plan, name)
         if planned != wanted:
             raise ScheduleError(
                 f"the plan has {name} {planned}, the settings {wanted}",

@@ -58,7 +58,9 @@ class TrainSettings:
     Attributes:
         phase: "align" trains encoder and aligner in full, with the LLM as `llm` says; "tune"
             trains adapters on the LLM and nothing else.
-        num_steps: Optimiser steps (the paper's 10,000).
+        num_steps: Optimiser steps (the paper's 10,000), which the schedule is stretched over.
+        extensions: Steps that were added each time the finished run was extended. The schedule
+            stays as it ended; each rises to the learning rate's peak and falls again.
         batch_size: Utterances of a step, over all processes.
         micro_batches: Fewest forward passes a step is split into on each process; more of them
             take less memory and, grouped by length, less padding.
@@ -96,6 +98,7 @@ class TrainSettings:
 
     phase: Literal["align", "tune"] = "tune"
     num_steps: int = 10_000
+    extensions: tuple[int, ...] = ()
     batch_size: int = 64
     micro_batches: int = 4
     micro_tokens: int | None = None
@@ -123,6 +126,8 @@ class TrainSettings:
         self._check(
             ("weight_decay", "warmup", "decay", "workers"), lambda value: value >= 0, "at least 0"
         )
+        if any(steps < 1 for steps in self.extensions):
+            raise ValueError(f"extensions must be at least 1 each, got {list(self.extensions)}")
         if self.micro_tokens is not None and self.micro_tokens < 1:
             raise ValueError(f"micro_tokens must be at least 1 or null, got {self.micro_tokens}")
         if self.batch_size < self.micro_batches:
@@ -161,6 +166,11 @@ class TrainSettings:
         llm = {"lora": ("adapter",), "full": ("llm",), "off": ()}[self.llm]
         return ("encoder", "aligner", *llm)
 
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps with those of every extension."""
+        return self.num_steps + sum(self.extensions)
+
     def rate(self, step: int) -> float:
         """Give the learning rate of a step as a fraction of its peak.
 
@@ -171,10 +181,18 @@ class TrainSettings:
             >>> settings = TrainSettings(num_steps=10, warmup=0.2, decay=0.4)
             >>> [settings.rate(step) for step in range(10)]
             [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
+            >>> extended = TrainSettings(num_steps=2, extensions=(5,), warmup=0.4, decay=0.4)
+            >>> [extended.rate(step) for step in range(7)]
+            [1.0, 1.0, 0.5, 1.0, 1.0, 1.0, 0.5]
         """
-        warmup_steps = round(self.warmup * self.num_steps)
-        decay_steps = round(self.decay * self.num_steps)
+        length = self.num_steps
+        for extension in self.extensions:
+            if step < length:
+                break
+            step, length = step - length, extension
+        warmup_steps = round(self.warmup * length)
+        decay_steps = round(self.decay * length)
         if step < warmup_steps:
             return (step + 1) / warmup_steps
-        left = self.num_steps - step
+        left = length - step
         return max(0.0, left / decay_steps) if left < decay_steps else 1.0

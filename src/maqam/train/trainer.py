@@ -337,6 +337,15 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         }
         save_file(trained, Path(output_dir or self.args.output_dir) / WEIGHTS)
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """Read the optimiser's state; the rate is that of this run, which may go on for longer."""
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None:
+            rates = [base * self._rate(self._first_step) for base in self.lr_scheduler.base_lrs]
+            for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate
+            self.lr_scheduler._last_lr = rates
+
     def _load_from_checkpoint(
         self, resume_from_checkpoint: str, model: nn.Module | None = None
     ) -> None:
@@ -351,7 +360,7 @@ def training_arguments(
     """Give the Trainer's arguments: what the settings say, and everything else out of the way."""
     return TrainingArguments(
         output_dir=str(folder),
-        max_steps=settings.num_steps,
+        max_steps=settings.total_steps,
         learning_rate=settings.learning_rate,
         adam_beta2=settings.beta2,
         weight_decay=settings.weight_decay,
