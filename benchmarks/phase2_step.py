@@ -74,7 +74,7 @@ class PlainCollator:
         self, backbone: Backbone, manifest: Manifest, padding_seconds: int, *, beforehand: bool
     ) -> None:
         self._dialogue = backbone.dialogue
-        self._count = backbone.num_audio_tokens
+        self._count = backbone.dialogue.num_audio_tokens
         self._manifest = manifest
         self._beforehand = beforehand
         self._extract = WhisperFeatureExtractor(feature_size=128, chunk_length=padding_seconds)
@@ -141,7 +141,7 @@ def ours(
     stored: FeatureStore,
     settings: TrainSettings,
 ) -> float:
-    prepared = prepare_rows(backbone, manifest, plan.rows)
+    prepared = prepare_rows(backbone.dialogue, manifest, plan.rows)
     batches = PlanBatches(
         backbone,
         plan,

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from maqam.evaluate.decode import answer_rows
-from maqam.models.qwen_omni.model import collate
+from maqam.models.protocol import collate
 from maqam.score.settings import ScoreSettings
 from maqam.tasks import TASKS
 

@@ -60,7 +60,7 @@ def test_the_size_of_batches_does_not_change_the_store(backbone, manifest, tmp_p
 
 def test_states_have_the_width_the_dialogue_expects_and_need_no_gradient(backbone, manifest):
     (states,) = online_states(backbone, manifest)([0])
-    assert states.shape == (backbone.num_audio_tokens(120), backbone.audio_dim)
+    assert states.shape == (backbone.dialogue.num_audio_tokens(120), backbone.audio_dim)
     assert states.dtype == torch.float32
     assert not states.requires_grad
 

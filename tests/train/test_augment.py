@@ -42,7 +42,7 @@ def test_without_settings_nothing_changes() -> None:
 def test_a_step_hears_the_same_whenever_it_is_asked_for(tmp_path) -> None:
     manifest, backbone = make_manifest(tmp_path), make_backbone()
     plan = make_plan(np.arange(24), num_steps=2, batch_size=8)
-    prepared = prepare_rows(backbone, manifest, plan.rows)
+    prepared = prepare_rows(backbone.dialogue, manifest, plan.rows)
 
     def heard(order: list[int], seed: int = 0) -> dict[int, list[np.ndarray]]:
         batches = PlanBatches(

@@ -12,7 +12,7 @@ from .corpus import make_plan
 
 def make_batches(backbone, manifest, audio=None):
     plan = make_plan(np.arange(24), num_steps=3, batch_size=8)
-    prepared = prepare_rows(backbone, manifest, plan.rows)
+    prepared = prepare_rows(backbone.dialogue, manifest, plan.rows)
     audio = audio or LogMels(backbone, manifest, prepared.rows)
     return PlanBatches(backbone, plan, prepared, Objective(), audio, num_micro_batches=2)
 

@@ -33,7 +33,7 @@ def test_equal_neighbours_need_one_more_audio_token():
 
 
 def test_only_spoken_rows_of_speech_recognition_are_spelled(backbone, manifest):
-    prepared = prepare_rows(backbone, manifest, np.arange(4))
+    prepared = prepare_rows(backbone.dialogue, manifest, np.arange(4))
     tasks = manifest.column("task")[:4].tolist()
     assert tasks == ["asr", "did", "tsum", "asr"]
     assert (spell(prepared).lengths > 0).tolist() == [True, False, False, True]
@@ -42,7 +42,7 @@ def test_only_spoken_rows_of_speech_recognition_are_spelled(backbone, manifest):
 
 
 def test_letters_are_the_tokens_of_the_transcript(backbone, manifest):
-    transcripts = spell(prepare_rows(backbone, manifest, np.arange(4)))
+    transcripts = spell(prepare_rows(backbone.dialogue, manifest, np.arange(4)))
     letters = transcripts.targets(np.array([3]), 1).letters
     tokenizer = backbone.dialogue.tokenizer
     text = tokenizer.decode(transcripts.alphabet[letters - 1].tolist(), skip_special_tokens=False)

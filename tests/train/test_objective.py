@@ -42,7 +42,7 @@ def test_by_task_each_task_present_weighs_the_same():
 
 def make_batches(backbone, manifest, objective, *, encodes, num_micro_batches=1):
     plan = make_plan(np.arange(manifest.num_utterances), num_steps=1, batch_size=12)
-    prepared = prepare_rows(backbone, manifest, plan.rows)
+    prepared = prepare_rows(backbone.dialogue, manifest, plan.rows)
     log_mels = LogMels(backbone, manifest, prepared.rows)
     transcripts = spell(prepared) if objective.ctc_weight else None
     return PlanBatches(

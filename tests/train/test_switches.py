@@ -29,7 +29,7 @@ def followed(corpus, folder: Path, switches: dict[int, Switch]) -> list[tuple[fl
     backbone = make_backbone()
     plan = make_plan(np.arange(8), num_steps=STEPS, batch_size=4)
     plan.switches = switches
-    prepared = prepare_rows(backbone, corpus, plan.rows)
+    prepared = prepare_rows(backbone.dialogue, corpus, plan.rows)
     log_mels = LogMels(backbone, corpus, prepared.rows)
     batches = PlanBatches(backbone, plan, prepared, Objective(), OnlineStates(backbone, log_mels))
     settings = TrainSettings(

@@ -36,7 +36,7 @@ def make_trainer(manifest, folder, *, num_micro_batches=1, num_steps=1, objectiv
     backbone = make_backbone()
     train_only(backbone, ("llm",))
     plan = make_plan(np.arange(24), num_steps=num_steps, batch_size=8)
-    prepared = prepare_rows(backbone, manifest, plan.rows)
+    prepared = prepare_rows(backbone.dialogue, manifest, plan.rows)
     audio = OnlineStates(backbone, LogMels(backbone, manifest, prepared.rows))
     batches = PlanBatches(
         backbone,

@@ -7,8 +7,8 @@ import numpy as np
 from torch import Tensor
 
 from maqam.data.manifest import Manifest
-from maqam.models.qwen_omni.dialogue import Encoded
-from maqam.models.qwen_omni.model import AudioStates, Backbone
+from maqam.models.dialogue import Encoded
+from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.progress import Progress
 from maqam.score.settings import ScoreSettings
 from maqam.tasks import TASKS
@@ -32,7 +32,7 @@ class Answer:
 
 
 def answer_rows(
-    backbone: Backbone,
+    backbone: AudioLLM,
     manifest: Manifest,
     rows: np.ndarray,
     *,
@@ -74,7 +74,7 @@ def answer_rows(
 
 
 def _answer(
-    backbone: Backbone,
+    backbone: AudioLLM,
     task: str,
     prompts: Sequence[Encoded],
     states: Sequence[Tensor],

@@ -12,7 +12,7 @@ import numpy as np
 
 from maqam.data.manifest import Manifest
 from maqam.evaluate.decode import Answer, answer_rows
-from maqam.models.qwen_omni.model import AudioStates, Backbone
+from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.progress import Progress
 from maqam.score.settings import ScoreSettings
 
@@ -56,7 +56,7 @@ class BatchCheck:
 
 
 def check_batches(
-    backbone: Backbone,
+    backbone: AudioLLM,
     manifest: Manifest,
     rows: np.ndarray,
     *,

@@ -10,7 +10,7 @@ from maqam.data.manifest import Manifest
 from maqam.errors import RunError
 from maqam.evaluate.decode import Answer, answer_rows
 from maqam.evaluate.hypotheses import SCORES, Origin, score, write_hypotheses
-from maqam.models.qwen_omni.model import AudioStates, Backbone
+from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.progress import Progress
 from maqam.score.settings import ScoreSettings
 from maqam.tasks import TASKS
@@ -35,7 +35,7 @@ class Evaluation:
 
 
 def evaluate_rows(
-    backbone: Backbone,
+    backbone: AudioLLM,
     manifest: Manifest,
     rows: np.ndarray,
     folder: Path,

@@ -24,8 +24,7 @@ from maqam.features.pooling import mean_over_frames
 from maqam.features.settings import FeatureSettings
 from maqam.features.store import DONE, FeatureStore, StoreWriter
 from maqam.models.audio_states import RowAudio, encode_rows
-from maqam.models.log_mel import num_frames
-from maqam.models.qwen_omni.model import Backbone
+from maqam.models.protocol import AudioLLM
 from maqam.progress import Progress
 
 _DECODERS = 4  # threads that read audio while the encoder runs
@@ -71,7 +70,7 @@ def audio_fingerprint(audio: RowAudio, rows: np.ndarray) -> str:
 
 
 def store_inputs(
-    backbone: Backbone, manifest: Manifest, rows: np.ndarray, settings: FeatureSettings
+    backbone: AudioLLM, manifest: Manifest, rows: np.ndarray, settings: FeatureSettings
 ) -> dict[str, str]:
     """Name everything the numbers of a store depend on.
 
@@ -95,7 +94,7 @@ def store_inputs(
 
 
 def fill_store(
-    backbone: Backbone,
+    backbone: AudioLLM,
     manifest: Manifest,
     rows: np.ndarray,
     folder: Path,
@@ -185,10 +184,9 @@ def _read_ahead(
         pool.shutdown(cancel_futures=True)
 
 
-def _check_room(backbone: Backbone, seconds: np.ndarray, folder: Path, num_bytes: int) -> None:
+def _check_room(backbone: AudioLLM, seconds: np.ndarray, folder: Path, num_bytes: int) -> None:
     """Refuse to begin what the disk cannot hold."""
-    frames = [num_frames(round(one * backbone.sample_rate)) for one in seconds[seconds > 0]]
-    tokens = sum(backbone.num_audio_tokens(count) for count in frames)
+    tokens = sum(backbone.dialogue.num_audio_tokens_of(float(one)) for one in seconds)
     needed = tokens * backbone.audio_dim * num_bytes + len(seconds) * backbone.audio_dim * 4
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -199,7 +197,7 @@ def _check_room(backbone: Backbone, seconds: np.ndarray, folder: Path, num_bytes
         )
 
 
-def _encoder_fingerprint(backbone: Backbone) -> str:
+def _encoder_fingerprint(backbone: AudioLLM) -> str:
     """Hash the parameters that aligner outputs depend on, and their number format."""
     parts = backbone.parts()
     counted = {*parts["encoder"], *parts["aligner"]}

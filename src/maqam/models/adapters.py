@@ -25,13 +25,13 @@ from torch import nn
 from transformers import Qwen2TokenizerFast
 
 from maqam.errors import ModelError
+from maqam.models.protocol import AudioLLM
 from maqam.models.quiet import no_foreign_bars
 from maqam.models.qwen_omni.dialogue import PADDING, TURN_END
-from maqam.models.qwen_omni.model import Backbone
 
 
 def add_adapter(
-    backbone: Backbone, *, rank: int, alpha: int, dropout: float = 0.0, seed: int
+    backbone: AudioLLM, *, rank: int, alpha: int, dropout: float = 0.0, seed: int
 ) -> PeftModel:
     """Put untrained LoRA layers on the LLM of a backbone, in place.
 
@@ -60,7 +60,7 @@ def add_adapter(
         return get_peft_model(backbone.model, config)
 
 
-def load_adapter(backbone: Backbone, folder: Path) -> PeftModel:
+def load_adapter(backbone: AudioLLM, folder: Path) -> PeftModel:
     """Put a saved adapter on the LLM of a backbone, in place and frozen.
 
     Raises:
@@ -122,14 +122,14 @@ def begin_from(adapter: PeftModel, folder: Path) -> None:
     set_peft_model_state_dict(adapter, weights)
 
 
-def remove_adapter(backbone: Backbone) -> None:
+def remove_adapter(backbone: AudioLLM) -> None:
     """Take the adapters off a backbone, which is then as it was before they were added."""
     for parent, name, layer in list(_adapted(backbone)):
         setattr(parent, name, layer.get_base_layer())
     _forget(backbone)
 
 
-def merge_adapter(backbone: Backbone) -> None:
+def merge_adapter(backbone: AudioLLM) -> None:
     """Add the adapters to the LLM's own weights and take them off."""
     for parent, name, layer in list(_adapted(backbone)):
         layer.merge()
@@ -142,7 +142,7 @@ def save_adapter(adapter: PeftModel, folder: Path) -> None:
     adapter.save_pretrained(str(folder), save_embedding_layers=False)
 
 
-def save_weights(backbone: Backbone, folder: Path) -> None:
+def save_weights(backbone: AudioLLM, folder: Path) -> None:
     """Write a backbone without adapters as a plain Hugging Face checkpoint.
 
     Args:
@@ -171,7 +171,7 @@ def target_pattern(names: Iterable[str]) -> str:
     return "|".join(sorted(patterns))
 
 
-def _adapted(backbone: Backbone) -> Iterator[tuple[nn.Module, str, BaseTunerLayer]]:
+def _adapted(backbone: AudioLLM) -> Iterator[tuple[nn.Module, str, BaseTunerLayer]]:
     """Give each adapted layer with its parent and its name there."""
     for parent in backbone.model.modules():
         if isinstance(parent, BaseTunerLayer):
@@ -181,7 +181,7 @@ def _adapted(backbone: Backbone) -> Iterator[tuple[nn.Module, str, BaseTunerLaye
                 yield parent, name, child
 
 
-def _refuse_adapters(backbone: Backbone) -> None:
+def _refuse_adapters(backbone: AudioLLM) -> None:
     if next(_adapted(backbone), None) is not None:
         raise ModelError(
             "the LLM has an adapter already",
@@ -190,7 +190,7 @@ def _refuse_adapters(backbone: Backbone) -> None:
         )
 
 
-def _forget(backbone: Backbone) -> None:
+def _forget(backbone: AudioLLM) -> None:
     """Remove the traces PEFT leaves on the model, which change how it is saved."""
     for name in ("peft_config", "_hf_peft_config_loaded", "active_adapter"):
         backbone.model.__dict__.pop(name, None)

@@ -10,7 +10,7 @@ from maqam.data.audio import read_audio
 from maqam.data.manifest import Manifest
 from maqam.errors import AudioError, first_few
 from maqam.models.log_mel import log_mel
-from maqam.models.qwen_omni.model import Backbone
+from maqam.models.protocol import AudioLLM
 
 
 class RowAudio:
@@ -21,9 +21,9 @@ class RowAudio:
         manifest: Where the audio is named.
     """
 
-    def __init__(self, backbone: Backbone, manifest: Manifest) -> None:
+    def __init__(self, backbone: AudioLLM, manifest: Manifest) -> None:
         self.manifest = manifest
-        self.sample_rate, self.num_mel_bins = backbone.sample_rate, backbone.num_mel_bins
+        self.sample_rate, self.num_mel_bins = backbone.dialogue.sample_rate, backbone.num_mel_bins
         self.start = np.asarray(manifest.column("start"), dtype=np.float64)
         self.seconds = np.asarray(manifest.column("seconds"), dtype=np.float64)
 
@@ -53,7 +53,7 @@ class OnlineStates:
     """
 
     def __init__(
-        self, backbone: Backbone, log_mels: Callable[[Sequence[int]], list[np.ndarray]]
+        self, backbone: AudioLLM, log_mels: Callable[[Sequence[int]], list[np.ndarray]]
     ) -> None:
         self._backbone, self._log_mels = backbone, log_mels
 
@@ -66,14 +66,14 @@ class OnlineStates:
         return encode_rows(self._backbone, self._log_mels(rows), rows)
 
 
-def online_states(backbone: Backbone, manifest: Manifest) -> OnlineStates:
+def online_states(backbone: AudioLLM, manifest: Manifest) -> OnlineStates:
     """Give the aligner outputs of a manifest's rows without storing them."""
     audio = RowAudio(backbone, manifest)
     return OnlineStates(backbone, lambda rows: [audio(int(row)) for row in rows])
 
 
 def encode_rows(
-    backbone: Backbone, log_mels: Sequence[np.ndarray], rows: Iterable[int]
+    backbone: AudioLLM, log_mels: Sequence[np.ndarray], rows: Iterable[int]
 ) -> list[Tensor]:
     """Give the aligner outputs [T_i, D] of log-mels, float32 on the CPU.
 
@@ -88,7 +88,7 @@ def encode_rows(
     too_short = [
         int(row)
         for row, frames in zip(rows, log_mels, strict=True)
-        if len(frames) and backbone.num_audio_tokens(len(frames)) < 1
+        if len(frames) and backbone.dialogue.num_audio_tokens(len(frames)) < 1
     ]
     if too_short:
         raise AudioError(

@@ -8,7 +8,8 @@ from collections.abc import Collection
 from typing import TypedDict
 
 from maqam.errors import ModelError, first_few
-from maqam.models.qwen_omni.model import PARTS, Backbone, part_of
+from maqam.models.protocol import PARTS, AudioLLM
+from maqam.models.qwen_omni.model import part_of
 
 ADAPTER = "adapter"
 _LORA = ".lora_"
@@ -36,7 +37,7 @@ def trained_part_of(parameter_name: str) -> str:
     return part_of(parameter_name) or "vision"
 
 
-def train_only(backbone: Backbone, parts: Collection[str]) -> None:
+def train_only(backbone: AudioLLM, parts: Collection[str]) -> None:
     """Let the named parts train and freeze all others.
 
     Args:
@@ -51,7 +52,7 @@ def train_only(backbone: Backbone, parts: Collection[str]) -> None:
     check_trainable(backbone, parts)
 
 
-def check_trainable(backbone: Backbone, parts: Collection[str]) -> None:
+def check_trainable(backbone: AudioLLM, parts: Collection[str]) -> None:
     """Compare what trains with what should train.
 
     Raises:
@@ -90,7 +91,7 @@ def check_trainable(backbone: Backbone, parts: Collection[str]) -> None:
         )
 
 
-def parameter_table(backbone: Backbone) -> list[PartParameters]:
+def parameter_table(backbone: AudioLLM) -> list[PartParameters]:
     """Count the parameters of each part, shared ones once."""
     counts = {part: [0, 0] for part in (*PARTS, ADAPTER)}
     for name, parameter in backbone.model.named_parameters():

@@ -23,9 +23,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from maqam.errors import RunError
+from maqam.models.protocol import AudioLLM, Batch, collate
 from maqam.models.qwen_omni.attention import single_precision_attention
 from maqam.models.qwen_omni.last_layer import last_layer_at
-from maqam.models.qwen_omni.model import Backbone, Batch, collate
 from maqam.progress import Progress
 from maqam.seeding import derive, generator
 from maqam.train.checkpoints import weights_folder
@@ -67,7 +67,7 @@ class Copying:
 
 
 def learn_to_copy(
-    backbone: Backbone,
+    backbone: AudioLLM,
     dialogues: Sequence[Sequence[Mapping[str, str]]],
     folder: Path,
     settings: Copying,
@@ -121,7 +121,7 @@ def learn_to_copy(
 
 
 def _identity(
-    backbone: Backbone,
+    backbone: AudioLLM,
     dialogues: Sequence[Sequence[Mapping[str, str]]],
     settings: Copying,
     seed: int,
@@ -152,7 +152,7 @@ def _kept(path: Path, identity: str, device: torch.device) -> dict[str, Tensor]:
 class _Speller:
     def __init__(
         self,
-        backbone: Backbone,
+        backbone: AudioLLM,
         dialogues: Sequence[Sequence[Mapping[str, str]]],
         settings: Copying,
     ) -> None:
@@ -188,7 +188,7 @@ class _Speller:
         return collate(encoded, states, self._backbone.dialogue.padding_id)
 
 
-def _loss(backbone: Backbone, batch: Batch) -> Tensor:
+def _loss(backbone: AudioLLM, batch: Batch) -> Tensor:
     """Give the mean next-token loss over the transcripts, computed in bfloat16."""
     positions, targets, _ = supervise(batch)
     device = backbone.device

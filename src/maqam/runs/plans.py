@@ -8,7 +8,7 @@ import numpy as np
 from maqam.data.manifest import Manifest
 from maqam.errors import RunError, ScheduleError
 from maqam.files import read_records, write_text, writing
-from maqam.models.qwen_omni.loading import load_backbone
+from maqam.models.qwen_omni.tokenizer import load_dialogue
 from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml, load_recipe
 from maqam.runs.folders import RECIPE_FILE, keep_tasks, plan_folder, recipe_of_plan
@@ -124,7 +124,7 @@ def _target_tokens(recipe: Recipe, prepared: Prepared) -> dict[str, float]:
         pool.rows[np.flatnonzero(pool.columns["task"] == code)[:_SAMPLED]]
         for code in range(len(pool.names["task"]))
     ]
-    found = prepare_rows(load_backbone(recipe.model), prepared.manifest, np.concatenate(sample))
+    found = prepare_rows(load_dialogue(recipe.model), prepared.manifest, np.concatenate(sample))
     return {
         task: float(found.num_target_tokens[found.positions(rows)].mean())
         for task, rows in zip(pool.names["task"], sample, strict=True)

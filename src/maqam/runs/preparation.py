@@ -16,6 +16,7 @@ from maqam.features.quality import agreements
 from maqam.features.reduction import fit_projection
 from maqam.features.store import FeatureStore, fingerprint_of
 from maqam.models.qwen_omni.loading import load_backbone
+from maqam.models.qwen_omni.tokenizer import load_dialogue
 from maqam.progress import Bars
 from maqam.recipe import Recipe
 from maqam.schedule import Pool, schedule_as_table
@@ -122,7 +123,7 @@ def _tokens(recipe: Recipe, manifest: Manifest, rows: np.ndarray) -> dict[str, n
     """Count the tokens of rows, audio included, where the recipe deals or orders by them."""
     if recipe.deal.unit != "tokens" and not _mentions(schedule_as_table(recipe.schedule), "tokens"):
         return {}
-    prepared = prepare_rows(load_backbone(recipe.model), manifest, rows)
+    prepared = prepare_rows(load_dialogue(recipe.model), manifest, rows)
     return {"tokens": prepared.num_tokens[prepared.positions(rows)]}
 
 

@@ -17,8 +17,8 @@ from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.files import read_json, write_text
 from maqam.models.adapters import load_adapter
 from maqam.models.audio_states import online_states
+from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.models.qwen_omni.loading import load_backbone
-from maqam.models.qwen_omni.model import AudioStates, Backbone
 from maqam.models.settings import ModelSettings
 from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml
@@ -134,7 +134,7 @@ class _Run:
 
     recipe: Recipe
     manifest: Manifest
-    backbone: Backbone
+    backbone: AudioLLM
     states: AudioStates
 
 
@@ -168,7 +168,7 @@ def is_scored(recipe: Recipe, split: str = "test") -> bool:
     return (recipe.folder / "eval" / split / SCORES).is_file()
 
 
-def _trained(recipe: Recipe, folder: Path) -> Backbone:
+def _trained(recipe: Recipe, folder: Path) -> AudioLLM:
     if recipe.train.phase == "align":
         path = str(folder / "weights")
         return load_backbone(ModelSettings(recipe.model.kind, path, recipe.model.dtype))

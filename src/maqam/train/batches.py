@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from maqam.models.qwen_omni.model import AudioStates, Backbone, collate
+from maqam.models.protocol import AudioLLM, AudioStates, collate
 from maqam.schedule.plan import StepRows
 from maqam.schedule.ranks import micro_batches
 from maqam.seeding import generator
@@ -75,7 +75,7 @@ class PlanBatches(Dataset[LoadedStep]):
         world_size: Number of processes.
     """
 
-    backbone: Backbone
+    backbone: AudioLLM
     plan: StepRows
     prepared: PreparedRows
     objective: Objective
@@ -154,7 +154,8 @@ class PlanBatches(Dataset[LoadedStep]):
             widths = [len(one) for one in states]
         else:
             widths = [
-                self.backbone.num_audio_tokens(len(one)) if len(one) else 0 for one in log_mels
+                self.backbone.dialogue.num_audio_tokens(len(one)) if len(one) else 0
+                for one in log_mels
             ]
         audio_id = self.backbone.dialogue.audio_id
         encoded = [
@@ -162,7 +163,7 @@ class PlanBatches(Dataset[LoadedStep]):
             for position, width in zip(positions, widths, strict=True)
         ]
         for row, one in zip(rows, encoded, strict=True):
-            check_width(self.backbone, one, name=f"manifest row {row}")
+            check_width(self.backbone.dialogue, one, name=f"manifest row {row}")
         batch = collate(encoded, states, self.backbone.dialogue.padding_id)
         supervised, targets, owners = supervise(batch)
         return MicroBatch(

@@ -8,7 +8,7 @@ import numpy as np
 from maqam.data.manifest import Manifest
 from maqam.errors import AudioError, first_few
 from maqam.models.audio_states import RowAudio
-from maqam.models.qwen_omni.model import Backbone
+from maqam.models.protocol import AudioLLM
 
 CACHE_BYTES = 2 << 30
 
@@ -27,9 +27,9 @@ class LogMels:
         AudioError: If audio files are missing; the message counts them and names the first.
     """
 
-    def __init__(self, backbone: Backbone, manifest: Manifest, rows: np.ndarray) -> None:
+    def __init__(self, backbone: AudioLLM, manifest: Manifest, rows: np.ndarray) -> None:
         self._audio = RowAudio(backbone, manifest)
-        num_frames = self._audio.seconds[rows].sum() * backbone.frames_per_second
+        num_frames = self._audio.seconds[rows].sum() * backbone.dialogue.frames_per_second
         self._keep = bool(num_frames * backbone.num_mel_bins * 2 <= CACHE_BYTES)
         self._kept: dict[int, np.ndarray] = {}
         self._check_files(rows)

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from maqam.models.protocol import AudioLLM, Batch
 from maqam.models.qwen_omni.last_layer import last_layer_at
-from maqam.models.qwen_omni.model import Backbone, Batch
 from maqam.train.ctc import CtcTargets
 from maqam.train.settings import CtcHead, Objective
 
@@ -117,7 +117,7 @@ class TrainingModel(nn.Module):
 
     def __init__(
         self,
-        backbone: Backbone,
+        backbone: AudioLLM,
         *,
         letters: np.ndarray | None = None,
         ctc_weight: float = 0.0,
@@ -209,7 +209,7 @@ class TrainingModel(nn.Module):
         return (losses * ctc.weights[spoken].to(device)).sum(), by_utterance
 
 
-def spelling_embeddings(backbone: Backbone, letters: np.ndarray) -> Tensor:
+def spelling_embeddings(backbone: AudioLLM, letters: np.ndarray) -> Tensor:
     """Give what letters look like to the LLM in place of aligner outputs.
 
     Args:
@@ -226,7 +226,7 @@ def spelling_embeddings(backbone: Backbone, letters: np.ndarray) -> Tensor:
     return F.rms_norm(chosen, chosen.shape[-1:])
 
 
-def _ctc_head(backbone: Backbone, letters: np.ndarray, kind: CtcHead) -> nn.Linear:
+def _ctc_head(backbone: AudioLLM, letters: np.ndarray, kind: CtcHead) -> nn.Linear:
     """Make a new head, or one that tells letters by their likeness to the LLM's embeddings."""
     # drawn on the processor, so that it is the same whatever computes
     head = nn.Linear(backbone.audio_dim, len(letters) + 1).to(backbone.device)

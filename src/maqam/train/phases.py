@@ -27,7 +27,7 @@ from maqam.models.adapters import (
 )
 from maqam.models.audio_states import OnlineStates
 from maqam.models.freezing import PartParameters, parameter_table, train_only
-from maqam.models.qwen_omni.model import AudioStates, Backbone
+from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.progress import Progress
 from maqam.schedule.plan import PlanLike
 from maqam.seeding import derive
@@ -93,7 +93,7 @@ class PhaseResult:
 
 
 def run_phase(
-    backbone: Backbone,
+    backbone: AudioLLM,
     phase: Phase,
     run_folder: Path,
     *,
@@ -193,7 +193,7 @@ def _check_adaptive(phase: Phase) -> None:
         )
 
 
-def _identity(backbone: Backbone, phase: Phase) -> dict[str, Any]:
+def _identity(backbone: AudioLLM, phase: Phase) -> dict[str, Any]:
     """Give what must not change while a run is resumed."""
     begins_with = phase.settings.adapter_from
     adapter = {"adapter_from": adapter_fingerprint(begins_with)} if begins_with else {}
@@ -253,7 +253,7 @@ def _warn_of_dropout(run_folder: Path, settings: TrainSettings, split: Mapping[s
         )
 
 
-def _make_trainable(backbone: Backbone, phase: Phase) -> PeftModel | None:
+def _make_trainable(backbone: AudioLLM, phase: Phase) -> PeftModel | None:
     """Add the adapter where the phase has one, and freeze what does not train."""
     settings = phase.settings
     adapter = None
@@ -271,10 +271,10 @@ def _make_trainable(backbone: Backbone, phase: Phase) -> PeftModel | None:
     return adapter
 
 
-def _trainer(backbone: Backbone, phase: Phase, run_folder: Path) -> tuple[PlanTrainer, list[str]]:
+def _trainer(backbone: AudioLLM, phase: Phase, run_folder: Path) -> tuple[PlanTrainer, list[str]]:
     """Prepare rows, audio and loss; give the trainer and what the user should know."""
     settings, objective = phase.settings, phase.objective
-    prepared = prepare_rows(backbone, phase.manifest, phase.plan.rows)
+    prepared = prepare_rows(backbone.dialogue, phase.manifest, phase.plan.rows)
     encodes = settings.phase == "align"
     audio: AudioStates | LogMels | None = phase.audio_states
     if encodes or audio is None:
@@ -359,7 +359,7 @@ def _description(
 
 
 def _write_output(
-    backbone: Backbone, adapter: PeftModel | None, output: Path, *, is_first: bool
+    backbone: AudioLLM, adapter: PeftModel | None, output: Path, *, is_first: bool
 ) -> None:
     """Write the adapter, or the whole checkpoint with its adapter merged."""
     if output.name == "weights":
@@ -374,7 +374,7 @@ def _write_output(
 
 
 @contextmanager
-def _taken_off_on_failure(backbone: Backbone) -> Iterator[None]:
+def _taken_off_on_failure(backbone: AudioLLM) -> Iterator[None]:
     """Take the adapter of a run that breaks off from the backbone, so that it can serve again."""
     try:
         yield

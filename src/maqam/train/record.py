@@ -12,7 +12,7 @@ import torch
 
 from maqam.errors import RunError
 from maqam.files import write_json
-from maqam.models.qwen_omni.model import Backbone
+from maqam.models.protocol import AudioLLM
 from maqam.train.settings import FREE
 from maqam.version import own_commit
 
@@ -106,7 +106,7 @@ def adapter_fingerprint(folder: str) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def weights_fingerprint(backbone: Backbone) -> str:
+def weights_fingerprint(backbone: AudioLLM) -> str:
     """Give a hash of all parameters of a backbone."""
     digest = hashlib.blake2b(digest_size=16)
     for name, parameter in backbone.model.named_parameters():

@@ -14,9 +14,7 @@ import numpy as np
 
 from maqam.data.manifest import Manifest
 from maqam.errors import ModelError
-from maqam.models.log_mel import num_frames
-from maqam.models.qwen_omni.dialogue import Encoded
-from maqam.models.qwen_omni.model import Backbone
+from maqam.models.dialogue import Dialogues, Encoded
 from maqam.progress import Progress
 
 _CHUNK = 4096
@@ -65,12 +63,12 @@ class PreparedRows:
 
 
 def prepare_rows(
-    backbone: Backbone, manifest: Manifest, rows: np.ndarray, progress: Progress | None = None
+    dialogue: Dialogues, manifest: Manifest, rows: np.ndarray, progress: Progress | None = None
 ) -> PreparedRows:
     """Tokenise the dialogues of a plan's rows.
 
     Args:
-        backbone: The model that reads them.
+        dialogue: Dialogue encoder of the model that reads them.
         manifest: Where the rows are.
         rows: Manifest rows, repetitions allowed.
         progress: Called with the rows done and their total.
@@ -87,7 +85,7 @@ def prepare_rows(
         for row in table.take(unique[first : first + _CHUNK]).to_pylist():
             tasks.append(row["task"])
             try:
-                kept.append(_encode(backbone, row))
+                kept.append(_encode(dialogue, row))
             except ModelError as fault:
                 faults.append(str(fault))
         if progress is not None:
@@ -111,20 +109,20 @@ def prepare_rows(
     )
 
 
-def check_width(backbone: Backbone, encoded: Encoded, name: str) -> None:
+def check_width(dialogue: Dialogues, encoded: Encoded, name: str) -> None:
     """Refuse a dialogue whose audio turned out longer or shorter than its row says.
 
     Raises:
         ModelError: If the dialogue exceeds the context, or its audio gives no audio token.
     """
-    if len(encoded.input_ids) > backbone.dialogue.max_tokens:
+    if len(encoded.input_ids) > dialogue.max_tokens:
         raise ModelError(
             f"{len(encoded.input_ids)} tokens ({encoded.num_audio_tokens} of audio) exceed the "
-            f"context of {backbone.dialogue.max_tokens}",
+            f"context of {dialogue.max_tokens}",
             where=name,
             hint="correct the row's `seconds`; nothing is truncated",
         )
-    if not encoded.num_audio_tokens and backbone.dialogue.audio_id in encoded.input_ids:
+    if not encoded.num_audio_tokens and dialogue.audio_id in encoded.input_ids:
         raise ModelError(
             "the row has audio, but no audio tokens came from it",
             where=name,
@@ -132,15 +130,14 @@ def check_width(backbone: Backbone, encoded: Encoded, name: str) -> None:
         )
 
 
-def _encode(backbone: Backbone, row: Mapping[str, Any]) -> Encoded:
+def _encode(dialogue: Dialogues, row: Mapping[str, Any]) -> Encoded:
     """Tokenise one dialogue and check its full width, then keep one placeholder of its audio."""
-    frames = num_frames(round(row["seconds"] * backbone.sample_rate))
-    num_audio_tokens = backbone.num_audio_tokens(frames) if frames else 0
+    num_audio_tokens = dialogue.num_audio_tokens_of(row["seconds"])
     if row["audios"] and num_audio_tokens < 1:
         raise ModelError(f"{row['seconds']} s of audio give no audio token", where=row["id"])
     if len(row["audios"]) > 1:
         raise ModelError(f"{len(row['audios'])} audios in one dialogue", where=row["id"])
-    full = backbone.dialogue.encode(row["messages"], num_audio_tokens, name=row["id"])
-    is_audio = full.input_ids == backbone.dialogue.audio_id
+    full = dialogue.encode(row["messages"], num_audio_tokens, name=row["id"])
+    is_audio = full.input_ids == dialogue.audio_id
     narrow = full.input_ids[~(is_audio & np.roll(is_audio, 1))].astype(np.int32)
     return Encoded(narrow, num_audio_tokens, len(narrow) - full.num_target_tokens)

@@ -2,9 +2,10 @@ import pytest
 import torch
 
 from maqam.models.adapters import add_adapter
+from maqam.models.protocol import collate
 from maqam.models.qwen_omni.last_layer import last_layer_at
-from maqam.models.qwen_omni.model import collate
 from maqam.train.objective import supervise
+from tests.train.corpus import make_backbone
 
 ANSWERS = ("نعم", "مرحبا يا صديقي", "لا")
 
@@ -17,6 +18,11 @@ def make_batch(backbone):
     encoded = [backbone.dialogue.encode(one, 0) for one in messages]
     silent = torch.zeros(0, backbone.audio_dim)
     return collate(encoded, [silent] * len(encoded), backbone.dialogue.padding_id)
+
+
+@pytest.fixture
+def backbone():
+    return make_backbone()
 
 
 @pytest.mark.parametrize("has_adapter", [False, True])

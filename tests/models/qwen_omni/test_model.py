@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from maqam.models.qwen_omni.model import Backbone, collate, part_of
+from maqam.models.protocol import collate
+from maqam.models.qwen_omni.dialogue import DialogueEncoder
+from maqam.models.qwen_omni.model import part_of
 from maqam.models.qwen_omni.pocket import new_pocket
 
 NUM_FRAMES = (100, 257, 399, 310)
@@ -93,7 +95,7 @@ def test_an_answer_does_not_depend_on_what_it_is_decoded_beside(backbone, log_me
 def test_audio_does_not_depend_on_what_it_is_encoded_beside(backbone, log_mels):
     together = backbone.encode_audio(log_mels)
     for one, states in zip(log_mels, together, strict=True):
-        assert len(states) == Backbone.num_audio_tokens(len(one))
+        assert len(states) == DialogueEncoder.num_audio_tokens(len(one))
         assert torch.allclose(backbone.encode_audio([one])[0], states, atol=1e-4)
 
 

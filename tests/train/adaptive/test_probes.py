@@ -30,7 +30,7 @@ def probed(tmp_path_factory: pytest.TempPathFactory):
 
 def loss_of(probed, rows: np.ndarray) -> torch.Tensor:
     manifest, backbone, learner, audio, _ = probed
-    prepared = prepare_rows(backbone, manifest, rows)
+    prepared = prepare_rows(backbone.dialogue, manifest, rows)
     batches = PlanBatches(backbone, FixedPlan(rows[None]), prepared, Objective(), audio)
     learner.eval()
     try:

@@ -5,12 +5,13 @@ a row is known before any model runs and what does not fit is refused, never cut
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from maqam.errors import ModelError
+from maqam.models.dialogue import Encoded
+from maqam.models.log_mel import num_frames
 
 AUDIO_TAG = "<audio>"
 AUDIO_BOS, AUDIO_TOKEN, AUDIO_EOS = "<|audio_bos|>", "<|AUDIO|>", "<|audio_eos|>"
@@ -30,26 +31,6 @@ SPECIAL_TOKENS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """One dialogue as the LLM reads it.
-
-    Attributes:
-        input_ids: (num_tokens,) int64 ids, audio placeholders expanded.
-        num_audio_tokens: How many of them are placeholders for aligner outputs.
-        target_start: Index of the first supervised token; `num_tokens` when there is no target.
-    """
-
-    input_ids: np.ndarray
-    num_audio_tokens: int
-    target_start: int
-
-    @property
-    def num_target_tokens(self) -> int:
-        """Supervised tokens, the end-of-turn token among them."""
-        return len(self.input_ids) - self.target_start
-
-
 class DialogueEncoder:
     """Turns the messages of a manifest row into ids, and ids back into text.
 
@@ -61,11 +42,16 @@ class DialogueEncoder:
         ModelError: If the tokenizer lacks one of the special tokens used here.
     """
 
+    sample_rate = 16_000
+    frames_per_second = 100
+
     def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
         self.tokenizer = tokenizer
         self.max_tokens = max_tokens
-        for token in (TURN_START, AUDIO_BOS, AUDIO_EOS):
-            _id_of(tokenizer, token)
+        tokenizer.encode_special_tokens = True  # what a text holds is text, never a turn's end
+        self._turn_start_id = _id_of(tokenizer, TURN_START)
+        self._audio_bos_id = _id_of(tokenizer, AUDIO_BOS)
+        self._audio_eos_id = _id_of(tokenizer, AUDIO_EOS)
         self.padding_id = _id_of(tokenizer, PADDING)
         self.end_id = _id_of(tokenizer, TURN_END)
         self.audio_id = _id_of(tokenizer, AUDIO_TOKEN)
@@ -78,7 +64,7 @@ class DialogueEncoder:
         with_target: bool = True,
         name: str = "",
     ) -> Encoded:
-        """Give the ids of one dialogue.
+        """Return the ids of one dialogue.
 
         Args:
             messages: Turns of the row, the last one the assistant's target.
@@ -91,15 +77,19 @@ class DialogueEncoder:
             ModelError: If the dialogue is longer than the LLM's context.
         """
         *asked, answer = messages
-        prompt = "".join(
-            f"{TURN_START}{turn['role']}\n{self._with_audio(turn['content'], num_audio_tokens)}"
-            f"{TURN_END}\n"
-            for turn in asked
-        )
-        ids = self._ids(f"{prompt}{TURN_START}assistant\n")
+        audio = [self._audio_bos_id, *[self.audio_id] * num_audio_tokens, self._audio_eos_id]
+        ids: list[int] = []
+        for turn in asked:
+            before, tag, after = f"{turn['role']}\n{turn['content']}".partition(AUDIO_TAG)
+            if tag and num_audio_tokens and self.audio_id not in ids:
+                content = [*self._ids(before), *audio, *self._ids(after)]
+            else:
+                content = self._ids(before + tag + after)
+            ids += [self._turn_start_id, *content, self.end_id, *self._ids("\n")]
+        ids += [self._turn_start_id, *self._ids("assistant\n")]
         target_start = len(ids)
         if with_target:
-            ids = ids + self._ids(f"{answer['content']}{TURN_END}")
+            ids += self.target_ids(answer["content"])
         if len(ids) > self.max_tokens:
             raise ModelError(
                 f"{len(ids)} tokens ({num_audio_tokens} of audio) exceed the context of "
@@ -110,8 +100,24 @@ class DialogueEncoder:
             )
         return Encoded(np.asarray(ids, dtype=np.int64), num_audio_tokens, target_start)
 
+    @staticmethod
+    def num_audio_tokens(num_frames: int) -> int:
+        """Count the aligner outputs of a log-mel of `num_frames`.
+
+        Examples:
+            >>> DialogueEncoder.num_audio_tokens(100)
+            25
+        """
+        after_convolutions = (num_frames - 1) // 2 + 1
+        return (after_convolutions - 2) // 2 + 1
+
+    def num_audio_tokens_of(self, seconds: float) -> int:
+        """Count the aligner outputs of audio of some seconds; 0 for none."""
+        frames = num_frames(round(seconds * self.sample_rate))
+        return self.num_audio_tokens(frames) if frames else 0
+
     def decode(self, ids: Sequence[int]) -> str:
-        """Give the text of an answer up to its end-of-turn token."""
+        """Return the text of an answer up to its end-of-turn token."""
         kept = list(ids)
         if self.end_id in kept:
             kept = kept[: kept.index(self.end_id)]
@@ -119,17 +125,12 @@ class DialogueEncoder:
         return text.strip()
 
     def target_ids(self, text: str) -> list[int]:
-        """Give the supervised ids of an answer, as `encode` appends them."""
-        return self._ids(f"{text}{TURN_END}")
+        """Return the supervised ids of an answer, as `encode` appends them."""
+        return [*self._ids(text), self.end_id]
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return ids
-
-    def _with_audio(self, content: str, num_audio_tokens: int) -> str:
-        if not num_audio_tokens:
-            return content
-        return content.replace(AUDIO_TAG, AUDIO_BOS + AUDIO_TOKEN * num_audio_tokens + AUDIO_EOS)
 
 
 def _id_of(tokenizer: Tokenizer, token: str) -> int:

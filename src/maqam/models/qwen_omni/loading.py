@@ -2,28 +2,20 @@
 
 import os
 from contextlib import nullcontext
-from importlib import resources
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer
 from transformers import (
     AutoConfig,
-    AutoTokenizer,
     Qwen2_5OmniThinkerConfig,
     Qwen2_5OmniThinkerForConditionalGeneration,
 )
 
 from maqam.errors import ModelError
 from maqam.models.quiet import no_foreign_bars
-from maqam.models.qwen_omni.dialogue import DialogueEncoder
 from maqam.models.qwen_omni.model import Backbone
+from maqam.models.qwen_omni.tokenizer import WHAT_IS_NEEDED, load_dialogue, source_of
 from maqam.models.settings import ModelSettings
-
-
-def pocket_path() -> Path:
-    """Give the folder of the pocket checkpoint that ships with the package."""
-    return Path(str(resources.files("maqam.models") / "pocket_weights"))
 
 
 def own_device() -> torch.device:
@@ -47,16 +39,7 @@ def load_backbone(settings: ModelSettings, *, device: torch.device | None = None
     Raises:
         ModelError: If there is no such checkpoint, or it is of another architecture.
     """
-    if settings.kind == "pocket" and settings.path is None:
-        source = str(pocket_path())
-    elif settings.path is None:
-        raise ModelError(
-            f"model kind {settings.kind!r} needs a path",
-            where="model.path",
-            hint="give a local folder or a hub id, such as Qwen/Qwen2.5-Omni-7B",
-        )
-    else:
-        source = settings.path
+    source = source_of(settings)
     try:
         config = AutoConfig.from_pretrained(source)
         thinker_config = getattr(config, "thinker_config", config)
@@ -73,17 +56,11 @@ def load_backbone(settings: ModelSettings, *, device: torch.device | None = None
                 dtype=getattr(torch, settings.dtype),
                 attn_implementation="sdpa",
             )
-        tokenizer: Tokenizer = AutoTokenizer.from_pretrained(source).backend_tokenizer
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
             f"the checkpoint does not load: {reason}",
             where=source,
-            hint="give the folder that holds config.json, tokenizer.json and *.safetensors",
+            hint=WHAT_IS_NEEDED,
         ) from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    limit = thinker_config.text_config.max_position_embeddings
-    return Backbone(
-        model.to(device or own_device()).eval(), DialogueEncoder(tokenizer, max_tokens=limit)
-    )
+    return Backbone(model.to(device or own_device()).eval(), load_dialogue(settings))

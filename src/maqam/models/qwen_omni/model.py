@@ -8,8 +8,6 @@ Tensor letters: B utterances, T tokens, D LLM width, N encoder frames, M mel bin
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,45 +15,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache, Qwen2_5OmniThinkerForConditionalGeneration
 
+from maqam.models.dialogue import Encoded
+from maqam.models.protocol import PARTS, Batch, collate
 from maqam.models.qwen_omni.chunks import allow_side_by_side, encode_side_by_side
-from maqam.models.qwen_omni.dialogue import DialogueEncoder, Encoded
-
-PARTS = ("encoder", "aligner", "llm")
-
-
-class AudioStates(Protocol):
-    """Where aligner outputs come from: a feature store, or the encoder run on the spot."""
-
-    def __call__(self, rows: Sequence[int]) -> list[Tensor]:
-        """Give the aligner outputs [T_i, D] of manifest rows; zero length for text rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Dialogues side by side, right-padded.
-
-    Attributes:
-        input_ids: [B, T] int64.
-        lengths: [B] int64 real tokens of each row.
-        target_starts: [B] int64 index of each row's first supervised token.
-        audio_states: Aligner outputs [T_i, D] of each row, zero length for a text row.
-    """
-
-    input_ids: Tensor
-    lengths: Tensor
-    target_starts: Tensor
-    audio_states: list[Tensor]
-
-
-def collate(encoded: Sequence[Encoded], audio_states: Sequence[Tensor], padding_id: int) -> Batch:
-    """Put dialogues side by side, right-padded."""
-    ids = [torch.from_numpy(one.input_ids) for one in encoded]
-    return Batch(
-        input_ids=pad_sequence(ids, batch_first=True, padding_value=padding_id),
-        lengths=torch.tensor([len(one) for one in ids]),
-        target_starts=torch.tensor([one.target_start for one in encoded]),
-        audio_states=list(audio_states),
-    )
+from maqam.models.qwen_omni.dialogue import DialogueEncoder
 
 
 class Backbone:
@@ -66,9 +29,6 @@ class Backbone:
             injected into it later.
         dialogue: Encoder of chat rows for this model's tokenizer.
     """
-
-    sample_rate = 16_000
-    frames_per_second = 100
 
     def __init__(
         self, model: Qwen2_5OmniThinkerForConditionalGeneration, dialogue: DialogueEncoder
@@ -95,18 +55,7 @@ class Backbone:
     @property
     def max_audio_seconds(self) -> float:
         """Longest audio whose tokens alone would fill the LLM's context."""
-        return self.dialogue.max_tokens * 4 / self.frames_per_second
-
-    @staticmethod
-    def num_audio_tokens(num_frames: int) -> int:
-        """Count the aligner outputs of a log-mel of `num_frames`.
-
-        Examples:
-            >>> Backbone.num_audio_tokens(100)
-            25
-        """
-        after_convolutions = (num_frames - 1) // 2 + 1
-        return (after_convolutions - 2) // 2 + 1
+        return self.dialogue.max_tokens * 4 / self.dialogue.frames_per_second
 
     def encode_audio(self, log_mels: Sequence[np.ndarray]) -> list[Tensor]:
         """Run encoder and aligner.
@@ -126,7 +75,7 @@ class Backbone:
             states = tower(frames, feature_lens=torch.from_numpy(lengths)).last_hidden_state
         else:
             states = encode_side_by_side(tower, frames, lengths)
-        counts = [self.num_audio_tokens(int(length)) for length in lengths]
+        counts = [self.dialogue.num_audio_tokens(int(length)) for length in lengths]
         return list(torch.split(states, counts))
 
     def embeddings(self, batch: Batch) -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from maqam.data.manifest import Manifest
-from maqam.models.qwen_omni.model import AudioStates, Backbone
+from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.schedule.switch import Switch
 from maqam.train.batches import PlanBatches
 from maqam.train.log_mels import LogMels
@@ -66,7 +66,7 @@ class Probes:
 
     def __init__(
         self,
-        backbone: Backbone,
+        backbone: AudioLLM,
         learner: TrainingModel,
         manifest: Manifest,
         rows: Mapping[str, np.ndarray],
@@ -75,7 +75,7 @@ class Probes:
         self.tasks = tuple(sorted(rows))
         self._learner = learner
         plan = ProbeRows([np.sort(rows[task]) for task in self.tasks])
-        prepared = prepare_rows(backbone, manifest, plan.rows)
+        prepared = prepare_rows(backbone.dialogue, manifest, plan.rows)
         self._batches = PlanBatches(backbone, plan, prepared, Objective(), audio)
 
     @torch.no_grad()

@@ -1,0 +1,147 @@
+"""The seam between audio LLMs and everything that trains, decodes or explains them.
+
+A family of models is a class that fits `AudioLLM`; nothing outside of `models` knows which it is.
+
+Tensor letters: B utterances, T tokens, D LLM width, N encoder frames, M mel bins.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from maqam.models.dialogue import Dialogues, Encoded
+
+PARTS = ("encoder", "aligner", "llm")
+
+
+class AudioStates(Protocol):
+    """Where aligner outputs come from: a feature store, or the encoder run on the spot."""
+
+    def __call__(self, rows: Sequence[int]) -> list[Tensor]:
+        """Give the aligner outputs [T_i, D] of manifest rows; zero length for text rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Dialogues side by side, right-padded.
+
+    Attributes:
+        input_ids: [B, T] int64.
+        lengths: [B] int64 real tokens of each row.
+        target_starts: [B] int64 index of each row's first supervised token.
+        audio_states: Aligner outputs [T_i, D] of each row, zero length for a text row.
+    """
+
+    input_ids: Tensor
+    lengths: Tensor
+    target_starts: Tensor
+    audio_states: list[Tensor]
+
+
+def collate(encoded: Sequence[Encoded], audio_states: Sequence[Tensor], padding_id: int) -> Batch:
+    """Put dialogues side by side, right-padded."""
+    ids = [torch.from_numpy(one.input_ids) for one in encoded]
+    return Batch(
+        input_ids=pad_sequence(ids, batch_first=True, padding_value=padding_id),
+        lengths=torch.tensor([len(one) for one in ids]),
+        target_starts=torch.tensor([one.target_start for one in encoded]),
+        audio_states=list(audio_states),
+    )
+
+
+class AudioLLM(Protocol):
+    """One audio LLM: encoder, aligner and LLM, and the steps that training and decoding share."""
+
+    @property
+    def model(self) -> Any:  # noqa: ANN401  a PreTrainedModel, which transformers leaves untyped
+        """The module of transformers whose parameters train; LoRA layers may be injected."""
+        ...
+
+    @property
+    def dialogue(self) -> Dialogues:
+        """Texts to ids and back, audio counted in tokens."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        ...
+
+    @property
+    def num_mel_bins(self) -> int:
+        """Mel bins the encoder reads."""
+        ...
+
+    @property
+    def audio_dim(self) -> int:
+        """Width of the aligner outputs, which is the LLM's."""
+        ...
+
+    def encode_audio(self, log_mels: Sequence[np.ndarray]) -> list[Tensor]:
+        """Run encoder and aligner.
+
+        Args:
+            log_mels: (N_i, M) float32 log-mel of each utterance, unpadded.
+
+        Returns:
+            Aligner outputs [num_audio_tokens, D] of each utterance; gradients flow.
+        """
+        ...
+
+    def embeddings(self, batch: Batch) -> Tensor:
+        """Return the LLM's inputs [B, T, D], aligner outputs in place of the placeholders."""
+        ...
+
+    def hidden(self, batch: Batch) -> Tensor:
+        """Return the LLM's hidden states [B, T, D] for every position."""
+        ...
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Project hidden states [..., D] to the vocabulary."""
+        ...
+
+    def generate(
+        self, prompts: Sequence[Encoded], audio_states: Sequence[Tensor], max_new_tokens: int
+    ) -> list[list[int]]:
+        """Answer prompts greedily, side by side.
+
+        Args:
+            prompts: Dialogues encoded without their target.
+            audio_states: Aligner outputs of each prompt.
+            max_new_tokens: Where an answer without an end is cut.
+
+        Returns:
+            New ids of each answer; the end-of-turn id is last where the model gave it.
+        """
+        ...
+
+    def continuation_scores(
+        self,
+        prompts: Sequence[Encoded],
+        audio_states: Sequence[Tensor],
+        continuations: Sequence[Sequence[int]],
+    ) -> Tensor:
+        """Compute the log-likelihood of fixed answers after each prompt.
+
+        Args:
+            prompts: Dialogues encoded without their target.
+            audio_states: Aligner outputs of each prompt.
+            continuations: Ids of each answer, the end-of-turn id last.
+
+        Returns:
+            [B, num_continuations] float32 sums over the answer's tokens.
+        """
+        ...
+
+    def parts(self) -> dict[str, list[str]]:
+        """Return the full parameter names of encoder, aligner and LLM."""
+        ...
+
+    def lora_target_names(self) -> list[str]:
+        """Return the full names of the LLM's linear layers, the only ones that get LoRA."""
+        ...
