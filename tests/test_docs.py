@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from maqam.cli.main import main
 from maqam.recipe import Recipe, load_recipe
 from maqam.studies.demo import demo_study
 from maqam.studies.grid import load_study
@@ -45,10 +46,22 @@ def test_a_page_about_adding_something_is_short(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["data.md", "evaluation.md", "import.md", "library.md", "schedules.md", *EXTENSIONS]
+    "name",
+    [
+        "data.md",
+        "evaluation.md",
+        "import.md",
+        "library.md",
+        "schedules.md",
+        "../README.md",
+        *EXTENSIONS,
+    ],
 )
 def test_the_python_of_a_document_runs(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "docs" / name).read_text(encoding="utf-8")
@@ -59,6 +72,12 @@ def test_the_python_of_a_document_runs(
         exec("\n".join(blocks), found)
     if name == "evaluation.md":  # whose text blocks are what its examples print
         assert said.getvalue() == "".join(re.findall(r"```text\n(.*?)```", text, flags=re.DOTALL))
+    if name == "../README.md":  # whose text block is what its command prints
+        assert main(["plan", "show", "plan"]) == 0
+        (shown,) = re.findall(r"```text\n(.*?)```", text, flags=re.DOTALL)
+        assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == (
+            shown.splitlines()
+        )
     if name == "library.md":
         assert found["same"]
         assert len(list(found["loader"])) == found["plan"].num_steps
