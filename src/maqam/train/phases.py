@@ -199,7 +199,7 @@ def _identity(backbone: AudioLLM, phase: Phase) -> dict[str, Any]:
     adapter = {"adapter_from": adapter_fingerprint(begins_with)} if begins_with else {}
     return {
         "seed": phase.seed,
-        "train": asdict(phase.settings),
+        "train": {**asdict(phase.settings), "extensions": list(phase.settings.extensions)},
         "objective": {**asdict(phase.objective), "weights": dict(phase.objective.weights)},
         "fingerprints": {
             "manifest": phase.manifest.fingerprint,
