@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "maqam"
 LAYERS = (  # lowest first; packages of one layer do not know each other
     ("errors",),
     ("extras", "files", "progress", "seeding", "user_functions", "version", "yaml_files"),
-    ("taxonomy",),
+    ("run_layout", "taxonomy"),
     ("tasks",),
     ("schedule", "text"),
     ("data",),

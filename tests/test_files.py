@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from maqam.errors import StoreError
-from maqam.files import whole_file, whole_folder, write_json, write_text, writing
+from maqam.files import read_table, whole_file, whole_folder, write_json, write_text, writing
 
 SOURCE = Path(__file__).parents[1] / "src" / "maqam"
 
@@ -88,6 +88,11 @@ def test_a_disk_that_refuses_is_one_sentence_of_the_class_asked_for(tmp_path):
         f"{tmp_path / 'x'}: the thing cannot be written: No space left on device"
     )
     assert caught.value.hint.startswith("make room on the disk")
+
+
+def test_a_table_of_another_format_can_be_asked_for(tmp_path):
+    (tmp_path / "a.json").write_text('{"format_version": 2}')
+    assert read_table(tmp_path / "a.json", "", version=2) == {"format_version": 2}
 
 
 def test_no_other_module_has_a_way_of_its_own_to_write_whole_files():

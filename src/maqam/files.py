@@ -156,20 +156,38 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     return records
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON table.
+def read_table(path: Path, hint: str, version: int = 1) -> dict[str, Any]:
+    """Read a JSON table that says its format.
+
+    Args:
+        path: The file.
+        hint: What to do where it is broken.
+        version: The format we know.
 
     Raises:
-        RunError: If there is none, or it is not whole.
+        RunError: If there is none, or it is broken or of another format.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except FileNotFoundError as error:
         raise RunError(
-            f"not readable: {error}", where=str(path), hint="the run may be half written"
+            f"there is no {path.name}",
+            where=str(path.parent),
+            hint="give the folder of a run or of a study",
         ) from error
+    except OSError as error:
+        raise RunError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
+    except ValueError as error:
+        raise RunError("half written: not JSON", where=str(path), hint=hint) from error
     if not isinstance(content, dict):
-        raise RunError("not a JSON table", where=str(path), hint="the run may be half written")
+        raise RunError("not a JSON table", where=str(path), hint=hint)
+    found = content.get("format_version")
+    if found != version:
+        raise RunError(
+            f"format version {found!r} is not {version}",
+            where=str(path),
+            hint="read it with the version of maqam that wrote it",
+        )
     return content
 
 

@@ -6,9 +6,7 @@ import pytest
 
 from maqam.errors import RunError
 from maqam.evaluate.hypotheses import (
-    HYPOTHESES,
     SCHEMA,
-    SCORES,
     Origin,
     read_hypotheses,
     rescore,
@@ -29,33 +27,39 @@ def evaluated(backbone, manifest, audio_states, tmp_path_factory):
 
 
 def test_rescoring_writes_the_same_bytes(evaluated, tmp_path):
-    shutil.copy(evaluated / HYPOTHESES, tmp_path)
-    rescore(tmp_path, SCORES, settings=SETTINGS, seed=3)
-    assert (tmp_path / SCORES).read_bytes() == (evaluated / SCORES).read_bytes()
+    shutil.copy(evaluated / "hypotheses.parquet", tmp_path)
+    rescore(tmp_path, tmp_path / "scores.json", settings=SETTINGS, seed=3)
+    assert (tmp_path / "scores.json").read_bytes() == (evaluated / "scores.json").read_bytes()
 
 
 def test_rescoring_keeps_what_the_speech_is(tmp_path):
     row = dict.fromkeys(SCHEMA.names)
     row |= {"id": "a", "task": "asr", "reference": "كلام", "hypothesis": "كلام"}
     write_hypotheses(tmp_path, [row], Origin("dev", synthetic=False))
-    scores = rescore(tmp_path, SCORES, settings=SETTINGS, seed=0)
+    scores = rescore(tmp_path, tmp_path / "scores.json", settings=SETTINGS, seed=0)
     assert (scores["split"], scores["synthetic"]) == ("dev", False)
 
 
 def test_hypotheses_that_do_not_name_their_split_are_not_rescored(evaluated, tmp_path):
-    table = pq.read_table(evaluated / HYPOTHESES).replace_schema_metadata(None)
-    pq.write_table(table, tmp_path / HYPOTHESES)
+    table = pq.read_table(evaluated / "hypotheses.parquet").replace_schema_metadata(None)
+    pq.write_table(table, tmp_path / "hypotheses.parquet")
     with pytest.raises(RunError, match="do not name their split"):
-        rescore(tmp_path, SCORES, settings=SETTINGS, seed=3)
+        rescore(tmp_path, tmp_path / "scores.json", settings=SETTINGS, seed=3)
 
 
 def test_hypotheses_of_an_earlier_version_are_rescored_where_their_split_is_told(
     evaluated, tmp_path
 ):
-    table = pq.read_table(evaluated / HYPOTHESES).replace_schema_metadata(None)
-    pq.write_table(table.drop_columns(["seconds", "snr_db", "document"]), tmp_path / HYPOTHESES)
+    table = pq.read_table(evaluated / "hypotheses.parquet").replace_schema_metadata(None)
+    pq.write_table(
+        table.drop_columns(["seconds", "snr_db", "document"]), tmp_path / "hypotheses.parquet"
+    )
     scores = rescore(
-        tmp_path, SCORES, settings=SETTINGS, seed=3, origin=Origin("dev", synthetic=True)
+        tmp_path,
+        tmp_path / "scores.json",
+        settings=SETTINGS,
+        seed=3,
+        origin=Origin("dev", synthetic=True),
     )
     assert (scores["split"], scores["synthetic"]) == ("dev", True)
     groups = {row["group"] for row in scores["scores"]}

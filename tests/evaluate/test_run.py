@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from maqam.errors import MaqamError, RunError
-from maqam.evaluate.hypotheses import HYPOTHESES, SCHEMA, SCORES, read_hypotheses
+from maqam.evaluate.hypotheses import SCHEMA, read_hypotheses
 from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.score.scoring import score_hypotheses
 from maqam.score.settings import ScoreSettings
@@ -26,9 +26,9 @@ def evaluated(backbone, manifest, audio_states, tmp_path_factory):
 
 def test_hypotheses_and_scores_are_written_and_nothing_else(evaluated):
     folder, scores = evaluated
-    assert sorted(path.name for path in folder.iterdir()) == sorted([HYPOTHESES, SCORES])
-    assert json.loads((folder / SCORES).read_text(encoding="utf-8")) == scores
-    assert pq.read_schema(folder / HYPOTHESES).equals(SCHEMA)
+    assert sorted(path.name for path in folder.iterdir()) == ["hypotheses.parquet", "scores.json"]
+    assert json.loads((folder / "scores.json").read_text(encoding="utf-8")) == scores
+    assert pq.read_schema(folder / "hypotheses.parquet").equals(SCHEMA)
 
 
 def test_hypotheses_read_back_in_the_order_of_the_manifest(evaluated, manifest):
@@ -124,8 +124,8 @@ def scrambled(whole):
 
 @pytest.mark.parametrize("damage", [cut_short, emptied, replaced, scrambled])
 def test_damaged_hypotheses_give_one_error_that_names_the_file(evaluated, tmp_path, damage):
-    file = tmp_path / HYPOTHESES
-    file.write_bytes(damage((evaluated[0] / HYPOTHESES).read_bytes()))
+    file = tmp_path / "hypotheses.parquet"
+    file.write_bytes(damage((evaluated[0] / "hypotheses.parquet").read_bytes()))
     with pytest.raises(MaqamError, match="not readable as hypotheses") as caught:
         read_hypotheses(tmp_path)
     assert caught.value.where == str(file)
@@ -134,7 +134,7 @@ def test_damaged_hypotheses_give_one_error_that_names_the_file(evaluated, tmp_pa
 
 
 def test_hypotheses_without_a_column_are_refused(evaluated, tmp_path):
-    table = pq.read_table(evaluated[0] / HYPOTHESES).drop_columns(["speaker", "task"])
-    pq.write_table(table, tmp_path / HYPOTHESES)
+    table = pq.read_table(evaluated[0] / "hypotheses.parquet").drop_columns(["speaker", "task"])
+    pq.write_table(table, tmp_path / "hypotheses.parquet")
     with pytest.raises(RunError, match="columns are missing: speaker, task"):
         read_hypotheses(tmp_path)

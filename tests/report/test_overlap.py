@@ -3,7 +3,7 @@ import json
 import pytest
 
 from maqam.errors import RunError
-from maqam.report.overlap import NOT_CHECKED, OVERLAP_FILE, overlap_finding
+from maqam.report.overlap import NOT_CHECKED, overlap_finding
 from maqam.report.page import write_report
 from maqam.report.records import read_any
 from tests.report.factories import write_run
@@ -23,7 +23,7 @@ def overlap_file(folder, num_leaking=1, test=None, **changes):
         "train": {**side, **changes},
         "test": {**side, "split": test},
     }
-    path = folder / OVERLAP_FILE
+    path = folder / "overlap.json"
     path.write_text(json.dumps(content), encoding="utf-8")
     return path
 

@@ -83,7 +83,7 @@ def test_a_comparison_without_a_field_is_refused(tmp_path):
 def test_hypotheses_that_are_no_table_are_refused(tmp_path):
     folder = write_run(tmp_path / "uniform-seed0", steps=5)
     (folder / "eval" / "test" / "hypotheses.parquet").write_bytes(b"PAR1 half")
-    with pytest.raises(RunError, match="the hypotheses cannot be read"):
+    with pytest.raises(RunError, match=r"hypotheses\.parquet: not readable as hypotheses"):
         read_run(folder).hypotheses("test")
 
 

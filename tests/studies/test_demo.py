@@ -10,7 +10,7 @@ from maqam.data.manifest import read_manifest
 from maqam.errors import ConfigError, RunError, ScheduleError
 from maqam.progress import no_bars
 from maqam.recipe import Recipe, load_recipe, validate
-from maqam.report.overlap import NOT_CHECKED, OVERLAP_FILE
+from maqam.report.overlap import NOT_CHECKED
 from maqam.runs import folders, plans, preparation, stages
 from maqam.schedule import load_plan
 from maqam.studies.demo import demo_study
@@ -73,7 +73,7 @@ def test_one_seed_gives_no_verdict(study: Path) -> None:
 
 
 def test_the_overlap_of_the_splits_is_found_once_and_reported(study: Path) -> None:
-    path = study / OVERLAP_FILE
+    path = study / "overlap.json"
     found = json.loads(path.read_text())
     assert (found["train"]["split"], found["test"]["split"]) == ("train", "test")
     assert found["num_train"] > found["num_test"] > found["num_leaking"] == 0
@@ -96,14 +96,14 @@ def test_a_leak_is_said(study: Path, tmp_path: Path) -> None:
     manifest = read_manifest(study / "runs" / "corpus")
     for _ in range(2):
         said: list[str] = []
-        check_overlap(manifest, ("train", "train"), tmp_path / OVERLAP_FILE, no_bars, said.append)
+        check_overlap(manifest, ("train", "train"), tmp_path / "overlap.json", no_bars, said.append)
         assert [line.startswith("LEAK: 48 of 48 test utterances") for line in said] == [True]
 
 
 def test_overlap_is_not_looked_for_where_the_study_says_so(study: Path) -> None:
-    assert (study / OVERLAP_FILE).exists()
+    assert (study / "overlap.json").exists()
     run_study(demo_study(study, 0, (*SMALL, "check_overlap=false")), no_bars, lambda line: None)
-    assert not (study / OVERLAP_FILE).exists()
+    assert not (study / "overlap.json").exists()
     assert NOT_CHECKED in (study / "report.html").read_text(encoding="utf-8")
     run(study)
 
@@ -155,7 +155,7 @@ def test_a_written_plan_is_not_written_over_unasked(study: Path) -> None:
 def test_an_unfinished_run_is_not_scored(study: Path, tmp_path: Path) -> None:
     recipe = run_folder(study, "ads") / "recipe.yaml"
     (tmp_path / "recipe.yaml").write_bytes(recipe.read_bytes())
-    (tmp_path / "run.json").write_text('{"state": "running"}')
+    (tmp_path / "run.json").write_text('{"format_version": 1, "state": "running"}')
     with pytest.raises(RunError, match="the run is not finished"):
         stages.evaluate(tmp_path, no_bars)
 

@@ -37,6 +37,7 @@ def judge(
     from maqam.cli import screen
     from maqam.evaluate.endpoint import Endpoint
     from maqam.evaluate.judge import Judging
+    from maqam.run_layout import RunLayout
     from maqam.runs.judging import judge_run
 
     if not model:
@@ -50,7 +51,7 @@ def judge(
         timeout=timeout,
         attempts=attempts,
     )
-    judging = Judging(endpoint, cache or run / "eval" / "judge-replies", limit, seed)
+    judging = Judging(endpoint, cache or RunLayout(run).judge_replies, limit, seed)
     record, file = judge_run(run, other, judging, screen.progress_bar, split=split)
     screen.say(str(file))
     if as_json:

@@ -37,11 +37,12 @@ def compile_plan(
     """Compile the schedule of a recipe to the rows of every step."""
     from maqam.cli import screen
     from maqam.recipe import load_recipe
+    from maqam.run_layout import RunLayout
     from maqam.runs import plans, preparation
 
     resolved = load_recipe(recipe, settings or [])
     prepared = preparation.prepare(resolved, screen.progress_bar)
-    folder = output or resolved.folder / "plan"
+    folder = output or RunLayout(resolved.folder).plan.folder
     plan = plans.write_plan(resolved, prepared, folder, overwrite=force)
     for note in plan.notes:
         screen.say(note)
@@ -58,10 +59,10 @@ def show(
 ) -> None:
     """Tell what a plan deals of each task and label: shares, epochs, repeats, part of the loss."""
     from maqam.cli import screen, tables
-    from maqam.runs.folders import plan_folder
+    from maqam.run_layout import PlanLayout
     from maqam.schedule import audit, load_plan
 
-    plan = load_plan(plan_folder(folder))
+    plan = load_plan(PlanLayout.of(folder).folder)
     if picture is not None:
         from maqam.report.page import write_plan_page
 
@@ -86,11 +87,13 @@ def diff(
     from dataclasses import asdict
 
     from maqam.cli import screen, tables
-    from maqam.runs.folders import plan_folder
+    from maqam.run_layout import PlanLayout
     from maqam.schedule import load_plan
     from maqam.schedule.difference import difference
 
-    found = difference(load_plan(plan_folder(first)), load_plan(plan_folder(second)))
+    found = difference(
+        load_plan(PlanLayout.of(first).folder), load_plan(PlanLayout.of(second).folder)
+    )
     if as_json:
         screen.print_json(asdict(found))
         return

@@ -14,11 +14,9 @@ import pyarrow.parquet as pq
 
 from maqam.errors import RunError
 from maqam.files import whole_file, write_json, writing
+from maqam.run_layout import EvaluationLayout
 from maqam.score.scoring import score_hypotheses
 from maqam.score.settings import ScoreSettings
-
-HYPOTHESES = "hypotheses.parquet"
-SCORES = "scores.json"
 
 SCHEMA = pa.schema(
     [
@@ -65,7 +63,7 @@ def write_hypotheses(folder: Path, rows: list[dict[str, Any]], origin: Origin) -
     """
     metadata = {_ORIGIN: json.dumps({"split": origin.split, "synthetic": origin.synthetic})}
     table = pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata(metadata))
-    file = folder / HYPOTHESES
+    file = EvaluationLayout(folder).hypotheses
     with writing(file), whole_file(file) as draft:
         pq.write_table(table, draft)
     return table
@@ -111,13 +109,13 @@ def score(
 
 
 def rescore(
-    folder: Path, name: str, *, settings: ScoreSettings, seed: int, origin: Origin | None = None
+    folder: Path, file: Path, *, settings: ScoreSettings, seed: int, origin: Origin | None = None
 ) -> dict[str, Any]:
     """Score the hypotheses of a folder again, without the model that gave them.
 
     Args:
-        folder: Holds hypotheses.parquet, and gets the scores.
-        name: Name of the file of scores.
+        folder: Holds hypotheses.parquet.
+        file: Where the scores go.
         settings: Profile and resamples.
         seed: Seed of the bootstrap.
         origin: What the hypotheses were decoded from, for files that do not say it themselves.
@@ -134,14 +132,14 @@ def rescore(
     if known is None:
         raise RunError(
             "the hypotheses do not name their split",
-            where=str(folder / HYPOTHESES),
+            where=str(EvaluationLayout(folder).hypotheses),
             hint="an earlier maqam wrote them: run maqam eval RUN again",
         )
-    return score(table, known, folder / name, settings=settings, seed=seed)
+    return score(table, known, file, settings=settings, seed=seed)
 
 
 def _read(folder: Path) -> pa.Table:
-    path = folder / HYPOTHESES
+    path = EvaluationLayout(folder).hypotheses
     if not path.is_file():
         raise RunError(
             "there are no hypotheses", where=str(folder), hint="run maqam eval RUN first"

@@ -9,9 +9,10 @@ import numpy as np
 from maqam.data.manifest import Manifest
 from maqam.errors import RunError
 from maqam.evaluate.decode import Answer, answer_rows
-from maqam.evaluate.hypotheses import SCORES, Origin, score, write_hypotheses
+from maqam.evaluate.hypotheses import Origin, score, write_hypotheses
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.progress import Progress
+from maqam.run_layout import EvaluationLayout
 from maqam.score.settings import ScoreSettings
 from maqam.tasks import TASKS
 from maqam.text.labels import parse_label
@@ -75,7 +76,8 @@ def evaluate_rows(
     found = [_hypothesis(row, answer) for row, answer in zip(plain, answers, strict=True)]
     origin = Origin(str(plain[0]["split"]), any(row["synthetic"] for row in plain))
     table = write_hypotheses(folder, found, origin)
-    return score(table, origin, folder / SCORES, settings=evaluation.settings, seed=evaluation.seed)
+    file = EvaluationLayout(folder).scores
+    return score(table, origin, file, settings=evaluation.settings, seed=evaluation.seed)
 
 
 def _hypothesis(row: dict[str, Any], answer: Answer) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from maqam.models.qwen_omni.pocket import VOCABULARY_SIZE, new_pocket, save_pock
 from maqam.pocket.copy_pretraining import Copying, learn_to_copy
 from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml, validate
+from maqam.run_layout import RunLayout
 from maqam.schedule import make_plan
 from maqam.seeding import derive
 from maqam.synth.corpus import make_corpus
@@ -160,7 +161,7 @@ def _scores(
             backbone,
             manifest,
             rows,
-            recipe.folder / "eval" / "test",
+            RunLayout(recipe.folder).evaluation("test").folder,
             Evaluation(recipe.score, states, recipe.seed),
             progress=progress,
         )

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from maqam.errors import RunError
-from maqam.report.records import StudyRecord, read_table
+from maqam.files import read_table
+from maqam.report.records import StudyRecord
+from maqam.run_layout import StudyLayout
 
-OVERLAP_FILE = "overlap.json"
 NOT_CHECKED = "whether training and test data overlap was not checked (maqam data overlap)."
 _HINT = "write it anew: maqam data overlap TRAIN TEST --json"
 
@@ -28,7 +29,7 @@ class OverlapFinding:
 
 def own_overlap(folders: Sequence[Path]) -> Path | None:
     """Give the overlap file that a study wrote into its folder, None where there is none."""
-    found = folders[0] / OVERLAP_FILE if len(folders) == 1 else None
+    found = StudyLayout(folders[0]).overlap if len(folders) == 1 else None
     return found if found is not None and found.is_file() else None
 
 

@@ -12,6 +12,7 @@ from maqam.report.palette import method_inks
 from maqam.report.parts import Cell, Table, row
 from maqam.report.records import Run, StudyRecord
 from maqam.report.tables import baseline_note
+from maqam.run_layout import RunLayout
 from maqam.schedule.schedules import schedule_defaults
 
 _NO_VALUE = Cell("n/a", mark="missing")
@@ -150,7 +151,7 @@ def _settings(run: Run) -> Any:  # noqa: ANN401  YAML holds any plain value
     except YAMLError as error:
         raise RunError(
             "the recipe of the run is not YAML",
-            where=str(run.folder / "recipe.yaml"),
+            where=str(RunLayout(run.folder).recipe),
             hint="write it anew: maqam train",
         ) from error
 

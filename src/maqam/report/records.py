@@ -1,11 +1,9 @@
-"""Run folders and study folders as values: the only reader of what a run leaves on disk.
+"""Run folders and study folders as values.
 
 A run that was killed is a run too: it reads with the state "unfinished", and what it has is shown.
 Only a file that contradicts itself (half a JSON, a newer format) is refused.
 """
 
-import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,20 +11,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import pyarrow.parquet as parquet
 
 from maqam.errors import RunError
+from maqam.evaluate.hypotheses import read_hypotheses
 from maqam.report.curves import Steps, steps_from_records
+from maqam.run_layout import (
+    RECOMPARE,
+    RESCORE,
+    EvaluationLayout,
+    RunLayout,
+    StudyLayout,
+    method_and_seed,
+    run_name,
+)
 from maqam.schedule import Plan, load_plan
 
 Row = TypeVar("Row")
 Value = TypeVar("Value")
 
-FORMAT_VERSION = 1
 ALL = "all"
-_SEEDED = re.compile(r"(?P<method>.+)-seed(?P<seed>\d+)")
-_RETRAIN = "resume the run, or train it anew"
-_RESCORE = "score the run again: maqam eval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +141,7 @@ class Run:
         Raises:
             RunError: If there is no readable hypotheses.parquet.
         """
-        path = self.folder / "eval" / split / "hypotheses.parquet"
-        try:
-            columns: dict[str, list[Any]] = parquet.read_table(path).to_pydict()
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"the hypotheses cannot be read: {error}", where=str(path), hint=_RESCORE
-            ) from error
-        return columns
+        return read_hypotheses(RunLayout(self.folder).evaluation(split).folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,23 +214,21 @@ def read_run(folder: Path) -> Run:
     Raises:
         RunError: If the folder holds no run, or one of its files is broken or of a newer format.
     """
-    facts = read_table(folder / "run.json", _RETRAIN)
-    name = str(facts.get("name", folder.name))
-    seeded = _SEEDED.fullmatch(name)
-    is_finished = facts.get("state") == "finished"
-    recipe = folder / "recipe.yaml"
-    splits = sorted(path.parent for path in folder.glob("eval/*/scores.json"))
+    files = RunLayout(folder)
+    facts = files.read_record()
+    name = facts.get("name", folder.name)
+    method, seed = method_and_seed(name)
     return Run(
         folder=folder,
         name=name,
-        method=seeded["method"] if seeded else name,
-        seed=int(facts["seed"] if "seed" in facts else seeded["seed"] if seeded else 0),
-        is_finished=is_finished,
+        method=method,
+        seed=facts.get("seed", seed or 0),
+        is_finished=facts.get("state") == "finished",
         facts=facts,
-        recipe=recipe.read_text(encoding="utf-8") if recipe.exists() else "",
-        plan=load_plan(folder / "plan") if (folder / "plan" / "plan.json").exists() else None,
-        steps=_read_steps(folder / "train.jsonl", is_finished=is_finished),
-        evaluations={split.name: _read_evaluation(split) for split in splits},
+        recipe=files.recipe.read_text(encoding="utf-8") if files.recipe.exists() else "",
+        plan=load_plan(files.plan.folder) if files.plan.is_there else None,
+        steps=steps_from_records(list(files.read_steps())),
+        evaluations={split: _read_evaluation(one) for split, one in files.evaluations().items()},
     )
 
 
@@ -244,32 +238,24 @@ def read_study(folder: Path) -> StudyRecord:
     Raises:
         RunError: If the folder holds no study, no run of it exists, or a file is broken.
     """
-    facts = read_table(folder / "study.json", "run the study again: maqam study")
-    methods, seeds = _built(
-        lambda: (tuple(map(str, facts["methods"])), tuple(map(int, facts["seeds"]))),
-        folder / "study.json",
-        "run the study again: maqam study",
-    )
-    names = {f"{method}-seed{seed}": method for seed in seeds for method in methods}
-    folders = {name: folder / "runs" / name for name in names}
-    begun = [name for name, run in folders.items() if (run / "run.json").exists()]
+    files = StudyLayout(folder)
+    facts = files.read_record()
+    planned = {run_name(m, s): files.run(m, s) for s in facts["seeds"] for m in facts["methods"]}
+    begun = {name: run for name, run in planned.items() if run.record.exists()}
     if not begun:
         raise RunError(
-            "the study has no run yet",
-            where=str(folder / "runs"),
-            hint="run the study: maqam study",
+            "the study has no run yet", where=str(files.runs), hint="run the study: maqam study"
         )
-    runs = tuple(read_run(folders[name]) for name in begun)
-    comparison = folder / "comparison.json"
+    runs = tuple(read_run(run.folder) for run in begun.values())
     return StudyRecord(
-        name=str(facts.get("name", folder.name)),
-        baseline=str(facts.get("baseline", methods[0])),
-        methods=methods,
-        seeds=seeds,
+        name=facts["name"],
+        baseline=facts["baseline"],
+        methods=tuple(facts["methods"]),
+        seeds=tuple(facts["seeds"]),
         runs=runs,
-        missing=tuple(name for name in names if name not in begun),
-        comparison=_read_comparison(comparison) if comparison.exists() else (),
-        is_synthetic=bool(facts.get("synthetic")) or any(run.is_synthetic for run in runs),
+        missing=tuple(name for name in planned if name not in begun),
+        comparison=_read_comparison(files) if files.comparison.exists() else (),
+        is_synthetic=facts["synthetic"] or any(run.is_synthetic for run in runs),
     )
 
 
@@ -282,7 +268,7 @@ def read_any(folders: Sequence[Path]) -> StudyRecord:
     Raises:
         RunError: If a folder holds neither, or two folders hold a run of the same name.
     """
-    if len(folders) == 1 and (folders[0] / "study.json").exists():
+    if len(folders) == 1 and StudyLayout(folders[0]).is_there:
         return read_study(folders[0])
     if not folders:
         raise RunError("no run folder was given", hint="give run folders or one study folder")
@@ -308,27 +294,8 @@ def read_any(folders: Sequence[Path]) -> StudyRecord:
     )
 
 
-def _read_steps(path: Path, *, is_finished: bool) -> Steps:
-    """Read the step records; the last line of a run still going may be half written."""
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    lines = text.splitlines()
-    records = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-            records.append({**record, "step": int(record["step"])})
-        except (ValueError, KeyError, TypeError) as error:
-            if number == len(lines) and not is_finished:
-                break
-            raise RunError(
-                "the record of a step is half written", where=f"{path}:{number}", hint=_RETRAIN
-            ) from error
-    return steps_from_records(records)
-
-
-def _read_evaluation(folder: Path) -> SplitScores:
-    path = folder / "scores.json"
-    content = read_table(path, _RESCORE)
+def _read_evaluation(files: EvaluationLayout) -> SplitScores:
+    content = files.read_scores()
 
     def build() -> SplitScores:
         return SplitScores(
@@ -342,15 +309,15 @@ def _read_evaluation(folder: Path) -> SplitScores:
             },
         )
 
-    return _built(build, path, _RESCORE)
+    return _built(build, files.scores, RESCORE)
 
 
-def _read_comparison(path: Path) -> tuple[Compared, ...]:
-    content = read_table(path, "compare the runs again: maqam compare")
+def _read_comparison(files: StudyLayout) -> tuple[Compared, ...]:
+    content = files.read_comparison()
     return _built(
         lambda: tuple(_picked(Compared, row) for row in content["rows"]),
-        path,
-        "compare the runs again: maqam compare",
+        files.comparison,
+        RECOMPARE,
     )
 
 
@@ -366,31 +333,3 @@ def _built(build: Callable[[], Value], path: Path, hint: str) -> Value:
         raise RunError(
             f"a field is missing or of the wrong kind: {error}", where=str(path), hint=hint
         ) from error
-
-
-def read_table(path: Path, hint: str) -> dict[str, Any]:
-    """Read a JSON table of a format we know; `hint` says what to do where it is broken.
-
-    Raises:
-        RunError: If there is none, or it is broken or of another format.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RunError(
-            f"there is no {path.name}",
-            where=str(path.parent),
-            hint="give the folder of a run or of a study",
-        ) from error
-    except ValueError as error:
-        raise RunError("half written: not JSON", where=str(path), hint=hint) from error
-    if not isinstance(content, dict):
-        raise RunError("not a JSON table", where=str(path), hint=hint)
-    version = content.get("format_version")
-    if version != FORMAT_VERSION:
-        raise RunError(
-            f"format version {version!r} is not {FORMAT_VERSION}",
-            where=str(path),
-            hint="read it with the version of maqam that wrote it",
-        )
-    return content

@@ -7,6 +7,7 @@ from maqam.evaluate.bertscore import BertScorer, score_summaries
 from maqam.evaluate.hypotheses import read_hypotheses
 from maqam.files import write_json
 from maqam.progress import Bars
+from maqam.run_layout import RunLayout
 
 
 def score_run_meaning(
@@ -28,11 +29,10 @@ def score_run_meaning(
         RunError: If the run was not scored, or has no summary.
         ModelError: If the encoder cannot be read, or has no such layer.
     """
-    folder = run / "eval" / split
-    columns = read_hypotheses(folder)
+    files = RunLayout(run).evaluation(split)
+    columns = read_hypotheses(files.folder)
     scorer = BertScorer(encoder, layer)
     with bars("compare summaries") as progress:
         record = {"model": str(encoder), **score_summaries(columns, scorer, progress=progress)}
-    file = folder / "bertscore.json"
-    write_json(file, record)
-    return record, file
+    write_json(files.bertscore, record)
+    return record, files.bertscore

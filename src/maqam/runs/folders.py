@@ -4,9 +4,8 @@ from pathlib import Path
 
 from maqam.errors import RunError
 from maqam.recipe import Recipe, load_recipe
+from maqam.run_layout import PlanLayout, RunLayout
 from maqam.tasks import TASKS_FILE, Tasks, tasks_in, write_tasks
-
-RECIPE_FILE = "recipe.yaml"
 
 
 def recipe_of(folder: Path) -> Recipe:
@@ -15,7 +14,7 @@ def recipe_of(folder: Path) -> Recipe:
     Raises:
         RunError: If the folder is no run.
     """
-    path = folder / RECIPE_FILE
+    path = RunLayout(folder).recipe
     if not path.is_file():
         raise RunError("no run here", where=str(folder), hint="give the folder of a run")
     return load_recipe(path)
@@ -37,20 +36,15 @@ def keep_tasks(tasks: Tasks, folder: Path) -> None:
     write_tasks(tasks, folder)
 
 
-def plan_folder(folder: Path) -> Path:
-    """Give the folder of a plan, from itself or from that of a run."""
-    return folder / "plan" if (folder / "plan").is_dir() else folder
-
-
 def recipe_of_plan(folder: Path) -> Recipe:
     """Read the recipe that a plan was compiled from, which lies beside its rows or its run.
 
     Raises:
         RunError: If there is none.
     """
-    for place in (folder, folder.parent):
-        if (place / RECIPE_FILE).is_file():
-            return load_recipe(place / RECIPE_FILE)
+    for path in (PlanLayout(folder).recipe, RunLayout(folder.parent).recipe):
+        if path.is_file():
+            return load_recipe(path)
     raise RunError(
         "no recipe lies beside the plan", where=str(folder), hint="name it with --recipe"
     )

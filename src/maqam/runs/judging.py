@@ -8,6 +8,7 @@ from maqam.evaluate.hypotheses import read_hypotheses
 from maqam.evaluate.judge import Judging, prefer, rate
 from maqam.files import write_json
 from maqam.progress import Bars
+from maqam.run_layout import RunLayout
 
 
 def judge_run(
@@ -28,20 +29,20 @@ def judge_run(
     Raises:
         RunError: If a run was not scored, or the judging fails.
     """
-    folder = run / "eval" / split
-    columns = read_hypotheses(folder)
+    files = RunLayout(run).evaluation(split)
+    columns = read_hypotheses(files.folder)
     if other is None:
         with bars("ask the judge") as progress:
             record = rate(columns, judging, progress)
-        file = folder / "judge.json"
+        file = files.judgement()
     else:
         if other.resolve() == run.resolve():
             raise RunError(
                 "a run cannot be held against itself", where=str(run), hint="name another run"
             )
-        rival = read_hypotheses(other / "eval" / split)
+        rival = read_hypotheses(RunLayout(other).evaluation(split).folder)
         with bars("ask the judge, in both orders") as progress:
             record = {**prefer(columns, rival, judging, progress), "against": other.name}
-        file = folder / f"judge.against.{other.name}.json"
+        file = files.judgement(other.name)
     write_json(file, record)
     return record, file

@@ -11,7 +11,8 @@ from maqam.files import read_records, write_text, writing
 from maqam.models.qwen_omni.tokenizer import load_dialogue
 from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml, load_recipe
-from maqam.runs.folders import RECIPE_FILE, keep_tasks, plan_folder, recipe_of_plan
+from maqam.run_layout import PlanLayout, RunLayout
+from maqam.runs.folders import keep_tasks, recipe_of_plan
 from maqam.runs.preparation import Prepared, open_manifest, prepare
 from maqam.schedule import DealSettings, Plan, load_plan, make_plan, schedule_as_table
 from maqam.schedule.adaptive.protocol import is_adaptive
@@ -20,7 +21,6 @@ from maqam.schedule.compiler import Budget
 from maqam.schedule.verification import PlanFinding, verify_log, verify_plan
 from maqam.train.adaptive.controller import AdaptivePlan
 from maqam.train.adaptive.probes import choose_probes
-from maqam.train.record import RECORD
 from maqam.train.rows import prepare_rows
 
 _SAMPLED = 200  # rows of a task that its mean target tokens are taken from
@@ -33,11 +33,12 @@ def write_plan(recipe: Recipe, prepared: Prepared, folder: Path, *, overwrite: b
         RunError: If the folder holds a plan and `overwrite` is off, a run follows that plan, or it
             cannot be written.
     """
-    if (folder / "plan.json").exists() and not overwrite:
+    files = PlanLayout(folder)
+    if files.is_there and not overwrite:
         raise RunError(
             "the folder holds a plan", where=str(folder), hint="write over it with --force"
         )
-    if overwrite and folder.name == "plan" and (folder.parent / RECORD).exists():
+    if overwrite and files.run is not None:
         raise RunError(
             "a run has begun to follow this plan, and would be told by another",
             where=str(folder),
@@ -65,7 +66,7 @@ def save_plan(plan: Plan, recipe: Recipe, prepared: Prepared, folder: Path) -> P
     known = replace(plan, target_tokens=_target_tokens(recipe, prepared))
     with writing(folder):
         known.save(folder)
-    write_text(folder / RECIPE_FILE, dump_yaml(recipe))
+    write_text(PlanLayout(folder).recipe, dump_yaml(recipe))
     keep_tasks(prepared.manifest.tasks, folder)
     return known
 
@@ -81,7 +82,7 @@ def open_plan(folder: Path, bars: Bars, *, recipe: Path | None = None) -> tuple[
     Raises:
         RunError: If there is no recipe.
     """
-    place = plan_folder(folder)
+    place = PlanLayout.of(folder).folder
     plan = load_plan(place)
     made = load_recipe(recipe) if recipe is not None else recipe_of_plan(place)
     return plan, open_manifest(made, bars)
@@ -104,13 +105,13 @@ def verify(
     Raises:
         RunError: If there is no recipe, or no record where one is named.
     """
-    place = plan_folder(folder)
+    place = PlanLayout.of(folder).folder
     plan = load_plan(place)
     made = load_recipe(recipe) if recipe is not None else recipe_of_plan(place)
     prepared = prepare(made, bars)
     checked = ["rows, batches, epochs and schedule"]
     findings = verify_plan(plan, prepared.pool, steps=made.train.num_steps)
-    record = log or folder / "train.jsonl"
+    record = log or RunLayout(folder).steps
     if log is not None or record.is_file():
         checked.append(f"the steps of {record.name}")
         findings += verify_log(plan, read_records(record))
@@ -133,10 +134,10 @@ def _target_tokens(recipe: Recipe, prepared: Prepared) -> dict[str, float]:
 
 def followed_plan(recipe: Recipe, prepared: Prepared) -> Plan:
     """Read the plan of a run's folder, or compile it where there is none."""
-    folder = recipe.folder / "plan"
-    if not (folder / "plan.json").exists():
-        return write_plan(recipe, prepared, folder, overwrite=False)
-    plan = load_plan(folder)
+    files = RunLayout(recipe.folder).plan
+    if not files.is_there:
+        return write_plan(recipe, prepared, files.folder, overwrite=False)
+    plan = load_plan(files.folder)
     plan.check_pool(prepared.pool)
     _check_rule(plan, recipe, recipe.folder)
     return plan
@@ -181,6 +182,6 @@ def _check_rule(plan: Plan, recipe: Recipe, folder: Path) -> None:
         return
     raise ScheduleError(
         "the plan was dealt by another schedule, deal or seed than the recipe's",
-        where=str(folder / "plan"),
+        where=str(RunLayout(folder).plan.folder),
         hint="remove the folder, or give the run another name",
     )

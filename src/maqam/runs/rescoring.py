@@ -1,12 +1,11 @@
 """The scores of a run computed again from its hypotheses: no model, no audio, no torch."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from maqam.evaluate.hypotheses import SCORES, Origin, rescore
-from maqam.files import read_json
+from maqam.evaluate.hypotheses import Origin, rescore
+from maqam.run_layout import RunLayout
 from maqam.runs.folders import recipe_of
 
 
@@ -32,13 +31,9 @@ def rescore_run(
     """
     recipe = recipe_of(folder)
     settings = recipe.score if profile is None else replace(recipe.score, profile=profile)
-    own = folder / "eval" / split
-    name = SCORES if settings == recipe.score else f"scores.{_plain(settings.profile)}.json"
-    origin = Origin(split, bool(read_json(folder / "run.json").get("synthetic")))
-    scores = rescore(own, name, settings=settings, seed=recipe.seed, origin=origin)
-    return scores, own / name
-
-
-def _plain(profile: str) -> str:
-    """Give a profile's name without what a file name cannot hold, as a path of one's own has."""
-    return re.sub(r"[^\w.-]+", "_", profile).strip("_")
+    run = RunLayout(folder)
+    own = run.evaluation(split)
+    file = own.scores if settings == recipe.score else own.scores_under(settings.profile)
+    origin = Origin(split, bool(run.read_record().get("synthetic")))
+    scores = rescore(own.folder, file, settings=settings, seed=recipe.seed, origin=origin)
+    return scores, file

@@ -11,10 +11,9 @@ import numpy as np
 
 from maqam.data.manifest import Manifest
 from maqam.errors import RunError
-from maqam.evaluate.hypotheses import SCORES
 from maqam.evaluate.invariance import BatchCheck, check_batches
 from maqam.evaluate.run import Evaluation, evaluate_rows
-from maqam.files import read_json, write_text
+from maqam.files import write_text
 from maqam.models.adapters import load_adapter
 from maqam.models.audio_states import online_states
 from maqam.models.protocol import AudioLLM, AudioStates
@@ -22,7 +21,8 @@ from maqam.models.qwen_omni.loading import load_backbone
 from maqam.models.settings import ModelSettings
 from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml
-from maqam.runs.folders import RECIPE_FILE, keep_tasks, recipe_of
+from maqam.run_layout import RunLayout
+from maqam.runs.folders import keep_tasks, recipe_of
 from maqam.runs.plans import adaptive_plan, followed_plan, save_plan
 from maqam.runs.preparation import Prepared, prepare
 from maqam.seeding import generator
@@ -47,7 +47,7 @@ def train(recipe: Recipe, prepared: Prepared, bars: Bars, *, resume: bool = Fals
     adaptive = adaptive_plan(recipe, prepared)
     plan = adaptive.plan if adaptive else followed_plan(recipe, prepared)
     backbone = load_backbone(recipe.model)
-    write_text(folder / RECIPE_FILE, dump_yaml(recipe))
+    write_text(RunLayout(folder).recipe, dump_yaml(recipe))
     keep_tasks(prepared.manifest.tasks, folder)
     settings = recipe.train
     if recipe.deal.exhaustion != "repeat":  # the plan may end where the pool ran out
@@ -64,7 +64,7 @@ def train(recipe: Recipe, prepared: Prepared, bars: Bars, *, resume: bool = Fals
     with bars(f"train {recipe.name}") as progress:
         result = run_phase(backbone, phase, folder, resume=resume, progress=progress)
     if adaptive:
-        save_plan(adaptive.plan.finished(), recipe, prepared, folder / "plan")
+        save_plan(adaptive.plan.finished(), recipe, prepared, RunLayout(folder).plan.folder)
     return result
 
 
@@ -88,7 +88,7 @@ def evaluate(
             run.backbone,
             run.manifest,
             run.manifest.select(split=split),
-            folder / "eval" / split,
+            RunLayout(folder).evaluation(split).folder,
             Evaluation(run.recipe.score, run.states, run.recipe.seed),
             progress=progress,
         )
@@ -140,7 +140,7 @@ class _Run:
 
 def _finished(folder: Path, bars: Bars, prepared: Prepared | None) -> _Run:
     recipe = recipe_of(folder)
-    if read_json(folder / "run.json").get("state") != "finished":
+    if RunLayout(folder).read_record().get("state") != "finished":
         raise RunError(
             "the run is not finished", where=str(folder), hint="maqam train RECIPE --resume"
         )
@@ -157,7 +157,8 @@ def is_scored(recipe: Recipe, split: str = "test") -> bool:
     Raises:
         RunError: If the folder holds a run of another recipe.
     """
-    if not (recipe.folder / RECIPE_FILE).is_file():
+    files = RunLayout(recipe.folder)
+    if not files.recipe.is_file():
         return False
     if recipe_of(recipe.folder) != recipe:
         raise RunError(
@@ -165,13 +166,13 @@ def is_scored(recipe: Recipe, split: str = "test") -> bool:
             where=str(recipe.folder),
             hint="remove it, or write the study elsewhere",
         )
-    return (recipe.folder / "eval" / split / SCORES).is_file()
+    return files.evaluation(split).scores.is_file()
 
 
 def _trained(recipe: Recipe, folder: Path) -> AudioLLM:
     if recipe.train.phase == "align":
-        path = str(folder / "weights")
+        path = str(RunLayout(folder).weights)
         return load_backbone(ModelSettings(recipe.model.kind, path, recipe.model.dtype))
     backbone = load_backbone(recipe.model)
-    load_adapter(backbone, folder / "adapter")
+    load_adapter(backbone, RunLayout(folder).adapter)
     return backbone

@@ -103,7 +103,7 @@ class GrowingPlan:
         if decision.begins != self.num_dealt:
             raise ScheduleError(
                 f"a decision for step {decision.begins} where step {self.num_dealt} is next",
-                where="decisions.jsonl",
+                where="record of decisions",
                 hint="the record of decisions is damaged: train the run anew",
             )
         self.decisions.append(decision)

@@ -17,6 +17,7 @@ import numpy as np
 
 from maqam.errors import ScheduleError
 from maqam.files import whole_file
+from maqam.run_layout import PlanLayout
 from maqam.schedule.dealing.deck import keys
 from maqam.schedule.pool import Pool
 from maqam.schedule.switch import Switch
@@ -161,9 +162,9 @@ class Plan:
         Raises:
             OSError: If the disk is full; no half-written file is left.
         """
-        target = Path(folder)
-        _write(target / "rows.npy", _npy(self.rows))
-        _write(target / "offsets.npy", _npy(self.offsets))
+        target = PlanLayout(Path(folder))
+        _write(target.rows, _npy(self.rows))
+        _write(target.offsets, _npy(self.offsets))
         stream = io.BytesIO()
         arrays: dict[str, Any] = {
             f"{part}/{axis}": getattr(one, part)
@@ -171,7 +172,7 @@ class Plan:
             for part in ("counts", "held", "seen")
         }
         np.savez_compressed(stream, **arrays)
-        _write(target / "shares.npz", stream.getvalue())
+        _write(target.shares, stream.getvalue())
         record = {
             "format_version": FORMAT_VERSION,
             "fingerprint": self.fingerprint,
@@ -188,7 +189,7 @@ class Plan:
             "target_tokens": dict(self.target_tokens),
         }
         text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
-        _write(target / "plan.json", text.encode())
+        _write(target.record, text.encode())
 
 
 def rows_checksum(rows: np.ndarray) -> int:
@@ -214,11 +215,11 @@ def load_plan(folder: Path | str) -> Plan:
     Raises:
         ScheduleError: If there is none, it is half written or its rows were altered.
     """
-    source = Path(folder)
+    source = PlanLayout(Path(folder))
     try:
-        record = json.loads((source / "plan.json").read_text(encoding="utf-8"))
-        rows = np.load(source / "rows.npy", mmap_mode="r", allow_pickle=False)
-        with np.load(source / "shares.npz", allow_pickle=False) as arrays:
+        record = json.loads(source.record.read_text(encoding="utf-8"))
+        rows = np.load(source.rows, mmap_mode="r", allow_pickle=False)
+        with np.load(source.shares, allow_pickle=False) as arrays:
             shares = {
                 axis: Shares(
                     tuple(names), *(arrays[f"{part}/{axis}"] for part in ("counts", "held", "seen"))
@@ -227,7 +228,7 @@ def load_plan(folder: Path | str) -> Plan:
             }
         plan = Plan(
             rows=rows,
-            offsets=np.load(source / "offsets.npy", allow_pickle=False),
+            offsets=np.load(source.offsets, allow_pickle=False),
             batch_size=int(record["batch_size"]),
             deal=record["deal"],
             seed=record["seed"],
@@ -242,13 +243,13 @@ def load_plan(folder: Path | str) -> Plan:
     except FileNotFoundError as error:
         raise ScheduleError(
             f"no whole plan here: {Path(error.filename).name} is missing",
-            where=str(source),
+            where=str(source.folder),
             hint="compile one with maqam plan RECIPE",
         ) from error
     except (ValueError, KeyError, TypeError, EOFError, BadZipFile, OSError) as error:
-        raise _damaged(source, str(error)) from error
+        raise _damaged(source.folder, str(error)) from error
     if plan.fingerprint != record.get("fingerprint"):
-        raise _damaged(source, "the rows are not those that were written")
+        raise _damaged(source.folder, "the rows are not those that were written")
     return plan
 
 

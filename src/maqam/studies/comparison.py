@@ -7,7 +7,8 @@ from typing import Any
 
 from maqam.errors import RunError
 from maqam.evaluate.hypotheses import read_hypotheses
-from maqam.files import read_json, write_json
+from maqam.files import write_json
+from maqam.run_layout import RunLayout, StudyLayout
 from maqam.runs.folders import recipe_of
 from maqam.score.comparison.checkpoints import compare_checkpoints
 from maqam.score.comparison.methods import FORMAT_VERSION, compare_methods
@@ -42,7 +43,7 @@ def compare_study(
     comparison = compare_runs(
         _runs_of(folder), _baseline_of(folder), split=split, references=references
     )
-    write_json(folder / "comparison.json", comparison)
+    write_json(StudyLayout(folder).comparison, comparison)
     return comparison
 
 
@@ -64,7 +65,7 @@ def compare_runs(
     Raises:
         RunError: If a run is no run or was not scored, or the baseline is not among them.
     """
-    if len(runs) == 1 and (runs[0] / "study.json").is_file():
+    if len(runs) == 1 and StudyLayout(runs[0]).is_there:
         if baseline in (None, _baseline_of(runs[0])):
             return compare_study(runs[0], split, references)
         runs = _runs_of(runs[0])
@@ -97,12 +98,13 @@ def compare_runs(
 
 
 def _runs_of(study: Path) -> list[Path]:
-    facts = read_json(study / "study.json")
-    return [study / "runs" / f"{m}-seed{s}" for m in facts["methods"] for s in facts["seeds"]]
+    files = StudyLayout(study)
+    facts = files.read_record()
+    return [files.run(m, s).folder for m in facts["methods"] for s in facts["seeds"]]
 
 
 def _baseline_of(study: Path) -> str:
-    return str(read_json(study / "study.json")["baseline"])
+    return StudyLayout(study).read_record()["baseline"]
 
 
 def _by_method(runs: Sequence[Path]) -> dict[str, dict[int, Path]]:
@@ -124,11 +126,11 @@ def _hypotheses(
 
 
 def _read(folder: Path, split: str) -> Columns:
-    return read_hypotheses(folder / "eval" / split)
+    return read_hypotheses(RunLayout(folder).evaluation(split).folder)
 
 
 def _is_synthetic(runs: Sequence[Path]) -> bool:
-    return any(bool(read_json(folder / "run.json").get("synthetic")) for folder in runs)
+    return any(bool(RunLayout(folder).read_record().get("synthetic")) for folder in runs)
 
 
 def compare_run_checkpoints(

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from maqam.files import read_records
 from maqam.report.curves import Steps, steps_from_records
+from maqam.run_layout import RunLayout
 from maqam.score.comparison.convergence import final_loss, steps_to_loss, steps_to_share
 
 SHARES = (0.5, 0.9)
@@ -60,8 +60,7 @@ def convergence_rows(
 
 
 def _steps(folder: Path) -> Steps:
-    path = folder / "train.jsonl"
-    return steps_from_records(read_records(path) if path.is_file() else [])
+    return steps_from_records(list(RunLayout(folder).read_steps()))
 
 
 def _steps_to(losses: np.ndarray, other: Steps | None, task: str) -> int | None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maqam.errors import ConfigError
 from maqam.recipe import Recipe, config_error, read_yaml, validate, with_overrides
+from maqam.run_layout import StudyLayout, run_name
 
 
 class Study(BaseModel):
@@ -37,9 +38,9 @@ class Study(BaseModel):
     def recipe(self, method: str, seed: int) -> Recipe:
         """Give the recipe of one run of the study."""
         own = {
-            "name": f"{method}-seed{seed}",
+            "name": run_name(method, seed),
             "seed": seed,
-            "output": str(Path(self.output) / "runs"),
+            "output": str(StudyLayout(Path(self.output)).runs),
         }
         return validate(
             merged(merged(self.base, self.methods[method]), own), where=f"methods.{method}"

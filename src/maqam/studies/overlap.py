@@ -6,7 +6,7 @@ from typing import Any
 
 from maqam.data.manifest import Manifest
 from maqam.errors import RunError
-from maqam.files import read_json, write_json
+from maqam.files import read_table, write_json
 from maqam.inspection.overlap import FORMAT_VERSION, find_overlap, overlap_record, side
 from maqam.progress import Bars
 
@@ -44,10 +44,10 @@ def check_overlap(
 def _kept(path: Path, manifest: Manifest, splits: tuple[str, str]) -> Mapping[str, Any] | None:
     """Give what an earlier call found on the same data, None where there is no such thing."""
     try:
-        found = read_json(path)
+        found = read_table(path, "", FORMAT_VERSION)
         compared = [(found[one]["fingerprint"], found[one]["split"]) for one in ("train", "test")]
-        version, _, _ = found["format_version"], found["verdict"], found["num_leaking"]
+        _, _ = found["verdict"], found["num_leaking"]
     except (RunError, KeyError, TypeError):
         return None
     wanted = [(manifest.fingerprint, split) for split in splits]
-    return found if (version, compared) == (FORMAT_VERSION, wanted) else None
+    return found if compared == wanted else None

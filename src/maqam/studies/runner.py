@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maqam.files import write_json
 from maqam.progress import Bars
-from maqam.report.overlap import OVERLAP_FILE
 from maqam.report.page import write_report
+from maqam.run_layout import StudyLayout
 from maqam.runs import preparation, stages
 from maqam.studies.comparison import compare_study
 from maqam.studies.grid import Study
 from maqam.studies.overlap import check_overlap
-
-FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +36,12 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
         bars: Opens a progress bar for a stage.
         say: Takes one line on what happens next and how long it may take.
     """
-    folder = Path(study.output)
+    files = StudyLayout(Path(study.output))
     recipes = study.recipes()
     first = recipes[0][1]
     prepared = preparation.prepare(first, bars)
-    write_json(
-        folder / "study.json",
+    files.write_record(
         {
-            "format_version": FORMAT_VERSION,
             "name": study.name,
             "baseline": study.baseline,
             "seeds": list(study.seeds),
@@ -56,9 +51,9 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
     )
     if study.check_overlap and all(one.data == first.data for _, one in recipes):
         splits = first.data.train_split, "test"
-        check_overlap(prepared.manifest, splits, folder / OVERLAP_FILE, bars, say)
+        check_overlap(prepared.manifest, splits, files.overlap, bars, say)
     else:
-        (folder / OVERLAP_FILE).unlink(missing_ok=True)
+        files.overlap.unlink(missing_ok=True)
     elapsed: list[float] = []
     for index, (_, recipe) in enumerate(recipes):
         if stages.is_scored(recipe):
@@ -71,8 +66,8 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
         stages.train(recipe, own, bars, resume=True)
         stages.evaluate(recipe.folder, bars, prepared=own)
         elapsed.append(time.monotonic() - began)
-    comparison = compare_study(folder)
-    return Outcome(comparison, write_report([folder], folder / "report.html"))
+    comparison = compare_study(files.folder)
+    return Outcome(comparison, write_report([files.folder], files.report))
 
 
 def _minutes_left(elapsed: list[float], num_left: int) -> str:

@@ -29,6 +29,7 @@ from maqam.models.audio_states import OnlineStates
 from maqam.models.freezing import PartParameters, parameter_table, train_only
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.progress import Progress
+from maqam.run_layout import RunLayout
 from maqam.schedule.plan import PlanLike
 from maqam.seeding import derive
 from maqam.train.adaptive.controller import AdaptivePlan, Controller
@@ -43,10 +44,8 @@ from maqam.train.observers.trackers import Trackers
 from maqam.train.record import (
     adapter_fingerprint,
     check_same_run,
-    read_record,
     versions,
     weights_fingerprint,
-    write_record,
 )
 from maqam.train.rows import PreparedRows, prepare_rows
 from maqam.train.settings import Objective, TrainSettings
@@ -124,6 +123,7 @@ def run_phase(
     _check_adaptive(phase)
     identity = _identity(backbone, phase)
     checkpoint = _beginning(run_folder, identity, resume=resume)
+    files = RunLayout(run_folder)
     trackers = Trackers(phase.settings.report_to, run_folder)
     with _random_state_kept(), _taken_off_on_failure(backbone):
         adapter = _make_trainable(backbone, phase)
@@ -135,7 +135,7 @@ def run_phase(
             _warn_of_dropout(run_folder, phase.settings, split)
         if is_first:
             description = _description(run_folder, phase, identity, parts)
-            write_record(run_folder, {**description, "split": split})
+            files.add_to_record({**description, "split": split})
         watching = [Telemetry(run_folder), *observers, trackers]
         if phase.adaptive is not None:
             watching.insert(1, Controller(phase.adaptive, phase.manifest, run_folder))
@@ -143,10 +143,10 @@ def run_phase(
             watching.append(StepProgress(progress))
         trainer.follow(watching, checkpoint)
     backbone.model.eval()
-    output = run_folder / ("adapter" if phase.settings.phase == "tune" else "weights")
+    output = files.output(phase.settings.phase)
     _write_output(backbone, adapter, output, is_first=is_first)
     if is_first:
-        write_record(run_folder, {"state": "finished", "notes": notes})
+        files.add_to_record({"state": "finished", "notes": notes})
     return PhaseResult(output=output, parts=parts, notes=notes)
 
 
@@ -215,7 +215,8 @@ def _beginning(
     run_folder: Path, identity: dict[str, Any], *, resume: bool
 ) -> tuple[Path, int] | None:
     """Give the checkpoint to go on from, None where the run begins."""
-    is_begun = (run_folder / "train.jsonl").exists()
+    files = RunLayout(run_folder)
+    is_begun = files.steps.exists()
     if not resume:
         if is_begun:
             raise RunError(
@@ -226,7 +227,7 @@ def _beginning(
         return None
     if is_begun:
         check_same_run(run_folder, identity)
-    return newest_checkpoint(run_folder / "checkpoints")
+    return newest_checkpoint(files.checkpoints)
 
 
 def _split(settings: TrainSettings, world_size: int) -> dict[str, Any]:
@@ -240,7 +241,7 @@ def _split(settings: TrainSettings, world_size: int) -> dict[str, Any]:
 
 def _warn_of_dropout(run_folder: Path, settings: TrainSettings, split: Mapping[str, Any]) -> None:
     """Say what changes where a run with dropout goes on in other parts."""
-    before = read_record(run_folder).get("split", split)
+    before = RunLayout(run_folder).read_record().get("split", split)
     changed = [
         f"{name} {before[name]} to {split[name]}" for name in split if before[name] != split[name]
     ]
@@ -304,7 +305,7 @@ def _trainer(backbone: AudioLLM, phase: Phase, run_folder: Path) -> tuple[PlanTr
         seed=phase.seed,
         num_micro_batches=settings.micro_batches,
     )
-    trainer = PlanTrainer(learner, batches, settings, phase.seed, run_folder / "checkpoints")
+    trainer = PlanTrainer(learner, batches, settings, phase.seed, RunLayout(run_folder).checkpoints)
     return trainer, _notes(phase, prepared, transcripts)
 
 

@@ -1,7 +1,6 @@
 """The run's own description, `run.json`, and whether a run that goes on is still the same."""
 
 import hashlib
-import json
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -11,47 +10,12 @@ from typing import Any
 import torch
 
 from maqam.errors import RunError
-from maqam.files import write_json
 from maqam.models.protocol import AudioLLM
+from maqam.run_layout import RunLayout
 from maqam.train.settings import FREE
 from maqam.version import own_commit
 
-FORMAT_VERSION = 1
-RECORD = "run.json"
 _PACKAGES = ("maqam", "torch", "transformers", "peft", "numpy")
-
-
-def read_record(run_folder: Path) -> dict[str, Any]:
-    """Read a run's description, empty if there is none yet.
-
-    Raises:
-        RunError: If the file is no JSON table.
-    """
-    path = run_folder / RECORD
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise RunError(
-            "the run's description is not a JSON table",
-            where=str(path),
-            hint="remove the run folder and train again",
-        )
-    return content
-
-
-def write_record(run_folder: Path, values: Mapping[str, Any]) -> None:
-    """Add values to a run's description.
-
-    Raises:
-        RunError: If it cannot be written.
-    """
-    path = run_folder / RECORD
-    content = {**read_record(run_folder), "format_version": FORMAT_VERSION, **values}
-    write_json(path, content, "the run's description")
 
 
 def check_same_run(run_folder: Path, values: Mapping[str, Any]) -> None:
@@ -65,7 +29,8 @@ def check_same_run(run_folder: Path, values: Mapping[str, Any]) -> None:
     Raises:
         RunError: If any of them changed; the message names them.
     """
-    old = read_record(run_folder).get("identity", {})
+    run = RunLayout(run_folder)
+    old = run.read_record().get("identity", {}) if run.record.exists() else {}
     changed = []
     for name, now in values.items():
         then = old.get(name, now)

@@ -15,7 +15,7 @@ from maqam.schedule.adaptive.kinds import Online, ThenAuto
 from maqam.schedule.adaptive_plan import GrowingPlan
 from maqam.schedule.compiler import Budget
 from maqam.schedule.schedules import schedule_from_table
-from maqam.train.adaptive.controller import FILE, AdaptivePlan
+from maqam.train.adaptive.controller import AdaptivePlan
 from maqam.train.phases import Phase, run_phase
 from maqam.train.settings import Objective, TrainSettings
 from tests.train.corpus import make_backbone, make_manifest
@@ -56,7 +56,7 @@ def run(schedule, manifest: Manifest, folder: Path, *, until: int | None = None,
 
 
 def lines(folder: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (folder / FILE).read_text().splitlines()]
+    return [json.loads(line) for line in (folder / "decisions.jsonl").read_text().splitlines()]
 
 
 SCHEDULES = {
@@ -119,7 +119,7 @@ def test_a_damaged_record_of_decisions_is_refused(manifest: Manifest, tmp_path: 
     schedule = SCHEDULES["exp3"]
     with pytest.raises(KilledError):
         run(schedule, manifest, tmp_path, until=8)
-    path = tmp_path / FILE
+    path = tmp_path / "decisions.jsonl"
     path.write_text(path.read_text()[:30], encoding="utf-8")
     with pytest.raises(RunError, match="the record of decisions is damaged"):
         run(schedule, manifest, tmp_path, resume=True)

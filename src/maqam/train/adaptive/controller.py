@@ -16,6 +16,7 @@ import numpy as np
 from maqam.data.manifest import Manifest
 from maqam.errors import RunError
 from maqam.files import RESUME, write_text, writing
+from maqam.run_layout import RunLayout
 from maqam.schedule.adaptive.protocol import Adaptive, Decision, Observation
 from maqam.schedule.adaptive_plan import GrowingPlan
 from maqam.train.adaptive.probes import Probes
@@ -23,7 +24,6 @@ from maqam.train.objective import TrainingModel
 from maqam.train.observers.observer import Observer, Training
 from maqam.train.observers.telemetry import read_steps
 
-FILE = "decisions.jsonl"
 _WHAT = "the record of decisions"
 
 
@@ -55,7 +55,7 @@ class Controller(Observer):
         self._schedule, self._plan = adaptive.schedule, adaptive.plan
         self._probe_rows, self._manifest = adaptive.probe_rows, manifest
         self._probes: Probes | None = None
-        self._run_folder, self._path = run_folder, run_folder / FILE
+        self._run_folder, self._path = run_folder, RunLayout(run_folder).decisions
         self._writes = False
         self._history: list[Observation] = []
         self._sums: dict[str, float] = {}

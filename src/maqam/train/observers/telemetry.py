@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from maqam.files import RESUME, whole_file, writing
+from maqam.run_layout import RunLayout
 from maqam.train.objective import TrainingModel
 from maqam.train.observers.observer import Observer, Training
 
@@ -20,7 +21,7 @@ class Telemetry(Observer):
     """
 
     def __init__(self, run_folder: Path) -> None:
-        self._path = run_folder / "train.jsonl"
+        self._path = RunLayout(run_folder).steps
         self._file: TextIO | None = None
 
     def on_begin(self, training: Training) -> None:
@@ -62,7 +63,7 @@ class Telemetry(Observer):
 
 def read_steps(run_folder: Path, last_step: int) -> list[dict[str, Any]]:
     """Read the records of the steps up to one, in order; none where there is no record yet."""
-    path = run_folder / "train.jsonl"
+    path = RunLayout(run_folder).steps
     if not path.exists():
         return []
     return [json.loads(line) for line in _kept(path, last_step)]

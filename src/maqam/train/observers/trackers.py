@@ -14,6 +14,7 @@ from transformers.integrations import (
 )
 
 from maqam.errors import RunError
+from maqam.run_layout import RunLayout
 from maqam.train.objective import TrainingModel
 from maqam.train.observers.observer import Observer, Training
 
@@ -43,7 +44,7 @@ class Trackers(Observer):
         self._callbacks = [_callback(name) for name in names]
         for callback in self._callbacks:
             if isinstance(callback, TensorBoardCallback) and callback.logging_dir is None:
-                callback.logging_dir = str(run_folder / "tensorboard")
+                callback.logging_dir = str(RunLayout(run_folder).tensorboard)
         self._name = run_folder.name
         self._state = TrainerState()
 
