@@ -1,3 +1,3 @@
-"""Maqam: schedule what a multi-task audio LLM hears, and when; measure what that does."""
+"""Maqam: decide which utterances an audio LLM trains on at each step, and measure the effect."""
 
 __version__ = "0.1.0"

@@ -73,7 +73,7 @@ def test_moving_shares_are_kept_within_one_utterance_of_their_integral(
 ) -> None:
     schedule = schedule_from_table(MOVING[name])
     plan = make_plan(schedule, pool, steps=40, batch_size=batch_size, seed=seed)
-    if any("smaller than their part" in note for note in plan.notes):
+    if any("came from other groups" in note for note in plan.notes):
         return  # the law for these is that of the note
     flow = schedule.flow(pool, 40.0 * batch_size)
     cells = pool.cells(flow.axes)
@@ -150,7 +150,7 @@ def test_a_group_that_runs_dry_hands_over_and_the_plan_says_so(
     cells = pool.cells(schedule.flow(pool, 30.0 * batch_size).axes)
     dealt = counts_of(plan, pool, cells.of_utterance, cells.num_cells).sum(axis=0)
     num_dry = int((dealt == epochs * cells.sizes).sum())
-    said = [note for note in plan.notes if "handed their shares over to their siblings" in note]
+    said = [note for note in plan.notes if "their shares went to the groups beside them" in note]
     wanted = f"{num_dry} of {cells.num_cells} groups were dealt through"
     assert [note.startswith(wanted) for note in said] == [True] * bool(num_dry)
     assert (plan.batch_sizes == batch_size).all()
@@ -169,7 +169,7 @@ def test_a_group_too_small_for_its_part_hands_over_and_the_plan_says_so(case) ->
     assert (counts <= held).all()
     assert (counts.sum(axis=1) == batch_size).all()
     if (held < np.floor(part)).any():
-        assert any("handed" in note for note in plan.notes)
+        assert any("came from other groups" in note for note in plan.notes)
     if (held >= np.ceil(part)).all():
         assert plan.notes == ()
 

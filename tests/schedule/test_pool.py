@@ -119,7 +119,9 @@ def test_an_absent_axis_is_named_beside_those_there_are():
 def test_absent_clusters_name_the_command_that_makes_them():
     with pytest.raises(ScheduleError, match="the pool has no column cluster") as caught:
         Pool.from_columns({"task": ["asr"]}).cells(("task", "cluster"))
-    assert caught.value.hint == "run maqam features for clusters"
+    assert (
+        caught.value.hint == "maqam features makes clusters, for phase tune; phase align has none"
+    )
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64", "uint64"])

@@ -14,20 +14,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 @app.command("synth")
 def synth(
     folder: Annotated[Path, typer.Argument(help="Folder of the corpus.")],
-    seed: Annotated[int, typer.Option(help="Decides sentences, speakers and noise.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the corpus.")] = 0,
     scale: Annotated[float, typer.Option(help="Factor on the number of utterances.")] = 1.0,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that speak; one for each core by default.")
+        int | None, typer.Option(help="Processes that synthesize; one for each core by default.")
     ] = None,
     force: Annotated[bool, typer.Option(help="Replace a corpus of other settings.")] = False,
 ) -> None:
-    """Make the embedded corpus: SYNTHETIC Arabic speech by eSpeak NG, five tasks."""
+    """Generate the embedded corpus: SYNTHETIC Arabic speech by eSpeak NG, five tasks."""
     from maqam.cli import screen
     from maqam.synth.corpus import make_corpus
     from maqam.synth.settings import SynthSettings
 
     settings = SynthSettings(seed=seed).scaled(scale)
-    with screen.progress_bar("speak the corpus") as progress:
+    with screen.progress_bar("generate the corpus") as progress:
         made = make_corpus(folder, settings, num_workers=workers, progress=progress, force=force)
     screen.stdout.print(str(made), markup=False)
 

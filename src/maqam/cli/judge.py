@@ -18,19 +18,19 @@ def judge(
     model: Annotated[str, typer.Option(help="Name of the judge there.")] = "",
     split: Annotated[str, typer.Option(help="Split that was decoded.")] = "test",
     limit: Annotated[
-        int | None, typer.Option(help="Most utterances a task, drawn by the seed.", min=1)
+        int | None, typer.Option(help="Maximum utterances per task, drawn by the seed.", min=1)
     ] = None,
-    per_minute: Annotated[float, typer.Option(help="Most requests begun in a minute.")] = 120.0,
-    parallel: Annotated[int, typer.Option(help="Most requests under way at once.")] = 4,
+    per_minute: Annotated[float, typer.Option(help="Maximum requests per minute.")] = 120.0,
+    parallel: Annotated[int, typer.Option(help="Maximum concurrent requests.")] = 4,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for a reply.")] = 60.0,
-    attempts: Annotated[int, typer.Option(help="Times a question is asked at most.")] = 5,
+    attempts: Annotated[int, typer.Option(help="Maximum attempts per question.")] = 5,
     key_variable: Annotated[
         str, typer.Option(help="Environment variable that holds the key, if one is needed.")
     ] = "MAQAM_JUDGE_KEY",
     cache: Annotated[
         Path | None, typer.Option(help="Folder of replies; RUN/eval/judge-replies by default.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides the draw and the order of asking.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the draw and of the order.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Have summaries rated from 0 to 5 by a language model, or compared with another run's."""

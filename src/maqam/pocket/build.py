@@ -1,12 +1,16 @@
 """Building the pocket backbone: phase 1 of our own recipe, from random weights.
 
-There is neither a pretrained encoder nor a pretrained LLM of this size. The LLM learns to copy,
-encoder and aligner learn by CTC to hear, then to give the LLM's own token embeddings, at last all
-parts train together on varied log-mels: sooner, variation keeps CTC from finding its letters, and
-without it the model learns the training voices by heart. Dialects are dealt by the square root of
-their size, because the test split holds as much of each. The training split is a larger draw of the
-embedded corpus; development and test splits are those of the embedded corpus itself, whose speakers
-and sentences no training split of it shares.
+There is neither a pretrained encoder nor a pretrained LLM of this size, so it is trained in stages:
+
+1. The LLM learns to copy text, so that it uses what stands in front of its answer.
+2. Encoder and aligner learn letters by CTC, on log-mels as they are: with augmentation CTC does not
+   find its letters.
+3. They go on by CTC over the LLM's token embeddings, so that aligner outputs mean letters to it.
+4. All parts train together with augmentation: without it the model overfits the training voices.
+
+Dialects are dealt by the square root of their size, because the test split holds as much of each.
+The training split is a larger draw of the embedded corpus; development and test splits are those of
+the embedded corpus itself, whose speakers and sentences no training split of it shares.
 """
 
 from collections.abc import Mapping, Sequence
@@ -85,7 +89,7 @@ def build(
     """
     recipe = validate({**RECIPE, "output": str(work)}, overrides, where="pocket")
     stages = _stages(recipe)
-    with bars("speak the corpus") as progress:
+    with bars("generate the corpus") as progress:
         manifest = read_manifest(make_corpus(work / "corpus", recipe.data.synth, progress=progress))
     backbone = new_pocket(_texts(manifest), derive(recipe.seed, "pocket weights"))
     backbone.model.to(own_device())

@@ -49,7 +49,7 @@ def open_manifest(recipe: Recipe, bars: Bars) -> Manifest:
     if recipe.data.manifest is not None:
         place = Path(recipe.data.manifest)
         return read_manifest(place, tasks=recipe.tasks_of(place))
-    with bars("speak the corpus") as progress:
+    with bars("generate the corpus") as progress:
         folder = make_corpus(corpus_folder(recipe), recipe.data.synth, progress=progress)
     return read_manifest(folder, tasks=recipe.tasks_of(folder))
 

@@ -165,18 +165,18 @@ def _deal(
     is_drawn = isinstance(schedule, Mixture) and schedule.deal == "draw"
     if deal.unit != "rows" and is_drawn:
         raise ScheduleError(
-            f"a mixture that is drawn cannot be counted in {deal.unit}",
+            f"schedule.deal draw does not support {deal.unit}",
             where="deal.unit",
-            hint="deal it by quota, or count rows",
+            hint="use schedule.deal quota, or deal.unit rows",
         )
     if deal.unit != "rows":
         return CostDealer(pool, cells, seed, deal).deal(flow, steps, batch_size)
     if is_drawn:
         if deal.exhaustion != "repeat":
             raise ScheduleError(
-                f"a mixture that is drawn cannot {deal.exhaustion}: only quota counts its epochs",
+                f"schedule.deal draw does not support {deal.exhaustion}: only quota counts epochs",
                 where="deal.exhaustion",
-                hint="deal it by quota, or repeat",
+                hint="use schedule.deal quota, or deal.exhaustion repeat",
             )
         dealt = deal_by_draw(flow, cells, steps, batch_size, seed)
     else:

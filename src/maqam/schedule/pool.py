@@ -253,7 +253,7 @@ def _hash(values: np.ndarray) -> str:
 def _unknown(role: str, name: str, known: Mapping[str, object]) -> ScheduleError:
     hint = f"it has {', '.join(known) or 'none'}"
     if name == "cluster":
-        hint = "run maqam features for clusters"
+        hint = "maqam features makes clusters, for phase tune; phase align has none"
     return ScheduleError(f"the pool has no {role} {name}", where="schedule", hint=hint)
 
 

@@ -23,7 +23,7 @@ BASE: Mapping[str, Any] = {
 }
 WHAT_HAPPENS = """\
 Maqam demo: four data schedules, one pocket audio LLM (5 M parameters), synthetic speech.
-  1 speak the corpus (eSpeak NG)      2 store and cluster aligner outputs
+  1 generate the corpus (eSpeak NG)   2 store and cluster aligner outputs
   3 train and score uniform, tpc, ads and hybrid, equal budget and seed      4 report
 Finished parts are kept: an interrupted demo goes on where it was.
 """

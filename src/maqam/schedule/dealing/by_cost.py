@@ -248,8 +248,8 @@ class CostDealer:
         dry = int((self._left <= 0).sum())
         if dry:
             notes.append(
-                f"{dry} of {self._cells.num_cells} groups were dealt through and handed their "
-                "shares over to their siblings"
+                f"{dry} of {self._cells.num_cells} groups were dealt through; "
+                "their shares went to the groups beside them"
             )
         return DealtRows(np.array(positions, dtype=np.int64), np.array(offsets), tuple(notes))
 

@@ -99,14 +99,13 @@ class QuotaDealer:
         notes = [self._end] if self._end else []
         if len(self._quota.dry):
             notes.append(
-                f"{len(self._quota.dry)} of {self._cells.num_cells} groups were dealt through and "
-                "handed their shares over to their siblings"
+                f"{len(self._quota.dry)} of {self._cells.num_cells} groups were dealt through; "
+                "their shares went to the groups beside them"
             )
         if self._quota.num_handed_over:
             notes.append(
-                "groups smaller than their part of a batch handed "
-                f"{self._quota.num_handed_over} utterances over to their siblings, so that no "
-                "batch holds an utterance twice"
+                f"{self._quota.num_handed_over} utterances came from other groups: some groups "
+                "have fewer utterances than their quota of one batch"
             )
         return notes
 

@@ -56,9 +56,9 @@ class Quota:
 
     Args:
         cells: The leaves of the tree; its axes are the levels, from the root.
-        seed: Decides which child goes first where several are due alike. Each node has an order
-            of its own: in one order for all, nodes with equal shares would walk their children
-            in step, and a batch would hold few different ones.
+        seed: Decides which child goes first where several are due alike. Each node has a
+            random order of its own: with one for all, nodes with equal shares would pick the
+            same child, and batches would lack variety.
         max_epochs: Passes over a cell after which it is dry and its siblings take over its
             share; None for no end.
 

@@ -17,7 +17,7 @@ from maqam.schedule.switch import Switch
 class Then:
     """One schedule, then another; the paper's hybrid is tpc, then ads.
 
-    Decks are shared, so what the first dealt is not fresh to the second.
+    The second continues each cell's shuffled order where the first stopped.
 
     Attributes:
         first: Schedule before the switch point; its own progress runs over that stretch.
