@@ -96,6 +96,17 @@ def test_imports_stand_at_the_top_but_for_the_command_line(path: Path) -> None:
     assert "TYPE_CHECKING" not in path.read_text(encoding="utf-8")
 
 
+def test_docstrings_begin_with_what_is_returned_or_done() -> None:
+    wrong = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                text = ast.get_docstring(node) or ""
+                if text.startswith(("Give ", "Gives ")):
+                    wrong.append(f"{_name(path)}:{node.lineno}: write Return, Yield, Compute ...")
+    assert not wrong
+
+
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_a_module_fits_in_a_sitting(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE

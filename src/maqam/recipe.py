@@ -255,7 +255,7 @@ def _place(where: str, key: str, overrides: Sequence[str]) -> str:
 
 
 def _line_of(file: Path, keys: Sequence[str]) -> int | None:
-    """Give the line of a key, that of its table where it is missing; None without a file."""
+    """Return the line of a key, that of its table where it is missing; None without a file."""
     if not file.is_file():
         return None
     line = None
@@ -270,7 +270,7 @@ def _line_of(file: Path, keys: Sequence[str]) -> int | None:
 
 
 def _key_in(values: Mapping[str, Any], path: Sequence[str]) -> str:
-    """Give the dotted key of a fault as the user wrote it, without the names of union members."""
+    """Return the dotted key of a fault as the user wrote it, without the names of union members."""
     kept: list[str] = []
     at: Any = values
     for index, part in enumerate(path):
@@ -286,7 +286,7 @@ def _key_in(values: Mapping[str, Any], path: Sequence[str]) -> str:
 
 
 def _known_keys(path: Sequence[str]) -> list[str]:
-    """Give the keys a table of settings knows, found by the pydantic location of the fault."""
+    """Return the keys a table of settings knows, found by the pydantic location of the fault."""
     at: Any = Recipe.model_json_schema()
     root = at
     for part in path:

@@ -11,7 +11,7 @@ import numpy as np
 
 
 def derive(seed: int, *uses: object) -> int:
-    """Give the 63-bit seed of one named use of a run's seed.
+    """Return the 63-bit seed of one named use of a run's seed.
 
     Args:
         seed: The run's seed.
@@ -27,7 +27,7 @@ def derive(seed: int, *uses: object) -> int:
 
 
 def generator(seed: int, *uses: object) -> np.random.Generator:
-    """Give the random generator of one named use of a run's seed.
+    """Yield the random generator of one named use of a run's seed.
 
     Examples:
         >>> bool(generator(0, "draw", 3).random() == generator(0, "draw", 3).random())
@@ -37,7 +37,7 @@ def generator(seed: int, *uses: object) -> np.random.Generator:
 
 
 def text_id(text: str) -> int:
-    """Give the stable 64-bit id of a string, such as an utterance's id.
+    """Return the stable 64-bit id of a string, such as an utterance's id.
 
     Examples:
         >>> text_id("utterance-1") == text_id("utterance-1")

@@ -30,7 +30,7 @@ stdout.width = max(stdout.width, 160)  # a terminal wraps long lines: better tha
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[Progress]:
-    """Give the function that moves a bar to (done, total); nothing shows before its first call.
+    """Yield the function that moves a bar to (done, total); nothing shows before its first call.
 
     A total of None is one that is not known.
     """

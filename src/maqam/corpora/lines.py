@@ -101,7 +101,7 @@ class Lines:
 
 
 def numbered(lines: Lines) -> Iterator[tuple[int, str | UnfitRowError]]:
-    """Give every line that is not blank with its number, or why it cannot be read."""
+    """Yield every line that is not blank with its number, or why it cannot be read."""
     while True:
         try:
             text = next(lines)

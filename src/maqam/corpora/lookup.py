@@ -47,7 +47,7 @@ class Lookup:
         )
 
     def get(self, name: str, key: str) -> str | None:
-        """Give the value of a key in a table."""
+        """Return the value of a key in a table."""
         found = self._database.execute(
             "SELECT value FROM found WHERE name = ? AND key = ?", (name, key)
         ).fetchone()

@@ -124,7 +124,7 @@ Found = Utterance | Unfit
 
 
 def located(folder: Path, path: str) -> str:
-    """Give a path that starts at a folder unless it is absolute, without making objects of it.
+    """Return a path that starts at a folder unless it is absolute, without making objects of it.
 
     Examples:
         >>> located(Path("/corpus"), "./a.wav"), located(Path("/corpus"), "/b.wav")
@@ -134,7 +134,7 @@ def located(folder: Path, path: str) -> str:
 
 
 def shown(value: object, most: int = 60) -> str:
-    """Give a value as it is written in a reason, cut where it is long.
+    """Return a value as it is written in a reason, cut where it is long.
 
     Examples:
         >>> shown("a" * 100, most=5)
@@ -185,7 +185,7 @@ def words(value: object, name: str) -> str | None:
 
 
 def first_line(error: BaseException) -> str:
-    r"""Give the first line of what an error says, or its name where it says nothing.
+    r"""Return the first line of what an error says, or its name where it says nothing.
 
     Examples:
         >>> first_line(ValueError("one\ntwo")), first_line(MemoryError())

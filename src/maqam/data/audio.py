@@ -66,7 +66,7 @@ def read_audio(
 
 
 def audio_seconds(path: Path | str) -> float:
-    """Give the length of a file in seconds, from its header.
+    """Return the length of a file in seconds, from its header.
 
     Raises:
         AudioError: If the file is missing, empty, a WAV cut short, or not audio.
@@ -101,7 +101,7 @@ def _wav_seconds(file: Path) -> float:
 
 
 def _decoded(file: Path, start: float, seconds: float | None) -> tuple[np.ndarray, int]:
-    """Give the (num_samples, num_channels) float32 samples of a segment and their rate."""
+    """Return the (num_samples, num_channels) float32 samples of a segment and their rate."""
     soundfile = extras.load("soundfile")
     try:
         with soundfile.SoundFile(file) as sound:

@@ -75,12 +75,12 @@ class Manifest:
         return bool(pc.any(self.table.column("synthetic")).as_py())
 
     def column(self, name: str) -> np.ndarray:
-        """Give a column: numbers as such, text as objects with None for null."""
+        """Return a column: numbers as such, text as objects with None for null."""
         values: np.ndarray = self.table.column(name).to_numpy()
         return values
 
     def codes(self, name: str, rows: np.ndarray | None = None) -> tuple[np.ndarray, list[str]]:
-        """Give a text column as numbers, without an object for each row.
+        """Return a text column as numbers, without an object for each row.
 
         Args:
             name: A column of few different texts, such as "task".
@@ -101,17 +101,17 @@ class Manifest:
         return ranks[encoded.indices.to_numpy()], sorted(names)
 
     def row(self, index: int) -> dict[str, Any]:
-        """Give one utterance as plain values."""
+        """Return one utterance as plain values."""
         values: dict[str, Any] = self.table.slice(index, 1).to_pylist()[0]
         return values
 
     def rows(self, indexes: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
-        """Give utterances as plain values, in the order asked for."""
+        """Return utterances as plain values, in the order asked for."""
         values: list[dict[str, Any]] = self.table.take(pa.array(indexes, pa.int64())).to_pylist()
         return values
 
     def select(self, *, split: str | None = None, task: str | None = None) -> np.ndarray:
-        """Give the row indexes of a split, a task, or both."""
+        """Return the row indexes of a split, a task, or both."""
         kept = np.ones(self.num_utterances, dtype=bool)
         for name, value in (("split", split), ("task", task)):
             if value is not None:
@@ -120,7 +120,7 @@ class Manifest:
         return np.flatnonzero(kept)
 
     def audio_path(self, index: int) -> Path:
-        """Give the audio file of a row.
+        """Return the audio file of a row.
 
         Raises:
             ManifestError: If the row has no audio.

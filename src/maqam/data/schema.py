@@ -106,7 +106,7 @@ def column_faults(schema: pa.Schema) -> list[str]:
 
 
 def conformed(table: pa.Table) -> pa.Table:
-    """Give the manifest's columns their types and put them first; others follow.
+    """Return the manifest's columns their types and put them first; others follow.
 
     Raises:
         pyarrow.ArrowInvalid: If a value does not fit its column's type.
@@ -135,7 +135,7 @@ def row_faults(table: pa.Table, tasks: Tasks) -> list[Fault]:
 
 
 def _repeated(ids: pa.ChunkedArray) -> np.ndarray:
-    """Give the rows whose id an earlier row has."""
+    """Return the rows whose id an earlier row has."""
     if pc.count_distinct(ids, mode="only_valid").as_py() == len(ids) - ids.null_count:
         return np.zeros(0, dtype=np.int64)
     codes = pc.fill_null(_codes(ids), -1).to_numpy()

@@ -64,7 +64,7 @@ class BertScorer:
             )
 
     def fingerprint(self) -> str:
-        """Give a hash of the weights, which the score depends on."""
+        """Return a hash of the weights, which the score depends on."""
         digest = hashlib.blake2b(digest_size=16)
         for name, value in sorted(self._model.state_dict().items()):
             digest.update(name.encode() + value.detach().float().numpy().tobytes())
@@ -91,7 +91,7 @@ class BertScorer:
 
     @torch.no_grad()
     def _states(self, texts: list[str]) -> list[tuple[Tensor, Tensor]]:
-        """Give unit states [T, D] of each text, and which of its tokens are words [T]."""
+        """Return unit states [T, D] of each text, and which of its tokens are words [T]."""
         longest = min(int(self._tokenizer.model_max_length), 512)
         batch = self._tokenizer(
             texts,
@@ -131,7 +131,7 @@ def score_summaries(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Give the BERTScore of every summary of a run, and their means.
+    """Return the BERTScore of every summary of a run, and their means.
 
     Args:
         columns: Columns of hypotheses.parquet.

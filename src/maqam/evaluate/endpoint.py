@@ -183,7 +183,7 @@ async def _ask_one(
 
 
 def _wait(endpoint: Endpoint, attempt: int, spread: float, problem: str) -> float:
-    """Give the seconds before another attempt; the server's own wish comes first."""
+    """Return the seconds before another attempt; the server's own wish comes first."""
     wished = problem.partition("\n")[2]
     if wished:
         return min(float(wished), _LONGEST_WAIT)
@@ -239,5 +239,5 @@ def _held(file: Path) -> str | None:
 
 
 def described(endpoint: Endpoint) -> dict[str, Any]:
-    """Give what a record says of an endpoint: all but the key."""
+    """Return what a record says of an endpoint: all but the key."""
     return asdict(endpoint)

@@ -51,7 +51,7 @@ class BatchCheck:
     largest_gap: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the same as plain values."""
+        """Return the same as plain values."""
         return {**asdict(self), "differences": [asdict(one) for one in self.differences]}
 
 

@@ -185,7 +185,7 @@ def _value_of_verdict(row: Mapping[str, Any]) -> float | None:
 
 
 def _drawn(columns: Columns, judging: Judging) -> list[dict[str, Any]]:
-    """Give the utterances to judge: of every task all, or as many as the limit says."""
+    """Return the utterances to judge: of every task all, or as many as the limit says."""
     tasks = np.asarray(columns["task"], dtype=object)
     chosen = []
     for task in TASKS_JUDGED:
@@ -280,7 +280,7 @@ def _summed(
     values: Sequence[float | None],
     seed: int,
 ) -> dict[str, Any]:
-    """Give the mean of a task's values with its interval over speakers, and all counts."""
+    """Return the mean of a task's values with its interval over speakers, and all counts."""
     used = [at for at, value in enumerate(values) if value is not None]
     sums = block_sums(
         np.array([[values[at], 1.0] for at in used], dtype=np.float64).reshape(-1, 2),

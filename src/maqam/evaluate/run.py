@@ -99,7 +99,7 @@ def _hypothesis(row: dict[str, Any], answer: Answer) -> dict[str, Any]:
 
 
 def _document(row: dict[str, Any]) -> str | None:
-    """Give what a summary is of, where the manifest holds it as text."""
+    """Return what a summary is of, where the manifest holds it as text."""
     if row["task"] not in _SUMMARIES:
         return None
     if row.get("text"):

@@ -21,7 +21,7 @@ _EDGE_SECONDS = 0.05  # what a manifest's seconds may be off by for a whole file
 
 @dataclass
 class Clips:
-    """Gives absolute paths to rows and cuts what is a segment.
+    """Finds the absolute path of each row's audio, and cuts what is a segment.
 
     Attributes:
         source: Folder that relative paths of the manifest start from.
@@ -40,7 +40,7 @@ class Clips:
     _cut: dict[tuple[str, float, float], str] = field(default_factory=dict)
 
     def path(self, row: dict[str, Any]) -> str:
-        """Give the absolute path of a row's audio; the row must have one.
+        """Return the absolute path of a row's audio; the row must have one.
 
         Raises:
             AudioError: If the file is missing or damaged, or the segment lies outside it.

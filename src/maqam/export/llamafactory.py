@@ -21,7 +21,7 @@ _TEMPLATES = {"qwen2.5-omni": "qwen2_omni", "qwen2-audio": "qwen2_audio"}
 
 
 def dataset_info(rows_name: str) -> dict[str, object]:
-    """Give the content of dataset_info.json for a file of chat rows.
+    """Return the content of dataset_info.json for a file of chat rows.
 
     Examples:
         >>> dataset_info("schedule.jsonl")["maqam_schedule"]["columns"]
@@ -40,7 +40,7 @@ def dataset_info(rows_name: str) -> dict[str, object]:
 
 
 def train_settings(launch: Launch) -> dict[str, object]:
-    """Give the settings of `llamafactory-cli train` that keep the rows' order.
+    """Return the settings of `llamafactory-cli train` that keep the rows' order.
 
     Raises:
         ConfigError: If the model's prompt template is not known and not given.

@@ -13,7 +13,7 @@ from maqam.export.parts import Launch, Target
 
 
 def launch_command(launch: Launch) -> list[str]:
-    """Give the arguments of `swift sft` that train on the rows in their order."""
+    """Return the arguments of `swift sft` that train on the rows in their order."""
     settings = launch.settings
     flags: dict[str, object] = {
         "--model": settings.model,

@@ -45,7 +45,7 @@ class ExportSettings:
             raise ValueError(f"loss_weights must be above 0, got {wrong}")
 
     def weight(self, task: str) -> float:
-        """Give the factor of a task.
+        """Return the factor of a task.
 
         Examples:
             >>> settings = ExportSettings(loss_weights={"did": 4})

@@ -19,7 +19,7 @@ _KINDS = {"channel": pa.string(), "step": pa.int64(), "weight": pa.float64()}
 def chat_row(
     row: Mapping[str, Any], audio: str | None, extra: Mapping[str, Any], scale: float | None
 ) -> dict[str, Any]:
-    """Give a manifest row as a chat row.
+    """Return a manifest row as a chat row.
 
     Args:
         row: The utterance.
@@ -60,7 +60,7 @@ def chat_row(
 
 
 def rows_schema(extra_columns: tuple[str, ...], *, has_scale: bool) -> pa.Schema:
-    """Give the types of the columns of chat rows.
+    """Return the types of the columns of chat rows.
 
     Examples:
         >>> rows_schema(("channel",), has_scale=False).names

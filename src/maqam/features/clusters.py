@@ -43,7 +43,7 @@ class RowClusters:
     note: str
 
     def labels_of(self, rows: np.ndarray) -> np.ndarray:
-        """Give the (num_rows,) clusters of manifest rows.
+        """Return the (num_rows,) clusters of manifest rows.
 
         Raises:
             StoreError: If a row has no cluster.
@@ -100,7 +100,7 @@ def cluster_rows(
 def load_or_cluster(
     store: FeatureStore, rows: np.ndarray, folder: Path, *, settings: FeatureSettings, seed: int
 ) -> RowClusters:
-    """Give the clusters of a folder, made anew unless they are of these very inputs.
+    """Return the clusters of a folder, made anew unless they are of these very inputs.
 
     Args:
         store: Where the embeddings are.

@@ -144,7 +144,7 @@ def fill_store(
 
 
 def _pooled(states: Sequence[Tensor]) -> np.ndarray:
-    """Give the (num_rows, dim) float32 means over frames, 0 where there are none."""
+    """Return the (num_rows, dim) float32 means over frames, 0 where there are none."""
     lengths = torch.tensor([len(one) for one in states])
     padded = pad_sequence(list(states), batch_first=True)
     if not padded.shape[1]:
@@ -168,7 +168,7 @@ def _batches(rows: np.ndarray, seconds: np.ndarray, batch_seconds: float) -> Ite
 def _read_ahead(
     audio: RowAudio, batches: Iterable[np.ndarray]
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-    """Give batches with their log-mels, the next ones being read meanwhile."""
+    """Yield batches with their log-mels, the next ones being read meanwhile."""
     ahead: deque[tuple[np.ndarray, list[Future[np.ndarray]]]] = deque()
     pool = ThreadPoolExecutor(_DECODERS)
     try:

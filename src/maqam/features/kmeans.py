@@ -52,7 +52,7 @@ class Clusters:
         return len(self.centroids)
 
     def assign(self, embeddings: np.ndarray) -> np.ndarray:
-        """Give the (num_rows,) int32 nearest cluster of other embeddings (num_rows, dim)."""
+        """Return the (num_rows,) int32 nearest cluster of other embeddings (num_rows, dim)."""
         return _nearest(self.projection.apply(embeddings), self.centroids)[0]
 
 
@@ -154,7 +154,7 @@ def _lloyd(points: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _nearest(points: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the nearest centroid of each row, the lowest of equals, and its squared distance."""
+    """Return the nearest centroid of each row, the lowest of equals, and its squared distance."""
     labels = np.empty(len(points), dtype=np.int32)
     distances = np.empty(len(points), dtype=np.float32)
     columns = np.ascontiguousarray(centroids.T)
@@ -174,7 +174,7 @@ def _nearest(points: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _means(points: np.ndarray, labels: np.ndarray, num_clusters: int) -> np.ndarray:
-    """Give the (num_clusters, dim) mean of each cluster's rows; none may be empty."""
+    """Return the (num_clusters, dim) mean of each cluster's rows; none may be empty."""
     total = np.zeros((num_clusters, points.shape[1]))
     for first in range(0, len(points), _CHUNK_ROWS):
         chunk = points[first : first + _CHUNK_ROWS]
@@ -189,7 +189,7 @@ def _means(points: np.ndarray, labels: np.ndarray, num_clusters: int) -> np.ndar
 def _refill(
     points: np.ndarray, centroids: np.ndarray, labels: np.ndarray, distances: np.ndarray
 ) -> None:
-    """Give each empty cluster the farthest row of the largest one, in place."""
+    """Move the farthest row of the largest cluster to each empty one, in place."""
     counts = np.bincount(labels, minlength=len(centroids))
     for empty in np.flatnonzero(counts == 0):
         largest = counts.argmax()

@@ -33,7 +33,7 @@ class Projection:
     components: np.ndarray
 
     def apply(self, embeddings: np.ndarray) -> np.ndarray:
-        """Give the reduced embeddings.
+        """Return the reduced embeddings.
 
         Args:
             embeddings: (num_rows, dim) of any float type; may be memory-mapped.
@@ -83,7 +83,7 @@ def fit_projection(
 def _main_directions(
     covariance: np.ndarray, num_dimensions: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Give the (dim, num_dimensions) leading eigenvectors, strongest first.
+    """Return the (dim, num_dimensions) leading eigenvectors, strongest first.
 
     On one thread: steps this small spend their time waiting when two threads share a busy machine.
     """
@@ -101,7 +101,7 @@ def _main_directions(
 def _covariance(
     embeddings: np.ndarray, mean: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
-    """Give the (dim, dim) float32 covariance of unit rows, from a sample."""
+    """Return the (dim, dim) float32 covariance of unit rows, from a sample."""
     num_rows, dim = embeddings.shape
     most = min(num_rows, _MOST_SAMPLED, max(_LEAST_SAMPLED, _SAMPLE_PER_DIMENSION * dim))
     sample = np.sort(generator.choice(num_rows, most, replace=False))
@@ -117,7 +117,7 @@ def _covariance(
 
 
 def _centred(embeddings: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give centred rows and their (num_rows, 1) lengths, above 0 even for a row of zeros."""
+    """Return centred rows and their (num_rows, 1) lengths, above 0 even for a row of zeros."""
     centred = np.subtract(embeddings, mean, dtype=np.float32)
     lengths = np.sqrt(np.einsum("nd,nd->n", centred, centred))
     return centred, np.maximum(lengths, np.finfo(np.float32).tiny)[:, None]

@@ -62,7 +62,7 @@ class FeatureStore:
         self._order = np.argsort(self._rows, kind="stable")
 
     def __call__(self, rows: Sequence[int]) -> list[Tensor]:
-        """Give the aligner outputs [T_i, D] float32 of manifest rows; zero length for text rows.
+        """Return the aligner outputs [T_i, D] float32 of manifest rows; zero length for text rows.
 
         Raises:
             StoreError: If a row is not in the store.
@@ -97,7 +97,7 @@ class FeatureStore:
         return counts
 
     def pooled(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Give the (num_rows, dim) float32 mean over frames of manifest rows; 0 for text rows."""
+        """Return the (num_rows, dim) float32 mean over frames of manifest rows; 0 for text rows."""
         means: np.ndarray = self._pooled[self._positions(rows)]
         return means
 
@@ -237,7 +237,7 @@ class StoreWriter:
         self._noted_at = time.monotonic()
 
     def _noted(self, rows: np.ndarray) -> tuple[int, int]:
-        """Give the rows and frames of an earlier attempt that can be gone on from."""
+        """Return the rows and frames of an earlier attempt that can be gone on from."""
         try:
             note = json.loads((self.folder / FILLING).read_text(encoding="utf-8"))
             order = np.load(self.folder / ROWS, allow_pickle=False)

@@ -70,7 +70,7 @@ class CheckReport:
         return [fatal[row] for row in sorted(fatal)]
 
     def counts(self) -> dict[str, int]:
-        """Give the number of findings by kind, the most frequent first."""
+        """Return the number of findings by kind, the most frequent first."""
         return dict(Counter(finding.kind for finding in self.findings).most_common())
 
 
@@ -128,7 +128,7 @@ class _Clip:
 
 
 def _clips(manifest: Manifest, first: int) -> Iterator[_Clip]:
-    """Give the audio of a window of rows; rows without audio have none."""
+    """Yield the audio of a window of rows; rows without audio have none."""
     table = manifest.table.slice(first, _WINDOW_ROWS).select(["audios", "start", "seconds"])
     for row, values in enumerate(table.to_pylist(), start=first):
         if values["audios"] and values["audios"][0]:
@@ -199,7 +199,7 @@ def write_sound_rows(manifest: Manifest, report: CheckReport, folder: Path) -> t
 
 
 def _rejected(report: CheckReport) -> list[str]:
-    """Give a JSON line for each rejected row, in the order of the manifest."""
+    """Return a JSON line for each rejected row, in the order of the manifest."""
     reasons: dict[int, dict[str, Any]] = {}
     for finding in report.findings:
         if finding.is_fatal:

@@ -117,7 +117,7 @@ class PrintIndex:
         self._frames = frames[is_loud][order]
 
     def find(self, other: Print) -> list[int]:
-        """Give the clips that hold the same audio as a fingerprint, ascending.
+        """Return the clips that hold the same audio as a fingerprint, ascending.
 
         Two clips match where the share of different bits is `MAX_BIT_ERRORS` at most, over
         `MIN_FRAMES` frames at least and `MIN_SHARE` of the shorter clip's.
@@ -126,7 +126,7 @@ class PrintIndex:
         return sorted({clip for clip, offset in places if self._is_match(clip, other, offset)})
 
     def _places(self, other: Print) -> list[tuple[int, int]]:
-        """Give (clip, offset) pairs proposed by frames of equal bits."""
+        """Return (clip, offset) pairs proposed by frames of equal bits."""
         frames = np.flatnonzero(other.is_loud)
         bits = other.bits[frames]
         first = np.searchsorted(self._bits, bits, side="left")
@@ -152,7 +152,7 @@ class PrintIndex:
 
 
 def _energies(slow: np.ndarray) -> np.ndarray:
-    """Give the (num_frames, num_bands) energies of samples at `_RATE`."""
+    """Return the (num_frames, num_bands) energies of samples at `_RATE`."""
     edges = np.geomspace(_LOWEST, _HIGHEST, _NUM_BANDS + 1) * _FRAME_SAMPLES / _RATE
     bins = np.round(edges).astype(np.int64)
     window = np.hanning(_FRAME_SAMPLES).astype(np.float32)

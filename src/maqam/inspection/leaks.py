@@ -13,7 +13,7 @@ _SHOWN_LETTERS = 60
 
 
 def shared_values(manifest: Manifest) -> Iterator[tuple[int, str, str]]:
-    """Give (row, kind, text) for every row that shares something with an earlier split.
+    """Yield (row, kind, text) for every row that shares something with an earlier split.
 
     Train comes before dev and dev before test. Targets of free text are compared after
     normalisation; labels, which splits are meant to share, are not.
@@ -91,6 +91,6 @@ def _segments(manifest: Manifest) -> tuple[np.ndarray, list[str]]:
 
 
 def _numbered(values: Iterable[str]) -> tuple[np.ndarray, list[str]]:
-    """Give the code of each value and the different values; the empty one has code 0."""
+    """Return the code of each value and the different values; the empty one has code 0."""
     encoded = pa.array(["", *values], pa.string()).dictionary_encode()
     return encoded.indices.to_numpy()[1:], encoded.dictionary.to_pylist()

@@ -166,7 +166,7 @@ def find_overlap(
 
 
 def overlap_record(train: Side, test: Side, report: OverlapReport) -> dict[str, Any]:
-    """Give the report as plain values, with what was compared, for a file that outlives the data.
+    """Return the report as plain values, with what was compared, for a file that outlives the data.
 
     Args:
         train: The training data.
@@ -267,7 +267,7 @@ def _pairs(rows: list[int], test_rows: list[int]) -> list[Pair]:
 
 
 def _clips(one: Side) -> dict[_Clip, list[int]]:
-    """Give the different clips of some rows, each with its rows."""
+    """Return the different clips of some rows, each with its rows."""
     audios = one.manifest.table.column("audios").take(one.rows).to_pylist()
     starts = one.manifest.column("start")[one.rows].tolist()
     seconds = one.manifest.column("seconds")[one.rows].tolist()
@@ -293,7 +293,7 @@ def _heard(
     progress: Progress | None,
     counts: tuple[int, int],
 ) -> Iterator[tuple[bytes, Print]]:
-    """Give the digest and the fingerprint of each clip, in order."""
+    """Yield the digest and the fingerprint of each clip, in order."""
     waiting, (done, total) = list(clips), counts
     for first in range(0, len(waiting), _WINDOW_CLIPS):
         for heard in threads.map(_hear, waiting[first : first + _WINDOW_CLIPS]):

@@ -86,7 +86,7 @@ def load_adapter(backbone: AudioLLM, folder: Path) -> PeftModel:
 
 
 def begin_from(adapter: PeftModel, folder: Path) -> None:
-    """Give an untrained adapter the weights of a saved one.
+    """Load the weights of a saved adapter into an untrained one.
 
     Args:
         adapter: As `add_adapter` returns it.
@@ -161,7 +161,7 @@ def save_weights(backbone: AudioLLM, folder: Path) -> None:
 
 
 def target_pattern(names: Iterable[str]) -> str:
-    r"""Give the pattern that matches full module names and their like in every layer.
+    r"""Return the pattern that matches full module names and their like in every layer.
 
     Examples:
         >>> target_pattern(["llm.layers.0.mlp.up_proj", "llm.layers.1.mlp.up_proj"])
@@ -172,7 +172,7 @@ def target_pattern(names: Iterable[str]) -> str:
 
 
 def _adapted(backbone: AudioLLM) -> Iterator[tuple[nn.Module, str, BaseTunerLayer]]:
-    """Give each adapted layer with its parent and its name there."""
+    """Yield each adapted layer with its parent and its name there."""
     for parent in backbone.model.modules():
         if isinstance(parent, BaseTunerLayer):
             continue

@@ -28,7 +28,7 @@ class RowAudio:
         self.seconds = np.asarray(manifest.column("seconds"), dtype=np.float64)
 
     def __call__(self, row: int) -> np.ndarray:
-        """Give the (num_frames, num_mel_bins) float32 log-mel of a row, empty for text.
+        """Return the (num_frames, num_mel_bins) float32 log-mel of a row, empty for text.
 
         Raises:
             AudioError: If the file cannot be read as the row says.
@@ -58,7 +58,7 @@ class OnlineStates:
         self._backbone, self._log_mels = backbone, log_mels
 
     def __call__(self, rows: Sequence[int]) -> list[Tensor]:
-        """Give the aligner outputs [T_i, D] float32 of manifest rows; zero length for text rows.
+        """Return the aligner outputs [T_i, D] float32 of manifest rows; zero length for text rows.
 
         Raises:
             AudioError: If audio cannot be read, or is too short for a single audio token.
@@ -67,7 +67,7 @@ class OnlineStates:
 
 
 def online_states(backbone: AudioLLM, manifest: Manifest) -> OnlineStates:
-    """Give the aligner outputs of a manifest's rows without storing them."""
+    """Return the aligner outputs of a manifest's rows without storing them."""
     audio = RowAudio(backbone, manifest)
     return OnlineStates(backbone, lambda rows: [audio(int(row)) for row in rows])
 
@@ -75,7 +75,7 @@ def online_states(backbone: AudioLLM, manifest: Manifest) -> OnlineStates:
 def encode_rows(
     backbone: AudioLLM, log_mels: Sequence[np.ndarray], rows: Iterable[int]
 ) -> list[Tensor]:
-    """Give the aligner outputs [T_i, D] of log-mels, float32 on the CPU.
+    """Return the aligner outputs [T_i, D] of log-mels, float32 on the CPU.
 
     Args:
         backbone: The model.

@@ -24,7 +24,7 @@ class PartParameters(TypedDict):
 
 
 def trained_part_of(parameter_name: str) -> str:
-    """Give the part a parameter belongs to, adapters and the vision tower among them.
+    """Return the part a parameter belongs to, adapters and the vision tower among them.
 
     Examples:
         >>> trained_part_of("model.language_model.layers.0.self_attn.q_proj.lora_A.default.weight")

@@ -34,7 +34,7 @@ def num_frames(num_samples: int) -> int:
 
 
 def log_mel(samples: np.ndarray, *, num_mel_bins: int = 128) -> np.ndarray:
-    """Give the log-mel frames of a clip.
+    """Return the log-mel frames of a clip.
 
     Args:
         samples: (num_samples,) float32 mono at 16 kHz, at least one sample.
@@ -77,7 +77,7 @@ def log_mel(samples: np.ndarray, *, num_mel_bins: int = 128) -> np.ndarray:
 
 @cache
 def bin_frequencies(num_mel_bins: int) -> np.ndarray:
-    """Give the centre frequency of every mel bin, (num_mel_bins,) hertz.
+    """Return the centre frequency of every mel bin, (num_mel_bins,) hertz.
 
     Examples:
         >>> bin_frequencies(128)[[0, 127]].round().tolist()
@@ -113,7 +113,7 @@ def _mel_filters(num_mel_bins: int) -> Any:  # noqa: ANN401  SciPy's csr_array
 
 
 def _edges(num_mel_bins: int) -> np.ndarray:
-    """Give the frequencies between which the triangles rise and fall, (num_mel_bins + 2,) hertz."""
+    """Return the corner frequencies of the triangles, (num_mel_bins + 2,) hertz."""
     return _mel_to_hertz(np.linspace(0.0, _hertz_to_mel(SAMPLE_RATE / 2), num_mel_bins + 2))
 
 

@@ -23,7 +23,7 @@ class AudioStates(Protocol):
     """Where aligner outputs come from: a feature store, or the encoder run on the spot."""
 
     def __call__(self, rows: Sequence[int]) -> list[Tensor]:
-        """Give the aligner outputs [T_i, D] of manifest rows; zero length for text rows."""
+        """Return the aligner outputs [T_i, D] of manifest rows; zero length for text rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ def build(
 
 
 def _stages(recipe: Recipe) -> list[Recipe]:
-    """Give the stages: a new CTC head, then the LLM's embeddings, then the LLM, log-mels varied.
+    """Return the stages: a new CTC head, then the LLM's embeddings, then the LLM, log-mels varied.
 
     The second only has to turn what the first learned, and does so within a few hundred steps.
     """
@@ -139,7 +139,7 @@ def _stages(recipe: Recipe) -> list[Recipe]:
 
 
 def _stage(recipe: Recipe, name: str, ctc_head: str, train: Mapping[str, Any]) -> Recipe:
-    """Give the recipe of a stage: another name, CTC head and training settings."""
+    """Return the recipe of a stage: another name, CTC head and training settings."""
     values = recipe.model_dump()
     values["name"] = name
     values["objective"]["ctc_head"] = ctc_head
@@ -148,7 +148,7 @@ def _stage(recipe: Recipe, name: str, ctc_head: str, train: Mapping[str, Any]) -
 
 
 def _texts(manifest: Manifest) -> list[str]:
-    """Give what the tokenizer is trained on: every training target and prompt, once, in order."""
+    """Return what the tokenizer is trained on: every training target and prompt, once, in order."""
     texts = [str(text) for text in manifest.column("target")[manifest.select(split="train")]]
     prompts = [prompt for task in manifest.tasks.values() for prompt in task.prompts.values()]
     labels = [label for task in manifest.tasks.values() for label in task.labels]

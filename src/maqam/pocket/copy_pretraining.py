@@ -56,7 +56,7 @@ class Copying:
     noise: float = 0.3
 
     def rate(self, step: int) -> float:
-        """Give the learning rate of a step, from 0, as a fraction of its peak.
+        """Return the learning rate of a step, from 0, as a fraction of its peak.
 
         Examples:
             >>> [Copying(num_steps=200).rate(step) for step in (0, 49, 100, 150, 199)]
@@ -126,7 +126,7 @@ def _identity(
     settings: Copying,
     seed: int,
 ) -> str:
-    """Give a hash of all that decides what the LLM learns."""
+    """Return a hash of all that decides what the LLM learns."""
     tokenizer = backbone.dialogue.tokenizer.to_str()
     parts = [asdict(settings), seed, weights_fingerprint(backbone), tokenizer, list(dialogues)]
     text = json.dumps(parts, ensure_ascii=False, sort_keys=True)
@@ -189,7 +189,7 @@ class _Speller:
 
 
 def _loss(backbone: AudioLLM, batch: Batch) -> Tensor:
-    """Give the mean next-token loss over the transcripts, computed in bfloat16."""
+    """Return the mean next-token loss over the transcripts, computed in bfloat16."""
     positions, targets, _ = supervise(batch)
     device = backbone.device
     positions, targets = positions.to(device), targets.to(device)

@@ -19,7 +19,7 @@ _ROW = 27
 
 
 def panel_width(num_panels: int) -> int:
-    """Give the width to draw at: two, three or four panels stand in a row of the page.
+    """Return the width to draw at: two, three or four panels stand in a row of the page.
 
     Examples:
         >>> panel_width(2), panel_width(5), panel_width(4)
@@ -310,7 +310,7 @@ def _marks(marks: Sequence[Mark], x: Scale, height: float) -> Markup:
 def _hover(
     xs: np.ndarray, bins: np.ndarray, inks: Sequence[Ink], values: np.ndarray, unit: str
 ) -> str:
-    """Give what the tooltip says at each bin, as JSON."""
+    """Return what the tooltip says at each bin, as JSON."""
     if len(xs) == len(bins):
         xs = (xs[:-1] + xs[1:]) / 2
     spans = zip(bins[:-1].tolist(), bins[1:].tolist(), strict=True)
@@ -326,7 +326,7 @@ def _hover(
 
 
 def _bands(xs: np.ndarray, curve: Curve, y: Scale) -> list[str]:
-    """Give the band of each unbroken stretch of a curve, where it is wider than its line."""
+    """Return the band of each unbroken stretch of a curve, where it is wider than its line."""
     known = np.isfinite(curve.middle) & np.isfinite(curve.low) & np.isfinite(curve.high)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(int)))
     found = []
@@ -341,7 +341,7 @@ def _bands(xs: np.ndarray, curve: Curve, y: Scale) -> list[str]:
 
 
 def _lonely(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Give the points of a line that have no neighbour: a line would not show them."""
+    """Return the points of a line that have no neighbour: a line would not show them."""
     known = [False, *(bool(np.isfinite(y)) for _, y in points), False]
     return [
         point
@@ -351,7 +351,7 @@ def _lonely(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _at(scale: Scale, value: float) -> float:
-    """Give the position of a number, kept inside the axis."""
+    """Return the position of a number, kept inside the axis."""
     return scale(min(max(float(value), scale.low), scale.high)) if np.isfinite(value) else np.nan
 
 

@@ -86,7 +86,7 @@ def edges(num_steps: int, *, most: int, cuts: Sequence[int] = ()) -> np.ndarray:
 
 
 def binned_shares(counts: np.ndarray, bins: np.ndarray) -> np.ndarray:
-    """Give the share of each group in each bin of steps.
+    """Return the share of each group in each bin of steps.
 
     Args:
         counts: (num_steps, num_groups) utterances.
@@ -106,7 +106,7 @@ def binned_shares(counts: np.ndarray, bins: np.ndarray) -> np.ndarray:
 
 
 def binned(values: np.ndarray, positions: np.ndarray, bins: np.ndarray, kind: str) -> np.ndarray:
-    """Give one statistic of the finite values in each bin of steps.
+    """Return one statistic of the finite values in each bin of steps.
 
     Args:
         values: (n,) numbers; those that are not finite are left out.

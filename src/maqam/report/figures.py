@@ -165,7 +165,7 @@ def weight_figure(study: StudyRecord) -> Figure | None:
 
 
 def stage_marks(plan: Plan) -> list[Mark]:
-    """Give the changes of rule inside a plan."""
+    """Return the changes of rule inside a plan."""
     switches = set(plan.switches)
     return [
         Mark(step, name, is_switch=step in switches)
@@ -226,7 +226,7 @@ def _num_groups(axis: str, plans: Mapping[str, Plan]) -> int:
 
 
 def _group_order(axis: str, plans: Mapping[str, Plan]) -> list[tuple[str, list[str]]]:
-    """Give the bands of an axis: each a title and the groups that it holds."""
+    """Return the bands of an axis: each a title and the groups that it holds."""
     totals: dict[str, int] = {}
     for plan in plans.values():
         shares = plan.shares.get(axis)
@@ -293,7 +293,7 @@ def _curve_table(caption: str, bins: np.ndarray, curves: Sequence[Curve]) -> Tab
 def _seed_curve(
     runs: Sequence[Run], ink: Ink, values: Callable[[Steps], np.ndarray], bins: np.ndarray
 ) -> Curve:
-    """Give the mean over seeds of the binned means, with the seeds' span as its band."""
+    """Return the mean over seeds of the binned means, with the seeds' span as its band."""
     nothing = np.full((1, len(bins) - 1), np.nan)
     rows = [binned(values(run.steps), run.steps.step - 1, bins, "mean") for run in runs]
     stacked = np.stack(rows) if rows else nothing
@@ -309,7 +309,7 @@ def _seed_curve(
 def _marks_of(
     study: StudyRecord, inks: Mapping[str, Ink], *, only: str | None = None, stages: bool = False
 ) -> list[Mark]:
-    """Give the switches of each method, with its stages where asked."""
+    """Return the switches of each method, with its stages where asked."""
     found = []
     for method in study.methods if only is None else (only,):
         plan = next((run.plan for run in study.runs_of(method) if run.plan is not None), None)
@@ -321,7 +321,7 @@ def _marks_of(
 
 
 def _spans(runs: Sequence[Run]) -> tuple[int, np.ndarray, np.ndarray]:
-    """Give the steps of the longest run, and their bins for tables and for pictures."""
+    """Return the steps of the longest run, and their bins for tables and for pictures."""
     planned = [run.plan.num_steps for run in runs if run.plan is not None]
     taken = [run.steps.num_steps for run in runs]
     total = max([*planned, *taken], default=0) if any(taken) else 0
@@ -336,7 +336,7 @@ def _spans(runs: Sequence[Run]) -> tuple[int, np.ndarray, np.ndarray]:
 
 
 def _range(curves: Sequence[Curve], *, may_be_log: bool = False) -> tuple[float, float, bool]:
-    """Give the range of an axis that shows curves and bands whole."""
+    """Return the range of an axis that shows curves and bands whole."""
     parts = [part for curve in curves for part in (curve.low, curve.high)]
     values = np.concatenate([*parts, np.zeros(0)])
     values = values[np.isfinite(values)]

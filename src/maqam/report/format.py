@@ -46,7 +46,7 @@ _PARSED = {"_generated": "generated", "_strict": "generated, strict"}
 
 
 def task_title(name: str) -> str:
-    """Give the name of a task for people.
+    """Return the name of a task for people.
 
     Examples:
         >>> task_title("did"), task_title("keywords")
@@ -56,7 +56,7 @@ def task_title(name: str) -> str:
 
 
 def metric_title(name: str) -> str:
-    """Give the name of a metric for people.
+    """Return the name of a metric for people.
 
     Examples:
         >>> metric_title("rouge_l"), metric_title("my_metric"), metric_title("macro_f1_generated")
@@ -69,12 +69,12 @@ def metric_title(name: str) -> str:
 
 
 def unit(metric: str) -> str:
-    """Give the unit a metric is shown in: per cent, or none for a ratio."""
+    """Return the unit a metric is shown in: per cent, or none for a ratio."""
     return "" if metric in _PLAIN else "%"
 
 
 def shown(metric: str, value: float) -> float:
-    """Give a number in the unit it is shown in.
+    """Return a number in the unit it is shown in.
 
     Examples:
         >>> shown("wer", 0.25), shown("length_ratio", 1.1)
@@ -131,7 +131,7 @@ def by_task(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def headlines(pairs: Iterable[tuple[str, str]], most: int = 2) -> list[tuple[str, str]]:
-    """Give the first metrics of each task, failures left out.
+    """Return the first metrics of each task, failures left out.
 
     Examples:
         >>> headlines([("asr", "cer"), ("asr", "wer"), ("asr", "blank_rate")], most=1)

@@ -28,13 +28,13 @@ class OverlapFinding:
 
 
 def own_overlap(folders: Sequence[Path]) -> Path | None:
-    """Give the overlap file that a study wrote into its folder, None where there is none."""
+    """Return the overlap file that a study wrote into its folder, None where there is none."""
     found = StudyLayout(folders[0]).overlap if len(folders) == 1 else None
     return found if found is not None and found.is_file() else None
 
 
 def overlap_finding(study: StudyRecord, path: Path | None) -> OverlapFinding:
-    """Give the verdict of an overlap file, or say that nobody looked.
+    """Return the verdict of an overlap file, or say that nobody looked.
 
     Args:
         study: The runs.

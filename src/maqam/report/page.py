@@ -127,7 +127,7 @@ def schedule_strips_svg(plans: Mapping[str, Plan]) -> str:
 
 
 def report_context(study: StudyRecord) -> dict[str, Any]:
-    """Give everything the template of a report shows."""
+    """Return everything the template of a report shows."""
     board = make_board(study)
     finding, sentences = verdict(study, board)
     plans = {
@@ -183,7 +183,7 @@ def report_context(study: StudyRecord) -> dict[str, Any]:
 
 
 def _scores(study: StudyRecord, board: Board) -> dict[str, Any]:
-    """Give the score table and the one of the remaining metrics."""
+    """Return the score table and the one of the remaining metrics."""
     main, rest = tables.main_metrics(board), tables.other_metrics(board)
     return {
         "main": tables.score_table(board, main) if main else None,

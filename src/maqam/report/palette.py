@@ -47,12 +47,12 @@ class Ink:
 
 
 def task_slot(name: str, names: Sequence[str]) -> int:
-    """Give the slot of a task: its own if it is known, else one that is free, by place."""
+    """Return the slot of a task: its own if it is known, else one that is free, by place."""
     return _slots(names, _TASK_SLOTS)[name]
 
 
 def task_inks(names: Sequence[str]) -> list[Ink]:
-    """Give the colours of tasks.
+    """Return the colours of tasks.
 
     Examples:
         >>> [ink.colour for ink in task_inks(["did", "keywords", "asr"])]
@@ -63,7 +63,7 @@ def task_inks(names: Sequence[str]) -> list[Ink]:
 
 
 def method_inks(names: Sequence[str]) -> dict[str, Ink]:
-    """Give the colour and dash of methods, by name.
+    """Return the colour and dash of methods, by name.
 
     Examples:
         >>> method_inks(["uniform", "mine"])["mine"].colour
@@ -74,7 +74,7 @@ def method_inks(names: Sequence[str]) -> dict[str, Ink]:
 
 
 def label_inks(names: Sequence[str]) -> list[Ink]:
-    """Give the colours of labels: shades of the task that answers with them.
+    """Return the colours of labels: shades of the task that answers with them.
 
     Labels of no known task share the shades of the next free slot, and what has no label is grey.
     """
@@ -92,7 +92,7 @@ def label_inks(names: Sequence[str]) -> list[Ink]:
 
 
 def ramp_inks(names: Sequence[str]) -> list[Ink]:
-    """Give the colours of groups that have an order, dark to light."""
+    """Return the colours of groups that have an order, dark to light."""
     return [Ink(name, _shade("var(--ramp)", at, len(names))) for at, name in enumerate(names)]
 
 

@@ -81,5 +81,5 @@ class Figure:
 
 
 def row(*cells: str | Cell) -> list[Cell]:
-    """Give a row of cells, plain text made into cells."""
+    """Return a row of cells, plain text made into cells."""
     return [cell if isinstance(cell, Cell) else Cell(cell) for cell in cells]

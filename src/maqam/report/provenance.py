@@ -21,7 +21,7 @@ _OWN = ("name", "seed", "schedule")
 
 
 def method_table(study: StudyRecord) -> Table:
-    """Give what each method is: its schedule, its stages and its runs."""
+    """Return what each method is: its schedule, its stages and its runs."""
     inks = method_inks(study.methods)
     rows = []
     for method in study.methods:
@@ -64,7 +64,7 @@ _PARTS = ("first", "second", "base")  # of a schedule that are schedules
 
 
 def recipe_table(study: StudyRecord) -> Table | None:
-    """Give the settings beside the schedule in which recipes differ, None if there are none.
+    """Return the settings beside the schedule in which recipes differ, None if there are none.
 
     Raises:
         RunError: If a recipe is not YAML.
@@ -86,7 +86,7 @@ def recipe_table(study: StudyRecord) -> Table | None:
 
 
 def run_table(study: StudyRecord) -> Table:
-    """Give every run of a study, missing ones included, with its state and its size."""
+    """Return every run of a study, missing ones included, with its state and its size."""
     inks = method_inks(study.methods)
     rows = []
     for run in study.runs:
@@ -109,7 +109,7 @@ def run_table(study: StudyRecord) -> Table:
 
 
 def provenance_table(study: StudyRecord) -> Table:
-    """Give versions and fingerprints; what differs between runs is said so."""
+    """Return versions and fingerprints; what differs between runs is said so."""
     rows = []
     for group in ("versions", "fingerprints"):
         names = dict.fromkeys(name for run in study.runs for name in run.facts.get(group, {}))
@@ -130,7 +130,7 @@ def provenance_table(study: StudyRecord) -> Table:
 
 
 def parameter_table(study: StudyRecord) -> Table | None:
-    """Give the trainable parameters of each part of the model, of the first run that says it."""
+    """Return the trainable parameters of each part of the model, of the first run that says it."""
     parts = next((run.facts["trainable"] for run in study.runs if run.facts.get("trainable")), None)
     if parts is None:
         return None
@@ -157,7 +157,7 @@ def _settings(run: Run) -> Any:  # noqa: ANN401  YAML holds any plain value
 
 
 def _flat(values: Any, prefix: str = "") -> dict[str, str]:  # noqa: ANN401  any plain value
-    """Give a tree of settings as dotted keys and their text."""
+    """Return a tree of settings as dotted keys and their text."""
     if not isinstance(values, Mapping):
         return {prefix: "null" if values is None else str(values)}
     found: dict[str, str] = {}

@@ -204,7 +204,7 @@ class StudyRecord:
     is_synthetic: bool
 
     def runs_of(self, method: str) -> list[Run]:
-        """Give the runs of one method, by seed."""
+        """Return the runs of one method, by seed."""
         return [run for run in self.runs if run.method == method]
 
 

@@ -43,7 +43,7 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """Give the verdict of the comparison, empty without one."""
+        """The verdict of the comparison, empty without one."""
         return self.compared.verdict if self.compared is not None else ""
 
 
@@ -69,20 +69,20 @@ class Board:
 
     @property
     def metrics(self) -> list[tuple[str, str]]:
-        """Give the (task, metric) pairs that have a number over the whole split."""
+        """The (task, metric) pairs that have a number over the whole split."""
         return [(task, metric) for task, metric, group in self.results if group == ALL]
 
     def get(self, task: str, metric: str, method: str, group: str = ALL) -> Result | None:
-        """Give one number, None where it was not measured."""
+        """Return one number, None where it was not measured."""
         return self.results.get((task, metric, group), {}).get(method)
 
     def groups(self, task: str, metric: str) -> list[str]:
-        """Give the groups inside the split that a metric was measured on."""
+        """Return the groups inside the split that a metric was measured on."""
         return sorted(g for t, m, g in self.results if (t, m) == (task, metric) and g != ALL)
 
 
 def evaluations(study: StudyRecord, split: str) -> dict[str, list[SplitScores]]:
-    """Give what was scored on a split, by method, in the order of the seeds."""
+    """Return what was scored on a split, by method, in the order of the seeds."""
     found: dict[str, list[SplitScores]] = {}
     for run in sorted(study.runs, key=lambda run: run.seed):
         if split in run.evaluations:
@@ -110,7 +110,7 @@ class Example:
 
 
 def examples(study: StudyRecord, split: str, most: int = 2) -> list[Example]:
-    """Give a few utterances of each task with every method's answer, from its first scored seed.
+    """Return a few utterances of each task with every method's answer, from its first scored seed.
 
     They are chosen by a hash of their id, so neither by us nor by the result.
 
@@ -145,7 +145,7 @@ def examples(study: StudyRecord, split: str, most: int = 2) -> list[Example]:
 
 
 def other_profiles(study: StudyRecord, split: str) -> dict[tuple[str, str, str], dict[str, float]]:
-    """Give the means over seeds under normalisations other than the main one.
+    """Return the means over seeds under normalisations other than the main one.
 
     Returns:
         By (task, metric, profile), then by method.
@@ -165,7 +165,7 @@ def other_profiles(study: StudyRecord, split: str) -> dict[tuple[str, str, str],
 
 
 def main_split(study: StudyRecord) -> str:
-    """Give the split to report: "test" where it was scored, else the last by name."""
+    """Return the split to report: "test" where it was scored, else the last by name."""
     splits = {split for run in study.runs for split in run.evaluations}
     return "test" if "test" in splits else max(splits, default="")
 
@@ -333,7 +333,7 @@ def _and(names: Sequence[str]) -> str:
 
 
 def _result(own: Sequence[Score], one: Compared | None) -> Result:
-    """Give the comparison's number, else the mean over runs with an interval if it is one run."""
+    """Return the comparison's number, else the mean over runs with an interval if it is one run."""
     values = [score.value for score in own if score.value is not None]
     first = own[0] if own else None
     if one is not None:
@@ -356,7 +356,7 @@ def _result(own: Sequence[Score], one: Compared | None) -> Result:
 
 
 def _main_scores(evaluation: SplitScores) -> dict[tuple[str, str, str], Score]:
-    """Give the scores under the main normalisation, by (task, metric, group)."""
+    """Return the scores under the main normalisation, by (task, metric, group)."""
     found: dict[tuple[str, str, str], Score] = {}
     for score in evaluation.scores:
         key = (score.task, score.metric, score.group)

@@ -53,7 +53,7 @@ class Scale:
     is_log: bool = False
 
     def __call__(self, value: float) -> float:
-        """Give the position of a number.
+        """Return the position of a number.
 
         Examples:
             >>> Scale(0, 10, 100, 200)(5), Scale(1, 100, 0, 200, is_log=True)(10)
@@ -66,7 +66,7 @@ class Scale:
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Give round numbers between two numbers, at most `most`.
+    """Return round numbers between two numbers, at most `most`.
 
     Examples:
         >>> ticks(0, 300), ticks(0, 0.9)
@@ -83,7 +83,7 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Give powers of ten, with 2 and 5 times them where there is room.
+    """Return powers of ten, with 2 and 5 times them where there is room.
 
     Examples:
         >>> log_ticks(0.5, 30)

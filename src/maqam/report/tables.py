@@ -29,7 +29,7 @@ _NO_VALUE = Cell("n/a", mark="missing")
 
 
 def score_table(board: Board, metrics: Sequence[tuple[str, str]], caption: str = "") -> Table:
-    """Give methods by metrics, each with its interval and its verdict.
+    """Return methods by metrics, each with its interval and its verdict.
 
     Args:
         board: The numbers.
@@ -58,12 +58,12 @@ def score_table(board: Board, metrics: Sequence[tuple[str, str]], caption: str =
 
 
 def main_metrics(board: Board) -> list[tuple[str, str]]:
-    """Give the columns of the score table: two metrics a task."""
+    """Return the columns of the score table: two metrics a task."""
     return headlines(board.metrics)
 
 
 def other_metrics(board: Board) -> list[tuple[str, str]]:
-    """Give the metrics that the score table and the table of failures leave out."""
+    """Return the metrics that the score table and the table of failures leave out."""
     main = set(main_metrics(board))
     return [one for one in by_task(board.metrics) if one not in main and one[1] not in FAILURES]
 
@@ -128,7 +128,7 @@ def _score_caption(board: Board) -> str:
 
 
 def group_tables(board: Board) -> list[Table]:
-    """Give the first metric of each task by dialect or another kind of group, a column a method."""
+    """Return the first metric of each task by dialect or another group, a column a method."""
     tables = []
     for task, metric in headlines(board.metrics, most=1):
         groups = board.groups(task, metric)
@@ -140,7 +140,7 @@ def group_tables(board: Board) -> list[Table]:
 
 
 def _group_table(board: Board, task: str, metric: str, groups: list[str]) -> Table:
-    """Give one metric of one task in groups of one kind."""
+    """Return one metric of one task in groups of one kind."""
     inks = method_inks(board.methods)
     rows = []
     for group in groups:
@@ -159,7 +159,7 @@ def _group_table(board: Board, task: str, metric: str, groups: list[str]) -> Tab
 
 
 def _leading_number(name: str) -> float:
-    """Give where a bin such as "under 2", "2 to 5" or "20 or more" lies among its like."""
+    """Return where a bin such as "under 2", "2 to 5" or "20 or more" lies among its like."""
     words = name.split()
     if words[0] == "under":
         return -math.inf
@@ -170,7 +170,7 @@ def _leading_number(name: str) -> float:
 
 
 def profile_table(study: StudyRecord, board: Board) -> Table | None:
-    """Give error rates under the other normalisations, None where there are none."""
+    """Return error rates under the other normalisations, None where there are none."""
     found = other_profiles(study, board.split)
     inks = method_inks(board.methods)
     pairs = by_task((task, metric) for task, metric, _ in found)
@@ -189,7 +189,7 @@ def profile_table(study: StudyRecord, board: Board) -> Table | None:
 
 
 def failure_tables(board: Board) -> list[Table]:
-    """Give how often generation fails, a table a kind of failure: tasks by methods."""
+    """Return how often generation fails, one table a kind of failure: tasks by methods."""
     inks = method_inks(board.methods)
     tasks = list(dict.fromkeys(task for task, _ in by_task(board.metrics)))
     colours = {ink.name: ink for ink in task_inks(tasks)}
@@ -209,7 +209,7 @@ def failure_tables(board: Board) -> list[Table]:
 
 
 def confusion_tables(study: StudyRecord, board: Board) -> dict[str, list[Table]]:
-    """Give the confusions of each label task, a table a method, all its seeds added up."""
+    """Return the confusions of each label task, a table a method, all its seeds added up."""
     found: dict[str, list[Table]] = {}
     by_method = evaluations(study, board.split)
     colours = {ink.name: ink for ink in task_inks(sorted(_label_tasks(study, board)))}
@@ -238,7 +238,7 @@ def confusion_tables(study: StudyRecord, board: Board) -> dict[str, list[Table]]
 
 
 def _precision(counts: np.ndarray) -> np.ndarray:
-    """Give the right answers of each label over the answers that named it, 0 where none did."""
+    """Return the right answers of each label over the answers that named it, 0 where none did."""
     result: np.ndarray = np.diagonal(counts) / np.maximum(counts.sum(axis=0), 1)
     return result
 
@@ -255,7 +255,7 @@ def _metric_head(board: Board, task: str, metric: str) -> Cell:
 
 
 def _what_is_behind(board: Board, metrics: Sequence[tuple[str, str]]) -> str:
-    """Give the normalisation of a task's scores and the utterances behind them."""
+    """Return the normalisation of a task's scores and the utterances behind them."""
     found = [one for pair in metrics for one in board.results[(*pair, ALL)].values()]
     profiles = sorted({one.profile for one in found if one.profile})
     counts = sorted({one.num_utterances for one in found if one.num_utterances})

@@ -13,7 +13,7 @@ from maqam.run_layout import RunLayout
 def score_run_meaning(
     run: Path, encoder: Path, bars: Bars, *, layer: int | None = None, split: str = "test"
 ) -> tuple[dict[str, Any], Path]:
-    """Give the BERTScore of a scored run's summaries.
+    """Return the BERTScore of a scored run's summaries.
 
     Args:
         run: The run.

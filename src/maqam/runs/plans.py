@@ -119,7 +119,7 @@ def verify(
 
 
 def _target_tokens(recipe: Recipe, prepared: Prepared) -> dict[str, float]:
-    """Give the mean target tokens of each task, from at most 200 of its rows."""
+    """Return the mean target tokens of each task, from at most 200 of its rows."""
     pool = prepared.pool
     sample = [
         pool.rows[np.flatnonzero(pool.columns["task"] == code)[:_SAMPLED]]

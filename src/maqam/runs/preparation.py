@@ -55,7 +55,7 @@ def open_manifest(recipe: Recipe, bars: Bars) -> Manifest:
 
 
 def corpus_folder(recipe: Recipe) -> Path:
-    """Give where the embedded corpus of a recipe is kept."""
+    """Return where the embedded corpus of a recipe is kept."""
     return Path(recipe.output) / "corpus"
 
 
@@ -93,7 +93,7 @@ def prepare(recipe: Recipe, bars: Bars) -> Prepared:
 
 
 def describe_features(prepared: Prepared) -> dict[str, Any]:
-    """Give what `maqam features` reports: sizes, and how clusters relate to labels."""
+    """Return what `maqam features` reports: sizes, and how clusters relate to labels."""
     store, clusters = prepared.store, prepared.clusters
     if store is None or clusters is None:
         return {"utterances": len(prepared.train_rows), "store": "none: the encoder trains"}
@@ -128,7 +128,7 @@ def _tokens(recipe: Recipe, manifest: Manifest, rows: np.ndarray) -> dict[str, n
 
 
 def _embeddings(recipe: Recipe, store: FeatureStore, rows: np.ndarray) -> np.ndarray | None:
-    """Give the reduced embeddings of rows where batches are picked by them; 0 for text."""
+    """Return the reduced embeddings of rows where batches are picked by them; 0 for text."""
     if recipe.deal.pick is None:
         return None
     pooled = store.pooled(rows)

@@ -87,7 +87,7 @@ class GrowingPlan:
         return f"{derive(0, 'growing plan', *parts):032x}"
 
     def batch(self, step: int) -> np.ndarray:
-        """Give the manifest rows of a step, counted from 0, ascending.
+        """Return the manifest rows of a step, counted from 0, ascending.
 
         Raises:
             IndexError: If the step is not dealt yet.
@@ -111,7 +111,7 @@ class GrowingPlan:
         self._deal_window()
 
     def finished(self) -> Plan:
-        """Give the plan as dealt, whole by now."""
+        """Return the plan as dealt, whole by now."""
         sizes = [len(one) for one in self._positions]
         dealt = DealtRows(
             np.concatenate(self._positions), np.concatenate([[0], np.cumsum(sizes)]), self._notes

@@ -61,7 +61,7 @@ def audit(plan: Plan, axis: str) -> list[GroupAudit]:
 
 
 def epochs_of(plan: Plan, axis: str) -> dict[str, float]:
-    """Give how often the groups of an axis of many are dealt, in epochs.
+    """Return how often the groups of an axis of many are dealt, in epochs.
 
     Returns:
         Number of groups, their least, median and most epochs, and repeats; empty where the plan
@@ -81,7 +81,7 @@ def epochs_of(plan: Plan, axis: str) -> dict[str, float]:
 
 
 def first_steps(plan: Plan, axis: str) -> dict[str, int | None]:
-    """Give the first step that holds each group of an axis, None for a group never dealt."""
+    """Return the first step that holds each group of an axis, None for a group never dealt."""
     shares = plan.shares[axis]
     is_there = shares.counts > 0
     first = is_there.argmax(axis=0)
@@ -92,13 +92,13 @@ def first_steps(plan: Plan, axis: str) -> dict[str, int | None]:
 
 
 def groups_per_batch(plan: Plan, axis: str) -> tuple[float, int]:
-    """Give the mean and the least number of different groups of an axis in a batch."""
+    """Return the mean and the least number of different groups of an axis in a batch."""
     different = (plan.shares[axis].counts > 0).sum(axis=1)
     return float(different.mean()), int(different.min())
 
 
 def loss_shares(plan: Plan, normalize: str = "token") -> dict[str, float]:
-    """Give the expected share of each task in the loss.
+    """Return the expected share of each task in the loss.
 
     Args:
         plan: The plan; by token, one that knows the mean target tokens of its tasks.
@@ -164,5 +164,5 @@ def stage_table(plan: Plan, axes: Sequence[str] = ("task", "label")) -> list[dic
 
 
 def _share(counts: np.ndarray, totals: np.ndarray, start: int, end: int) -> float:
-    """Give the share of a group in the utterances of some steps, 0 where there are none."""
+    """Return the share of a group in the utterances of some steps, 0 where there are none."""
     return float(counts[start:end].sum() / max(int(totals[start:end].sum()), 1))

@@ -199,13 +199,13 @@ def _check_size(pool: Pool, batch_size: int, unit: str) -> None:
 
 
 def _reported(pool: Pool, axes: tuple[str, ...]) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
-    """Give codes and names of the axes whose shares a plan tells."""
+    """Return codes and names of the axes whose shares a plan tells."""
     known = [axis for axis in REPORTED_AXES if axis in pool.columns]
     return {axis: pool.axis(axis) for axis in dict.fromkeys([*known, *axes])}
 
 
 def _first_step(progress: float, steps: int) -> int:
-    """Give the first step at or past a progress."""
+    """Return the first step at or past a progress."""
     return min(int(np.ceil(progress * steps - 1e-9)), steps)
 
 

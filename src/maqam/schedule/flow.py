@@ -36,7 +36,7 @@ class Flow:
     key: Callable[[float], Hashable] = field(default=_never_changes)
 
     def mass(self, cells: Cells, progress: float) -> np.ndarray:
-        """Give the share of each cell at a progress in [0, 1].
+        """Return the share of each cell at a progress in [0, 1].
 
         Raises:
             ScheduleError: If a share is negative or not finite, or all are zero.
@@ -131,12 +131,12 @@ def check_shares(shares: np.ndarray, cells: Cells, where: str) -> None:
 
 
 def examples() -> Flow:
-    """Give every utterance the same share."""
+    """Return the flow in which every utterance has the same share."""
     return Flow((), lambda cells, progress: cells.costs / cells.costs.sum())
 
 
 def nested(axes: tuple[str, ...], power: float = 0.0) -> Flow:
-    """Give the groups of the first axis equal shares, within each those of the second, and so on.
+    """Return the groups of the first axis equal shares, within each those of the second, and so on.
 
     The rows of a cell share its part alike. `nested(("task", "label"))` is
     `examples().by("task").within("task", lambda f: f.by("label"))`, computed in one pass.
@@ -212,7 +212,7 @@ def held(flow: Flow, steps: int, total: int) -> Flow:
 
 
 def _remembered(flow: Flow) -> Rule:
-    """Give a flow's mass, computed again only when its key changes, as in an anneal it may not."""
+    """Return a flow's mass, computed anew only when its key changes, as in an anneal it may not."""
     last: list[tuple[Cells, Hashable, np.ndarray]] = []
 
     def rule(cells: Cells, progress: float) -> np.ndarray:

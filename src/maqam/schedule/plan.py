@@ -44,7 +44,7 @@ class StepRows(Protocol):
         ...
 
     def batch(self, step: int) -> np.ndarray:
-        """Give the manifest rows of a step, counted from 0, ascending."""
+        """Return the manifest rows of a step, counted from 0, ascending."""
         ...
 
 
@@ -132,7 +132,7 @@ class Plan:
         return np.diff(self.offsets)
 
     def batch(self, step: int) -> np.ndarray:
-        """Give the manifest rows of a step, counted from 0: (num_rows,) int64."""
+        """Return the manifest rows of a step, counted from 0: (num_rows,) int64."""
         return np.asarray(self.rows[self.offsets[step] : self.offsets[step + 1]])
 
     @cached_property
@@ -193,7 +193,7 @@ class Plan:
 
 
 def rows_checksum(rows: np.ndarray) -> int:
-    """Give a number that tells the rows of a step from others, in any order and from any parts.
+    """Return a number that tells the rows of a step from others, in any order and from any parts.
 
     Sums of parts add up to that of the whole, so processes add what each trained on. It is below
     2^53 for a million rows, exact as a float64.

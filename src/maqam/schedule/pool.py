@@ -120,7 +120,7 @@ class Pool:
         return hashlib.blake2b("\n".join(whole).encode(), digest_size=16).hexdigest()
 
     def axis(self, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Give the codes of an axis, (num_utterances,), and the name of each code.
+        """Return the codes of an axis, (num_utterances,), and the name of each code.
 
         Args:
             name: A column, or bins of equally many utterances by a measure: "seconds/8" from the
@@ -141,7 +141,7 @@ class Pool:
         return self._bins[name]
 
     def costs(self, unit: str) -> np.ndarray:
-        """Give what each utterance takes of a budget, (num_utterances,) float64, all above 0.
+        """Return what each utterance takes of a budget, (num_utterances,) float64, all above 0.
 
         Args:
             unit: "rows", or a measure of the pool.
@@ -230,7 +230,7 @@ class Pool:
 
 
 def _coded(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the different values of a column, ascending, and the place of each row's among them.
+    """Return the different values of a column, ascending, and the place of each row's among them.
 
     Whole numbers of a small range are counted, a tenth of the time of sorting.
     """

@@ -11,7 +11,7 @@ from maqam.schedule.ranks import micro_batches
 
 
 class PlanBatchSampler:
-    """Gives one process its part of every step of a plan, micro-batch after micro-batch.
+    """The part of one process of every step of a plan, micro-batch after micro-batch.
 
     Hand it to a `torch.utils.data.DataLoader` as `batch_sampler`. The union over processes and
     micro-batches of a step is the plan's batch, however many there are of either. The loop that
@@ -67,7 +67,7 @@ class PlanBatchSampler:
         self._next = 0
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Give the manifest rows of every micro-batch that is left."""
+        """Yield the manifest rows of every micro-batch that is left."""
         while self._next < self._end:
             step, part = divmod(self._next, self._num_micro_batches)
             self._next += 1
@@ -75,7 +75,7 @@ class PlanBatchSampler:
         self._next = 0
 
     def __len__(self) -> int:
-        """Give the micro-batches that are left."""
+        """Return the micro-batches that are left."""
         return self._end - self._next
 
     @property
@@ -96,7 +96,7 @@ class PlanBatchSampler:
         """Do nothing: a plan is one epoch, repeats are in it; loops call it for others."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Give what was given out, whatever the number of processes."""
+        """Return the number of batches given out, whatever the number of processes."""
         step, part = divmod(self._next, self._num_micro_batches)
         return {
             "plan": self._plan.fingerprint,

@@ -75,7 +75,7 @@ def _read(key: str, value: object) -> object:
 
 
 def schedule_as_table(schedule: Schedule) -> dict[str, Any]:
-    """Give a schedule as plain values that `schedule_from_table` reads back equal.
+    """Return a schedule as plain values that `schedule_from_table` reads back equal.
 
     Examples:
         >>> schedule_as_table(Then(Tpc(), Ads()))["second"]
@@ -88,7 +88,7 @@ def schedule_as_table(schedule: Schedule) -> dict[str, Any]:
 
 
 def schedule_defaults(kind: str) -> dict[str, Any]:
-    """Give the settings that a kind has by itself, as in its table; none of a kind unknown.
+    """Return the settings that a kind has by itself, as in its table; none of a kind unknown.
 
     Examples:
         >>> schedule_defaults("ads")
@@ -108,7 +108,7 @@ def schedule_defaults(kind: str) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  any value of a schedule's field
-    """Give a value of a schedule's field as a recipe holds it."""
+    """Return a value of a schedule's field as a recipe holds it."""
     if isinstance(value, _CLASSES):
         return schedule_as_table(cast(Schedule, value))
     if isinstance(value, tuple):

@@ -24,7 +24,7 @@ class Switch:
     beta2: float | None = None
 
     def rate(self, steps_since: int, beta1: float, beta2: float) -> float:
-        """Give the factor on the learning rate, in (0, 1].
+        """Return the factor on the learning rate, in (0, 1].
 
         Args:
             steps_since: Steps since the switch, 0 for the first one after it.

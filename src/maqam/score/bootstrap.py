@@ -52,7 +52,7 @@ def block_sums(values: np.ndarray, blocks: Sequence[str]) -> np.ndarray:
 def interval(
     sums: np.ndarray, statistic: Statistic, *, num_resamples: int, rng: np.random.Generator
 ) -> Interval:
-    """Give the percentile interval of a statistic over resampled blocks.
+    """Return the percentile interval of a statistic over resampled blocks.
 
     Args:
         sums: (num_blocks, ...) block sums.
@@ -67,7 +67,7 @@ def interval(
 
 
 def resampled(sums: np.ndarray, num_resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Give the (num_resamples, ...) totals of resampled blocks.
+    """Return the (num_resamples, ...) totals of resampled blocks.
 
     Counts are drawn some resamples at a time, so that memory does not grow with both numbers.
     """
@@ -109,7 +109,7 @@ def two_level(
     num_resamples: int,
     rng: np.random.Generator,
 ) -> Interval:
-    """Give the interval of a method's mean over seeds, or of its difference over paired seeds.
+    """Return the interval of a method's mean over seeds, or of its difference over paired seeds.
 
     Seeds are resampled, then within each the blocks, the same for both methods. An interval over
     utterances alone is far too narrow between trainings: it ignores the spread of seeds.
@@ -148,7 +148,7 @@ def _totals(counts: np.ndarray, sums: np.ndarray) -> np.ndarray:
 
 
 def percentiles(values: np.ndarray) -> Interval:
-    """Give the central 95 % of resampled values, undefined ones left out.
+    """Return the central 95 % of resampled values, undefined ones left out.
 
     Examples:
         >>> percentiles(np.array([2.0, np.nan]))

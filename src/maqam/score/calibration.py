@@ -25,7 +25,7 @@ def bins_of_confidence(log_probabilities: np.ndarray, true: np.ndarray) -> np.nd
 
 
 def calibration_error(sums: np.ndarray) -> np.ndarray:
-    """Give the expected calibration error (Guo et al., *ICML*, 2017), bins of equal width.
+    """Return the expected calibration error (Guo et al., *ICML*, 2017), bins of equal width.
 
     Args:
         sums: (..., NUM_BINS, 3) summed counts, confidences and rightness.
@@ -72,7 +72,7 @@ def decisions(log_probabilities: np.ndarray, true: np.ndarray) -> np.ndarray:
 
 
 def average_cost(sums: np.ndarray) -> np.ndarray:
-    """Give Cavg as the ADI-17 challenge computes it: misses and false alarms over pairs.
+    """Return Cavg as the ADI-17 challenge computes it: misses and false alarms over pairs.
 
     A pair is a label that utterances may be accepted for, and another that is their true one:
     it costs the misses of the first and the false alarms of the second's utterances. Pairs with

@@ -32,14 +32,14 @@ def confusion(
 
 
 def accuracy(counts: np.ndarray) -> np.ndarray:
-    """Give the share of right answers of confusion matrices [..., C, C + 1]."""
+    """Return the share of right answers of confusion matrices [..., C, C + 1]."""
     right = np.trace(counts[..., :-1], axis1=-2, axis2=-1)
     total = counts.sum(axis=(-2, -1))
     return _ratio(right, total)
 
 
 def f1_by_label(counts: np.ndarray) -> np.ndarray:
-    """Give the F1 of each label of confusion matrices [..., C, C + 1], 0 where undefined."""
+    """Return the F1 of each label of confusion matrices [..., C, C + 1], 0 where undefined."""
     right = np.diagonal(counts[..., :-1], axis1=-2, axis2=-1)
     true = counts.sum(axis=-1)
     answered = counts[..., :-1].sum(axis=-2)
@@ -47,13 +47,13 @@ def f1_by_label(counts: np.ndarray) -> np.ndarray:
 
 
 def precision_by_label(counts: np.ndarray) -> np.ndarray:
-    """Give the precision of each label of confusion matrices [..., C, C + 1], 0 where undefined."""
+    """Return each label's precision in confusion matrices [..., C, C + 1], 0 where undefined."""
     right = np.diagonal(counts[..., :-1], axis1=-2, axis2=-1)
     return np.nan_to_num(_ratio(right, counts[..., :-1].sum(axis=-2)))
 
 
 def recall_by_label(counts: np.ndarray) -> np.ndarray:
-    """Give the recall of each label of confusion matrices [..., C, C + 1], 0 where undefined."""
+    """Return the recall of each label of confusion matrices [..., C, C + 1], 0 where undefined."""
     right = np.diagonal(counts[..., :-1], axis1=-2, axis2=-1)
     return np.nan_to_num(_ratio(right, counts.sum(axis=-1)))
 
@@ -65,7 +65,7 @@ def is_in_union(counts: np.ndarray) -> np.ndarray:
 
 
 def macro_f1(counts: np.ndarray, *, over: str = "present") -> np.ndarray:
-    """Give the mean F1 over labels of confusion matrices [..., C, C + 1].
+    """Return the mean F1 over labels of confusion matrices [..., C, C + 1].
 
     Args:
         counts: Confusion matrices.
@@ -85,13 +85,13 @@ def macro_f1(counts: np.ndarray, *, over: str = "present") -> np.ndarray:
 
 
 def weighted_f1(counts: np.ndarray) -> np.ndarray:
-    """Give the mean F1 weighted by how often each label is true."""
+    """Return the mean F1 weighted by how often each label is true."""
     true = counts.sum(axis=-1)
     return _ratio((f1_by_label(counts) * true).sum(axis=-1), true.sum(axis=-1))
 
 
 def balanced_accuracy(counts: np.ndarray) -> np.ndarray:
-    """Give the mean recall over labels that occur as references."""
+    """Return the mean recall over labels that occur as references."""
     is_present = counts.sum(axis=-1) > 0
     return _ratio(recall_by_label(counts).sum(axis=-1), is_present.sum(axis=-1))
 

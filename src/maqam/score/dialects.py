@@ -26,7 +26,7 @@ def sums_by_dialect(pairs: np.ndarray, dialects: Sequence[str | None]) -> np.nda
 
 
 def worst_dialect(sums: np.ndarray) -> np.ndarray:
-    """Give the highest error rate of a dialect.
+    """Return the highest error rate of a dialect.
 
     Args:
         sums: (..., num_dialects, 2) summed errors and units; a dialect without units has no rate.
@@ -45,7 +45,7 @@ def worst_dialect(sums: np.ndarray) -> np.ndarray:
 
 
 def dialect_gap(sums: np.ndarray) -> np.ndarray:
-    """Give how far the worst dialect's error rate lies above the mean over dialects.
+    """Return how far the worst dialect's error rate lies above the mean over dialects.
 
     Args:
         sums: (..., num_dialects, 2) summed errors and units; a dialect without units has no rate.

@@ -125,7 +125,7 @@ def _scripts(text: str) -> list[str]:
 
 @cache
 def _script(letter: str) -> str:
-    """Give the script of a letter: the first word of its Unicode name."""
+    """Return the script of a letter: the first word of its Unicode name."""
     return unicodedata.name(letter, "UNKNOWN").partition(" ")[0]
 
 

@@ -15,7 +15,7 @@ AXES = (*_NAMES, *_BOUNDS)
 
 
 def groups_of(columns: Mapping[str, Sequence[Any]], axes: Sequence[str]) -> dict[str, np.ndarray]:
-    """Give the members of every group, the whole set first.
+    """Return the members of every group, the whole set first.
 
     Utterances of unknown dialect, source, length or noise are in no group of that kind. Numbers
     are put into bins closed below. Where all that is known falls into one source or one bin,

@@ -36,7 +36,7 @@ _BY_LABEL: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
 def chosen_labels(
     columns: Columns, labels: Sequence[str], settings: ScoreSettings
 ) -> list[str | None]:
-    """Give the label that each utterance's scores choose.
+    """Return the label that each utterance's scores choose.
 
     Args:
         columns: Columns of hypotheses.parquet.
@@ -54,7 +54,7 @@ def chosen_labels(
 
 
 def posteriors(columns: Columns, settings: ScoreSettings) -> np.ndarray:
-    """Give the log-probability of each label: a softmax over the inventory's scores.
+    """Return the log-probability of each label: a softmax over the inventory's scores.
 
     With `label_prior: removed` the log of the model's mean probability of each label over these
     utterances is taken off first.
@@ -74,7 +74,7 @@ def posteriors(columns: Columns, settings: ScoreSettings) -> np.ndarray:
 def label_measures(
     columns: Columns, labels: Sequence[str], settings: ScoreSettings
 ) -> list[Measure]:
-    """Give every score of one task with labels.
+    """Return every score of one task with labels.
 
     Args:
         columns: Columns of hypotheses.parquet, rows of this task only.
@@ -117,7 +117,7 @@ def label_measures(
 def _one_hot(
     references: Sequence[str], answers: Sequence[str | None], labels: Sequence[str]
 ) -> np.ndarray:
-    """Give the (num_utterances, num_labels, num_labels + 1) confusion of each utterance."""
+    """Return the (num_utterances, num_labels, num_labels + 1) confusion of each utterance."""
     return np.stack(
         [
             classification.confusion([true], [answer], labels)
@@ -139,12 +139,12 @@ def _of(
 
 
 def _only(rule: Callable[[np.ndarray], np.ndarray], index: int, counts: np.ndarray) -> np.ndarray:
-    """Give a value by label of one label alone."""
+    """Return a value by label of one label alone."""
     return rule(counts)[..., index]
 
 
 def _as_strings(one_hot: np.ndarray, parsed: Sequence[str | None], columns: Columns) -> Measure:
-    """Give macro-F1 with every wording that is no label as a class of its own.
+    """Return macro-F1 with every wording that is no label as a class of its own.
 
     A wording counts at the utterance of the lowest id that has it, so that the numbers add up.
     """
@@ -170,7 +170,7 @@ def _as_strings(one_hot: np.ndarray, parsed: Sequence[str | None], columns: Colu
 
 
 def _from_scores(columns: Columns, labels: Sequence[str], settings: ScoreSettings) -> list[Measure]:
-    """Give what the scores themselves are worth: their calibration, and their average cost."""
+    """Return what the scores themselves are worth: their calibration, and their average cost."""
     logs = posteriors(columns, settings)
     code = {label: index for index, label in enumerate(labels)}
     true = np.array([code[label] for label in columns["reference"]])

@@ -39,7 +39,7 @@ class Measure:
 
 
 def ratio(sums: np.ndarray) -> np.ndarray:
-    """Give the first of two summed statistics over the second."""
+    """Return the first of two summed statistics over the second."""
     with np.errstate(divide="ignore", invalid="ignore"):
         result: np.ndarray = sums[..., 0] / sums[..., 1]
     return result
@@ -48,7 +48,7 @@ def ratio(sums: np.ndarray) -> np.ndarray:
 def mean(
     name: str, values: np.ndarray, *, higher_is_better: bool | None, profile: str | None = None
 ) -> Measure:
-    """Give the mean of a number that each utterance has.
+    """Return the mean of a number that each utterance has.
 
     Args:
         name: Name of the score.

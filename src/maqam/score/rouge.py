@@ -14,14 +14,14 @@ _NAMES = {"rouge_1": "rouge1", "rouge_2": "rouge2", "rouge_l": "rougeL"}
 
 
 class _SummaryTokenizer(Tokenizer):  # type: ignore[misc]
-    """Gives rouge_score the words of `summary_tokens`."""
+    """The words of `summary_tokens`, as rouge_score asks for them."""
 
     def tokenize(self, text: str) -> list[str]:
         return summary_tokens(text)
 
 
 def rouge(references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, np.ndarray]:
-    """Give the ROUGE F1 of each summary, in [0, 1].
+    """Return the ROUGE F1 of each summary, in [0, 1].
 
     Args:
         references: Reference summaries.
@@ -42,7 +42,7 @@ def rouge(references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, np.
 def chrf(
     references: Sequence[str], hypotheses: Sequence[str], *, word_order: int = 0
 ) -> np.ndarray:
-    """Give the chrF2 of each summary, in [0, 1] (sacreBLEU, character order 6).
+    """Return the chrF2 of each summary, in [0, 1] (sacreBLEU, character order 6).
 
     Args:
         references: Reference summaries.
@@ -59,7 +59,7 @@ def chrf(
 
 
 def chrf_signature(word_order: int) -> str:
-    """Give sacreBLEU's own words for how chrF is computed, its version among them.
+    """Return sacreBLEU's own words for how chrF is computed, its version among them.
 
     Examples:
         >>> chrf_signature(2).partition("|version")[0]

@@ -33,7 +33,7 @@ Columns = Mapping[str, Sequence[Any]]
 
 
 def measures(columns: Columns, task: str, settings: ScoreSettings) -> list[Measure]:
-    """Give every score of one task's hypotheses.
+    """Return every score of one task's hypotheses.
 
     Args:
         columns: Columns of hypotheses.parquet, rows of this task only.
@@ -97,12 +97,12 @@ def score_hypotheses(
 
 
 def take(columns: Columns, rows: np.ndarray) -> dict[str, list[Any]]:
-    """Give some rows of a table of columns."""
+    """Return some rows of a table of columns."""
     return {name: [values[int(row)] for row in rows] for name, values in columns.items()}
 
 
 def blocks_of(columns: Columns) -> list[str]:
-    """Give the block of each utterance: its speaker, or itself where no speaker is known."""
+    """Return the block of each utterance: its speaker, or itself where no speaker is known."""
     pairs = zip(columns["speaker"], columns["id"], strict=True)
     return [speaker if speaker is not None else f"utterance {name}" for speaker, name in pairs]
 

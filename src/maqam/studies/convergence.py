@@ -16,7 +16,7 @@ SHARES = (0.5, 0.9)
 def convergence_rows(
     folders: Mapping[str, Mapping[int, Path]], baseline: str
 ) -> list[dict[str, Any]]:
-    """Give how many steps each method took on each task, by seed.
+    """Return how many steps each method took on each task, by seed.
 
     Args:
         folders: Run folders by method, by seed.

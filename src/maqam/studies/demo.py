@@ -30,7 +30,7 @@ Finished parts are kept: an interrupted demo goes on where it was.
 
 
 def demo_study(output: Path, seed: int, overrides: Sequence[str] = ()) -> Study:
-    """Give the demo as a study.
+    """Return the demo as a study.
 
     Args:
         output: Folder of the study.

@@ -36,7 +36,7 @@ class Study(BaseModel):
     check_overlap: bool = True
 
     def recipe(self, method: str, seed: int) -> Recipe:
-        """Give the recipe of one run of the study."""
+        """Return the recipe of one run of the study."""
         own = {
             "name": run_name(method, seed),
             "seed": seed,
@@ -47,7 +47,7 @@ class Study(BaseModel):
         )
 
     def recipes(self) -> list[tuple[str, Recipe]]:
-        """Give every run with its method, seed by seed so that early results are paired."""
+        """Return every run with its method, seed by seed so that early results are paired."""
         return [
             (method, self.recipe(method, seed)) for seed in self.seeds for method in self.methods
         ]

@@ -42,7 +42,7 @@ def check_overlap(
 
 
 def _kept(path: Path, manifest: Manifest, splits: tuple[str, str]) -> Mapping[str, Any] | None:
-    """Give what an earlier call found on the same data, None where there is no such thing."""
+    """Return what an earlier call found on the same data, None where there is no such thing."""
     try:
         found = read_table(path, "", FORMAT_VERSION)
         compared = [(found[one]["fingerprint"], found[one]["split"]) for one in ("train", "test")]

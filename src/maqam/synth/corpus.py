@@ -41,7 +41,7 @@ _SCHEMA = pa.schema(
 
 
 def fingerprint(settings: SynthSettings) -> str:
-    """Give the hex digest of all that decides the corpus: settings, words, code format, espeak."""
+    """Return the hex digest of what decides the corpus: settings, words, code format, espeak."""
     digest = hashlib.blake2b(digest_size=16)
     head = [FORMAT_VERSION, settings.as_dict(), espeak.version()]
     digest.update(json.dumps(head, sort_keys=True).encode())
@@ -202,7 +202,7 @@ def _end(worker: "subprocess.Popen[str]") -> None:
 
 
 def _row(utterance: PlannedUtterance, lengths: dict[str, int]) -> dict[str, object]:
-    """Give the manifest row of an utterance."""
+    """Return the manifest row of an utterance."""
     job = utterance.job
     task = default_tasks()[utterance.task]
     prompt = task.prompts["ar"]

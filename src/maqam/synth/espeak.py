@@ -64,14 +64,14 @@ def load_library() -> ctypes.CDLL:
 
 
 def version() -> str:
-    """Give the version of libespeak-ng, which decides the samples."""
+    """Return the version of libespeak-ng, which decides the samples."""
     info = load_library().espeak_Info
     info.restype = ctypes.c_char_p
     return str(info(None).decode())
 
 
 def data_folder() -> Path:
-    """Give the data folder that comes with libespeak-ng."""
+    """Return the data folder that comes with libespeak-ng."""
     load_library()
     return Path(espeakng_loader.get_data_path())
 

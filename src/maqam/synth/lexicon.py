@@ -35,17 +35,17 @@ class Word:
     variants: Mapping[str, str]
 
     def form_in(self, variety: str) -> str:
-        """Give the form that a variety uses."""
+        """Return the form that a variety uses."""
         return self.variants.get(variety, self.form)
 
     def gender_in(self, variety: str) -> str:
-        """Give the gender of a noun in a variety, which may use another noun."""
+        """Return the gender of a noun in a variety, which may use another noun."""
         if variety in self.variants:
             return "f" if self.variants[variety].endswith("ة") else "m"
         return self.gender
 
     def verb_in(self, variety: str) -> tuple[str, str]:
-        """Give the past and the present of a verb in a variety."""
+        """Return the past and the present of a verb in a variety."""
         if variety in self.variants:
             past, _, now = self.variants[variety].partition(" ")
             return past, now
@@ -59,7 +59,7 @@ class Lexicon:
     groups: Mapping[str, tuple[Word, ...]]
 
     def words(self, key: str) -> tuple[Word, ...]:
-        """Give the words of a class, or those of a class with one gloss, as in "vt=sell".
+        """Return the words of a class, or those of a class with one gloss, as in "vt=sell".
 
         Examples:
             >>> [word.gloss for word in read_lexicon().words("vt=sell")]
@@ -71,7 +71,7 @@ class Lexicon:
         return tuple(word for word in self.groups[group] if word.gloss == gloss)[:1]
 
     def function_word(self, key: str, variety: str) -> str:
-        """Give the function word that a variety uses for a meaning.
+        """Return the function word that a variety uses for a meaning.
 
         Examples:
             >>> read_lexicon().function_word("what", "levantine")
@@ -80,7 +80,7 @@ class Lexicon:
         return self.words(f"f={key}")[0].form_in(variety)
 
     def number_names(self, variety: str) -> dict[int, str]:
-        """Give the number words of a variety by value."""
+        """Return the number words of a variety by value."""
         return {int(word.gloss): word.form_in(variety) for word in self.groups["number"]}
 
 

@@ -38,7 +38,7 @@ def definite(form: str) -> str:
 
 
 def feminine(form: str) -> str:
-    """Give the regular feminine of an adjective.
+    """Return the regular feminine of an adjective.
 
     Examples:
         >>> plain(feminine("جَدِيد"))

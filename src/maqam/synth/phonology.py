@@ -79,7 +79,7 @@ def _prefix(prefix: str, article_vowel: str) -> list[str]:
 
 
 def _read(letter: str, after: str, phones: list[str]) -> list[str]:
-    """Give the phones a letter adds; a long vowel rewrites the last phone in place."""
+    """Return the phones a letter adds; a long vowel rewrites the last phone in place."""
     last = phones[-1] if phones else ""
     if letter in _SHORT:
         return [_SHORT[letter]]
@@ -200,7 +200,7 @@ def _darken(phones: list[str]) -> list[str]:
 
 
 def pronounce(words: list[tuple[str, bool]], variety: str) -> str:
-    """Give the phonemes of one sentence, to be put between `[[` and `]]`.
+    """Return the phonemes of one sentence, to be put between `[[` and `]]`.
 
     Args:
         words: Diacritised words, each with whether it is a loan.

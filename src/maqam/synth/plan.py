@@ -58,7 +58,7 @@ class PlannedUtterance:
 
 
 def speakers_of(settings: SynthSettings) -> Mapping[str, tuple[str, ...]]:
-    """Give the voice variants of every split; no variant is in two.
+    """Return the voice variants of every split; no variant is in two.
 
     A training split that asks for more than the embedded corpus has gets others beside them:
     development and test keep their speakers.

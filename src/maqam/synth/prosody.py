@@ -75,7 +75,7 @@ BABBLE_VARIANTS = ("m5", "f5", "rob", "sandro", "max", "adam")
 
 
 def speaker_id(variant: str) -> str:
-    """Give the manifest's id of a pseudo-speaker.
+    """Return the manifest's id of a pseudo-speaker.
 
     Examples:
         >>> speaker_id("Alicia")

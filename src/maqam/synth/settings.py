@@ -70,7 +70,7 @@ class SynthSettings:
             raise ValueError(f"num_speakers must be at most 1000 in all, got {self.num_speakers}")
 
     def scaled(self, factor: float) -> "SynthSettings":
-        """Give the same settings with every count times a factor, rounded."""
+        """Return the same settings with every count times a factor, rounded."""
         counts = {
             name: _counts({task: round(n * factor) for task, n in getattr(self, name).items()})
             for name in SPLITS
@@ -78,7 +78,7 @@ class SynthSettings:
         return dataclasses.replace(self, **counts)  # type: ignore[arg-type]
 
     def as_dict(self) -> dict[str, object]:
-        """Give the settings as plain JSON values."""
+        """Return the settings as plain JSON values."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {
             name: dict(value)

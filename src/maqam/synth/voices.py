@@ -24,7 +24,7 @@ _NUM_FORMANTS = 9
 
 
 def drawn_name(index: int) -> str:
-    """Give the name of a drawn voice.
+    """Return the name of a drawn voice.
 
     Examples:
         >>> drawn_name(7)
@@ -105,12 +105,12 @@ def data_with(variants: Iterable[str], data: Path) -> Iterator[Path]:
 
 
 def variant_path(data: Path, variant: str) -> Path:
-    """Give the file of a voice variant in a data folder."""
+    """Return the file of a voice variant in a data folder."""
     return data / (_DRAWN if variant.startswith(PREFIX) else _BROUGHT) / variant
 
 
 def variant_argument(variant: str) -> str:
-    """Give the name by which eSpeak NG loads a variant, a path from its own variants.
+    """Return the name by which eSpeak NG loads a variant, a path from its own variants.
 
     Drawn voices lie outside of the folder that eSpeak NG lists, because its list holds only 350.
     """

@@ -53,7 +53,7 @@ class Taxonomy(BaseModel):
     schemes: Mapping[str, Mapping[str, str | None]]
 
     def codes(self, labels: Iterable[str], scheme: str) -> list[str | None]:
-        """Give the shared code of each label of a corpus.
+        """Return the shared code of each label of a corpus.
 
         Args:
             labels: Labels as the corpus writes them.
@@ -84,7 +84,7 @@ class Taxonomy(BaseModel):
         return [known[label] for label in found]
 
     def labels(self, code: str, scheme: str) -> tuple[str, ...]:
-        """Give what a label set calls a code, or all it has within it.
+        """Return what a label set calls a code, or all it has within it.
 
         Args:
             code: A node, such as "EG" or "maghrebi".
@@ -111,7 +111,7 @@ class Taxonomy(BaseModel):
         )
 
     def ancestors(self, code: str) -> tuple[str, ...]:
-        """Give a node and all it lies within, the node first.
+        """Return a node and all it lies within, the node first.
 
         Raises:
             ConfigError: If there is no such node.
@@ -127,7 +127,7 @@ class Taxonomy(BaseModel):
         return tuple(found)
 
     def within(self, code: str, allowed: Sequence[str]) -> str | None:
-        """Give the nearest of the allowed nodes that a node is, or lies within.
+        """Return the nearest of the allowed nodes that a node is, or lies within.
 
         Returns:
             The node; None where none of them holds it.
@@ -144,7 +144,7 @@ class Taxonomy(BaseModel):
         return next((node for node in self.ancestors(code) if node in allowed), None)
 
     def at_level(self, code: str, level: str) -> str | None:
-        """Give the node of a level that a node is, or lies within; None where there is none.
+        """Return the node of a level that a node is, or lies within; None where there is none.
 
         Raises:
             ConfigError: If there is no such node.
@@ -159,7 +159,7 @@ class Taxonomy(BaseModel):
         )
 
     def scheme(self, name: str) -> Mapping[str, str | None]:
-        """Give a label set: the code of each of its labels.
+        """Return a label set: the code of each of its labels.
 
         Raises:
             ConfigError: If there is no such scheme.
@@ -185,7 +185,7 @@ class Taxonomy(BaseModel):
 
 @functools.cache
 def read_taxonomy(name: str) -> Taxonomy:
-    """Give the taxonomy of dialects or of emotions.
+    """Return the taxonomy of dialects or of emotions.
 
     Args:
         name: "dialect" or "emotion".

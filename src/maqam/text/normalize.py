@@ -196,7 +196,7 @@ def in_one(steps: Iterable[Step]) -> Step:
 
 
 def _then(first: Table, second: Table) -> Table:
-    """Give the table that does what two tables do one after the other."""
+    """Return the table that does what two tables do one after the other."""
     return {code: chr(code).translate(first).translate(second) for code in (*first, *second)}
 
 

@@ -54,7 +54,7 @@ def normalize(text: str, profile: str = DEFAULT_PROFILE) -> str:
 
 
 def steps_of(profile: str) -> tuple[step.Step, ...]:
-    """Give the steps of a profile.
+    """Return the steps of a profile.
 
     Args:
         profile: A name of `PROFILES`, or where a function of the user's own is imported from:

@@ -107,7 +107,7 @@ def warp_frequencies(log_mel: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _band(size: int, share: float, generator: np.random.Generator) -> slice:
-    """Give a band of up to `share` of the size, anywhere in it."""
+    """Return a band of up to `share` of the size, anywhere in it."""
     width = int(generator.integers(0, round(share * size) + 1))
     first = int(generator.integers(0, size - width + 1))
     return slice(first, first + width)

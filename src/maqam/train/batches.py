@@ -88,11 +88,11 @@ class PlanBatches(Dataset[LoadedStep]):
     world_size: int = 1
 
     def __len__(self) -> int:
-        """Give the steps of the whole plan."""
+        """Return the steps of the whole plan."""
         return self.plan.num_steps
 
     def __getitem__(self, index: tuple[int, int | None]) -> LoadedStep:
-        """Give this process' part of a step.
+        """Return this process' part of a step.
 
         Args:
             index: Steps before it, and the most tokens of a micro-batch, None for no limit.
@@ -107,7 +107,7 @@ class PlanBatches(Dataset[LoadedStep]):
         return LoadedStep(step, loaded, max_tokens)
 
     def step(self, step: int) -> Step:
-        """Give what a step holds, and how its utterances weigh.
+        """Return what a step holds, and how its utterances weigh.
 
         Args:
             step: Steps before it, from 0.
@@ -125,7 +125,7 @@ class PlanBatches(Dataset[LoadedStep]):
         )
 
     def split(self, step: Step, max_tokens: int | None = None) -> list[np.ndarray]:
-        """Give which utterances of a step each micro-batch of this process holds."""
+        """Return which utterances of a step each micro-batch of this process holds."""
         lengths = self.prepared.num_tokens[step.positions]
         number = min(self.num_micro_batches, max(len(lengths) // self.world_size, 1))
         return micro_batches(lengths, number, self.world_size, max_tokens)[self.rank]
@@ -180,7 +180,7 @@ class PlanBatches(Dataset[LoadedStep]):
     def _hear(
         self, number: int, rows: Sequence[int]
     ) -> tuple[list[np.ndarray] | None, list[Tensor]]:
-        """Give the log-mels of rows where the encoder trains, their aligner outputs elsewhere."""
+        """Return the log-mels of rows where the encoder trains, their aligner outputs elsewhere."""
         if isinstance(self.audio, LogMels):
             return self._varied(number, rows, self.audio(rows)), []
         return None, [torch.as_tensor(one) for one in self.audio(rows)]
@@ -211,10 +211,10 @@ class StepsLeft(Sampler[tuple[int, int | None]]):
         self._first_step, self._num_steps, self._budget = first_step, num_steps, budget
 
     def __iter__(self) -> Iterator[tuple[int, int | None]]:
-        """Give the steps that are left, each when it is read."""
+        """Yield the steps that are left, each when it is read."""
         for step in range(self._first_step, self._num_steps):
             yield step, self._budget.limit
 
     def __len__(self) -> int:
-        """Give the steps of the whole plan, which the trainer counts its epoch by."""
+        """Return the steps of the whole plan, which the trainer counts its epoch by."""
         return self._num_steps

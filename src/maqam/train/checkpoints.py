@@ -21,7 +21,7 @@ _LIST = "checkpoint.json"
 
 
 def checkpoint_folder(folder: Path, step: int) -> Path:
-    """Give the place of a step's checkpoint.
+    """Return the place of a step's checkpoint.
 
     Examples:
         >>> checkpoint_folder(Path("checkpoints"), 100).name
@@ -52,7 +52,7 @@ def weights_folder(place: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_checkpoint(folder: Path, step: int) -> Iterator[Path]:
-    """Give an empty folder that becomes a step's checkpoint when the block ends well.
+    """Yield an empty folder that becomes a step's checkpoint when the block ends well.
 
     Older checkpoints are then removed, all but the newest two.
     """
@@ -66,7 +66,7 @@ def new_checkpoint(folder: Path, step: int) -> Iterator[Path]:
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path, int] | None:
-    """Give the newest whole checkpoint and its step, None if there is none."""
+    """Return the newest whole checkpoint and its step, None if there is none."""
     for place in _folders(folder):
         step = _whole_step(place)
         if step is not None:
@@ -75,12 +75,12 @@ def newest_checkpoint(folder: Path) -> tuple[Path, int] | None:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Give the checkpoint folders, newest first."""
+    """Return the checkpoint folders, newest first."""
     return sorted(folder.glob("step-*"), key=lambda path: path.name, reverse=True)
 
 
 def _whole_step(place: Path) -> int | None:
-    """Give the step of a checkpoint whose files all have the size they were written with."""
+    """Return the step of a checkpoint whose files all have the size they were written with."""
     try:
         content = json.loads((place / _LIST).read_text(encoding="utf-8"))
     except (OSError, ValueError):

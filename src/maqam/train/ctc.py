@@ -49,7 +49,7 @@ class Transcripts:
         self._spelled = [np.searchsorted(self.alphabet, one) + 1 for one in token_ids]
 
     def targets(self, positions: np.ndarray, num_in_batch: int) -> CtcTargets:
-        """Give the CTC targets of some utterances of a global batch.
+        """Return the CTC targets of some utterances of a global batch.
 
         Args:
             positions: (B,) indexes of the utterances.

@@ -35,7 +35,7 @@ class LogMels:
         self._check_files(rows)
 
     def __call__(self, rows: Sequence[int]) -> list[np.ndarray]:
-        """Give the (num_frames, num_mel_bins) float32 log-mel of each row, empty for text."""
+        """Return the (num_frames, num_mel_bins) float32 log-mel of each row, empty for text."""
         return [self._one(int(row)).astype(np.float32) for row in rows]
 
     def _one(self, row: int) -> np.ndarray:

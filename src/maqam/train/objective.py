@@ -24,7 +24,7 @@ from maqam.train.settings import CtcHead, Objective
 def utterance_weights(
     tasks: Sequence[str], num_target_tokens: np.ndarray, objective: Objective
 ) -> np.ndarray:
-    """Give the factor of each utterance's summed loss in the loss of its global batch.
+    """Return the factor of each utterance's summed loss in the loss of its global batch.
 
     Args:
         tasks: Task of each utterance of the batch.
@@ -143,7 +143,7 @@ class TrainingModel(nn.Module):
         return self
 
     def forward(self, micro_batch: MicroBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Give the loss of a micro-batch.
+        """Return the loss of a micro-batch.
 
         Returns:
             Its part of the step's loss, the [B] summed losses of its utterances (detached), which
@@ -158,7 +158,7 @@ class TrainingModel(nn.Module):
         return loss + self._ctc_weight * ctc, by_utterance.detach(), ctc.detach()
 
     def _next_token(self, micro_batch: MicroBatch, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Give the weighted next-token loss of a micro-batch, and [B] that of each utterance."""
+        """Return the weighted next-token loss of a micro-batch, and [B] that of each utterance."""
         device = self._backbone.device
         positions = micro_batch.supervised.to(device)
         with last_layer_at(self.thinker.model.language_model, positions):
@@ -181,7 +181,7 @@ class TrainingModel(nn.Module):
         return Batch(batch.input_ids, batch.lengths, batch.target_starts, states)
 
     def _ctc(self, audio_states: list[Tensor], ctc: CtcTargets | None) -> tuple[Tensor, Tensor]:
-        """Give the weighted CTC loss of a micro-batch, and [B] that of each utterance.
+        """Return the weighted CTC loss of a micro-batch, and [B] that of each utterance.
 
         A transcript that no path through the audio tokens can spell counts 0 here; the run
         reports how many there are.
@@ -210,7 +210,7 @@ class TrainingModel(nn.Module):
 
 
 def spelling_embeddings(backbone: AudioLLM, letters: np.ndarray) -> Tensor:
-    """Give what letters look like to the LLM in place of aligner outputs.
+    """Return what letters look like to the LLM in place of aligner outputs.
 
     Args:
         backbone: The model.

@@ -194,7 +194,7 @@ def _check_adaptive(phase: Phase) -> None:
 
 
 def _identity(backbone: AudioLLM, phase: Phase) -> dict[str, Any]:
-    """Give what must not change while a run is resumed."""
+    """Return what must not change while a run is resumed."""
     begins_with = phase.settings.adapter_from
     adapter = {"adapter_from": adapter_fingerprint(begins_with)} if begins_with else {}
     return {
@@ -214,7 +214,7 @@ def _identity(backbone: AudioLLM, phase: Phase) -> dict[str, Any]:
 def _beginning(
     run_folder: Path, identity: dict[str, Any], *, resume: bool
 ) -> tuple[Path, int] | None:
-    """Give the checkpoint to go on from, None where the run begins."""
+    """Return the checkpoint to go on from, None where the run begins."""
     files = RunLayout(run_folder)
     is_begun = files.steps.exists()
     if not resume:
@@ -344,7 +344,7 @@ def _notes(phase: Phase, prepared: PreparedRows, transcripts: Transcripts | None
 def _description(
     run_folder: Path, phase: Phase, identity: dict[str, Any], parts: list[PartParameters]
 ) -> dict[str, Any]:
-    """Give what `run.json` says of a run that begins."""
+    """Return what `run.json` says of a run that begins."""
     synthetic = np.asarray(phase.manifest.column("synthetic"))[np.unique(phase.plan.rows)]
     return {
         "name": run_folder.name,
@@ -386,7 +386,7 @@ def _taken_off_on_failure(backbone: AudioLLM) -> Iterator[None]:
 
 @contextmanager
 def _random_state_kept() -> Iterator[None]:
-    """Give torch, Python and NumPy back the global random states that the Trainer reseeds."""
+    """Restore the global random states of torch, Python and NumPy, which the Trainer reseeds."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         with torch.random.fork_rng():

@@ -72,7 +72,7 @@ def adapter_fingerprint(folder: str) -> str:
 
 
 def weights_fingerprint(backbone: AudioLLM) -> str:
-    """Give a hash of all parameters of a backbone."""
+    """Return a hash of all parameters of a backbone."""
     digest = hashlib.blake2b(digest_size=16)
     for name, parameter in backbone.model.named_parameters():
         digest.update(name.encode())

@@ -50,12 +50,12 @@ class PreparedRows:
         return widths
 
     def positions(self, rows: np.ndarray) -> np.ndarray:
-        """Give the positions here of manifest rows."""
+        """Return the positions here of manifest rows."""
         found: np.ndarray = np.searchsorted(self.rows, rows)
         return found
 
     def encoded(self, position: int, num_audio_tokens: int, audio_id: int) -> Encoded:
-        """Give one dialogue with its audio at its true width."""
+        """Return one dialogue with its audio at its true width."""
         ids = self.ids[self.offsets[position] : self.offsets[position + 1]].astype(np.int64)
         if num_audio_tokens:
             ids = np.repeat(ids, np.where(ids == audio_id, num_audio_tokens, 1))

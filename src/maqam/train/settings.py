@@ -172,7 +172,7 @@ class TrainSettings:
         return self.num_steps + sum(self.extensions)
 
     def rate(self, step: int) -> float:
-        """Give the learning rate of a step as a fraction of its peak.
+        """Return the learning rate of a step as a fraction of its peak.
 
         Args:
             step: Steps done before, from 0.

@@ -112,7 +112,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
             self.train(resume_from_checkpoint=path)
 
     def get_train_dataloader(self) -> DataLoader[LoadedStep]:
-        """Give the steps that are left, in the plan's order."""
+        """Return the steps that are left, in the plan's order."""
         return DataLoader(
             self._batches,
             batch_size=None,
@@ -125,12 +125,12 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> LambdaLR:
-        """Give the warmup-stable-decay curve of the settings."""
+        """Return the warmup-stable-decay curve of the settings."""
         self.lr_scheduler: LambdaLR = LambdaLR(optimizer or self.optimizer, self._rate)
         return self.lr_scheduler
 
     def _rate(self, step: int) -> float:
-        """Give the learning rate of a step as a fraction of its peak, dips of switches taken."""
+        """Return the learning rate of a step as a fraction of its peak, dips of switches taken."""
         rate = self._settings.rate(step)
         for at, switch in self._batches.plan.switches.items():
             if step >= at:
@@ -138,7 +138,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         return rate
 
     def _beta2(self, step: int) -> float:
-        """Give AdamW's beta2 at a step: that of the last switch which sets one."""
+        """Return AdamW's beta2 at a step: that of the last switch which sets one."""
         given = [
             switch.beta2
             for at, switch in sorted(self._batches.plan.switches.items())
@@ -244,7 +244,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """Give the micro-batch's part of the step's loss."""
+        """Return the micro-batch's part of the step's loss."""
         micro_batch = inputs["micro_batch"]
         loss: Tensor
         loss, by_utterance, ctc = model(micro_batch)
@@ -357,7 +357,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
 def training_arguments(
     settings: TrainSettings, folder: Path, seed: int, learner: TrainingModel
 ) -> TrainingArguments:
-    """Give the Trainer's arguments: what the settings say, and everything else out of the way."""
+    """Return the Trainer's arguments: what the settings say, and everything else out of the way."""
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=settings.total_steps,

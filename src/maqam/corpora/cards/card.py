@@ -352,7 +352,7 @@ class Card(_Settings):
         return tuple(split for split in SPLITS if split in present)
 
     def part_fields(self, part: _Part) -> Fields:
-        """Give the fields of a part: its own, else the card's."""
+        """Return the fields of a part: its own, else the card's."""
         return part.fields or self.fields
 
 

@@ -14,7 +14,7 @@ SUFFIX = ".yaml"
 
 @functools.cache
 def card_names() -> tuple[str, ...]:
-    """Give the names of the corpora that have a card, sorted.
+    """Return the names of the corpora that have a card, sorted.
 
     Examples:
         >>> "adi-17" in card_names()
@@ -26,7 +26,7 @@ def card_names() -> tuple[str, ...]:
 
 @functools.cache
 def read_card(name: str) -> Card:
-    """Give a corpus card.
+    """Return a corpus card.
 
     Args:
         name: Name of a corpus that has one, or the path of a YAML file with a card of your own.
@@ -66,7 +66,7 @@ def is_card(name: str) -> bool:
 
 
 def all_cards() -> Sequence[Card]:
-    """Give all cards that ship, by name.
+    """Return all cards that ship, by name.
 
     Examples:
         >>> {card.language for card in all_cards()} == {"ar", "en"}

@@ -10,7 +10,7 @@ from maqam.taxonomy.tree import TAXONOMIES, Taxonomy, read_taxonomy
 
 
 def labels_of_set(scheme: str) -> dict[str, str]:
-    """Give what the labels of a label set are in our tasks, for any import.
+    """Return what the labels of a label set are in our tasks, for any import.
 
     Args:
         scheme: The label set, such as "adi17".
@@ -91,7 +91,7 @@ class LabelMap:
             )
 
     def shared(self, label: str | None) -> tuple[dict[str, str] | None, str | None]:
-        """Give a row's labels by task, and its dialect.
+        """Return a row's labels by task, and its dialect.
 
         Args:
             label: Its label, in the corpus's words.

@@ -40,7 +40,7 @@ def class_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """Give the files below a folder in one order on every machine; links to folders are not."""
+    """Yield the files below a folder in one order on every machine; links to folders are not."""
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))

@@ -70,19 +70,19 @@ class Columns:
         self._names = {ours: (given,) for ours, given in self._given.items()}
 
     def name(self, ours: str, row: Mapping[str, object]) -> str | None:
-        """Give the source's name of one of our columns in a row, None where it has none."""
+        """Return the source's name of one of our columns in a row, None where it has none."""
         names = self._names.get(ours, KNOWN[ours])
         return next((name for name in names if row.get(name) is not None), None)
 
     def value(self, row: Mapping[str, object], ours: str) -> object:
-        """Give what a row holds in one of our columns, None for nothing."""
+        """Return what a row holds in one of our columns, None for nothing."""
         name = self.name(ours, row)
         return None if name is None else row[name]
 
     def sound(
         self, row: Mapping[str, object], path: str, held: bytes | Slice | None = None
     ) -> Sound:
-        """Give the audio of a row; a length counts only with a start, or if its column was given.
+        """Return the audio of a row; a length counts only with a start, or if its column was given.
 
         Raises:
             UnfitRowError: If a time is no number.
@@ -97,7 +97,7 @@ class Columns:
         return Sound(path, start or 0.0, seconds, held)
 
     def utterance(self, place: Place, row: Mapping[str, object], sound: Sound | None) -> Utterance:
-        """Give the utterance of a row.
+        """Return the utterance of a row.
 
         Raises:
             UnfitRowError: If a value is neither text nor a number.
@@ -123,7 +123,7 @@ class Columns:
         )
 
     def path(self, row: Mapping[str, object], media: Path) -> str | None:
-        """Give the path in a row's audio column, None where it has none.
+        """Return the path in a row's audio column, None where it has none.
 
         Raises:
             UnfitRowError: If it is no path.

@@ -28,7 +28,7 @@ class Dialogue:
 def turns(
     found: object, *, role: Sequence[str], content: Sequence[str], roles: Mapping[str, str]
 ) -> list[dict[str, str]]:
-    """Give messages with our roles.
+    """Return messages with our roles.
 
     Args:
         found: The row's messages.
@@ -63,7 +63,7 @@ def turns(
 def exchanges(
     pairs: object, query: object, response: object, system: object
 ) -> list[dict[str, str]]:
-    """Give the messages of a row that holds questions and answers in columns.
+    """Return the messages of a row that holds questions and answers in columns.
 
     Args:
         pairs: Earlier questions and answers; None for none.
@@ -93,7 +93,7 @@ def exchanges(
 
 
 def paths(found: object) -> list[str]:
-    """Give the paths of a row's audio column, which holds one, several or none.
+    """Return the paths of a row's audio column, which holds one, several or none.
 
     Raises:
         UnfitRowError: If one is no path.

@@ -156,7 +156,7 @@ class _Maker:
             return Unfit(place, name, error.kind, error.text)
 
     def _named(self, column: str, value: object) -> object:
-        """Give the name of a class that is stored as its number."""
+        """Return the name of a class that is stored as its number."""
         names = self._names.get(column)
         if names is None or not isinstance(value, int):
             return value

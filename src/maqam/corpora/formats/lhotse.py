@@ -75,7 +75,7 @@ def _shard(shard: Path, media: Path) -> Iterator[Found]:
 
 
 def _data(tar: Path) -> Iterator[Member]:
-    """Give the data of a tar of Shar; each is followed by its own description."""
+    """Yield the data of a tar of Shar; each is followed by its own description."""
     for member in members(tar):
         if member.fault is not None or not member.name.endswith((".json", ".nometa")):
             yield member
@@ -134,7 +134,7 @@ def _utterance(place: Place, name: str | None, found: Row, cut: Sound) -> Uttera
 
 
 def _sound(cut: Row, member: Member | None, media: Path) -> Sound:
-    """Give the audio of a cut."""
+    """Return the audio of a cut."""
     recording = cut.get("recording")
     if cut.get("type", "MonoCut") not in ("MonoCut", "MultiCut") or not isinstance(recording, dict):
         raise UnfitRowError("no simple cut", f"its type is {shown(cut.get('type'))}")

@@ -88,7 +88,7 @@ class Format:
 
 
 def format_of(entry: Mapping[str, Any]) -> Format:
-    """Give the layout that an entry of dataset_info.json describes.
+    """Return the layout that an entry of dataset_info.json describes.
 
     Raises:
         ValueError: If it names no known format.

@@ -142,7 +142,7 @@ def _tabbed(lines: Lines) -> Iterator[tuple[int, list[str] | UnfitRowError]]:
 
 
 def _quoted(lines: Lines) -> Iterator[tuple[int, list[str] | UnfitRowError]]:
-    """Give the records of a CSV with the line that each ends on."""
+    """Yield the records of a CSV with the line that each ends on."""
     reader = csv.reader(_with_ends(lines), strict=True)
     for _ in count():
         try:

@@ -72,7 +72,7 @@ class Member:
 
 
 def members(file: Path) -> Iterator[Member]:
-    """Give the files of a tar, compressed by gzip or not.
+    """Yield the files of a tar, compressed by gzip or not.
 
     Folders are passed over. Names that are absolute or lead out of the tar, links, devices and
     what is too large have a fault; a last member with a fault says that the tar is damaged.

@@ -102,7 +102,7 @@ def _text(row: Row, name: str) -> str | None:
 
 
 def _lines(file: Path) -> Iterator[tuple[int, object]]:
-    """Give every row of a file with its line or its number, counted from 1."""
+    """Yield every row of a file with its line or its number, counted from 1."""
     if file.suffix not in (".parquet", ".json"):
         with Lines(file) as lines:
             for line, text in numbered(lines):

@@ -59,7 +59,7 @@ def _key(member: Member) -> tuple[str, bool]:
 
 
 def _few(parts: Iterator[Member]) -> Iterator[Member]:
-    """Give no more parts than a sample may have, and one more to tell that there are."""
+    """Yield no more parts than a sample may have, and one more to tell that there are."""
     for number, part in enumerate(parts):
         if number <= _MOST_PARTS:
             yield part

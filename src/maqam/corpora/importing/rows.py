@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 def manifest_row(found: Utterance, answer: Answer, settings: ImportSettings) -> Row:
-    """Give the manifest row of an utterance; the manifest's own rules are not checked here.
+    """Return the manifest row of an utterance; the manifest's own rules are not checked here.
 
     Args:
         found: What the source says.

@@ -160,7 +160,7 @@ def _batches(found: Iterator[Found], store: Store) -> Iterator[AudioJobs[Found]]
 
 
 def _few(found: Iterator[Found]) -> Iterator[Found]:
-    """Give the next rows, fewer where they hold audio themselves."""
+    """Yield the next rows, fewer where they hold audio themselves."""
     num_bytes = 0
     for row in islice(found, _BATCH_ROWS):
         yield row

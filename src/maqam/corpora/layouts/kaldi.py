@@ -50,7 +50,7 @@ def kaldi_part_rows(part: KaldiPart, root: Path) -> Iterator[Raw | Unfit]:
 
 
 def kaldi_folder(part: KaldiPart, root: Path) -> Path | None:
-    """Give the folder of a part, if it lists recordings or segments."""
+    """Return the folder of a part, if it lists recordings or segments."""
     folder = matching_folder(root, part.folders)
     listed = (folder / file for file in (WAVS, part.segments)) if folder else ()
     return folder if any(file.is_file() for file in listed) else None

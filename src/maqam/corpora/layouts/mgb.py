@@ -32,7 +32,7 @@ def xml_rows(part: SegmentsXmlPart, root: Path) -> Iterator[Raw | Unfit]:
 
 
 def _row(name: str, count: int, element: ElementTree.Element, most_wmer: float) -> Raw | Unfit:
-    """Give a segment, named and timed as Lhotse does it."""
+    """Return a segment, named and timed as Lhotse does it."""
     own = element.attrib
     try:
         wmer = number(own.get("WMER"), "WMER")

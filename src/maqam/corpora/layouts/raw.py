@@ -26,7 +26,7 @@ class Raw:
 
 
 def place_columns(file: str, line: int) -> dict[str, object]:
-    """Give the columns that say where a row stands.
+    """Return the columns that say where a row stands.
 
     Args:
         file: Path from the source on, with slashes.
@@ -54,7 +54,7 @@ def _path_columns(file: str) -> Mapping[str, object]:
 
 
 def raw_row(file: str, line: int, values: Mapping[str, object]) -> Raw:
-    """Give a row whose audio, if it has any, is a file; its own columns go before its place's.
+    """Return a row whose audio, if it has any, is a file; its own columns go before its place's.
 
     Examples:
         >>> raw_row("a.csv", 2, {"text": "نعم"}).values["text"]
@@ -64,7 +64,7 @@ def raw_row(file: str, line: int, values: Mapping[str, object]) -> Raw:
 
 
 def matching(root: Path, patterns: Sequence[str]) -> list[Path]:
-    """Give the files of the first pattern that matches any, sorted."""
+    """Return the files of the first pattern that matches any, sorted."""
     for pattern in patterns:
         found = sorted(path for path in root.glob(pattern) if path.is_file())
         if found:
@@ -73,7 +73,7 @@ def matching(root: Path, patterns: Sequence[str]) -> list[Path]:
 
 
 def matching_folder(root: Path, patterns: Sequence[str]) -> Path | None:
-    """Give the first folder that a pattern matches."""
+    """Return the first folder that a pattern matches."""
     found: Iterator[Path] = (
         path for pattern in patterns for path in sorted(root.glob(pattern)) if path.is_dir()
     )
@@ -91,7 +91,7 @@ def from_root(path: Path, root: Path) -> str:
 
 
 def inside(name: str) -> str:
-    """Give a path that does not climb out of where it starts.
+    """Return a path that does not climb out of where it starts.
 
     Raises:
         UnfitRowError: If it does.

@@ -98,7 +98,7 @@ def card_settings(settings: ImportSettings) -> ImportSettings:
 
 
 def card_task(card: Card, asked: str | None) -> str:
-    """Give the task that a card's rows are imported for.
+    """Return the task that a card's rows are imported for.
 
     Args:
         card: The card.
@@ -127,13 +127,13 @@ def card_task(card: Card, asked: str | None) -> str:
 
 
 def found_parts(card: Card, source: Path) -> tuple[list[str], list[str]]:
-    """Give the names of a card's parts that a folder holds, and of those that it lacks."""
+    """Return the names of a card's parts that a folder holds, and of those that it lacks."""
     there = [part.name for part in card.parts if _is_there(part, source)]
     return there, [part.name for part in card.parts if part.name not in there]
 
 
 def raw_rows(card: Card, source: Path) -> Iterator[Raw | Unfit]:
-    """Give the rows of a corpus as its files have them, without audio that is held in tables.
+    """Yield the rows of a corpus as its files have them, without audio that is held in tables.
 
     Args:
         card: The card.
@@ -147,7 +147,7 @@ def raw_rows(card: Card, source: Path) -> Iterator[Raw | Unfit]:
 
 
 def part_patterns(part: Part) -> tuple[str, ...]:
-    """Give the patterns of files or folders that a part is found by."""
+    """Return the patterns of files or folders that a part is found by."""
     return part.folders if isinstance(part, KaldiPart) else part.files
 
 
@@ -232,7 +232,7 @@ class _Reader:
             return Unfit(row.place, name, error.kind, error.text)
 
     def member(self, row: Raw) -> str:
-        """Give the name of a row's audio in its archive."""
+        """Return the name of a row's audio in its archive."""
         for template in self.fields.audio:
             found = self._value(template, row)
             if found is not None:
@@ -259,7 +259,7 @@ class _Reader:
         return Sound(str(file or self.root / name), start, seconds)
 
     def _path(self, row: Raw) -> str:
-        """Give the first file that is there; if none is, the first one named."""
+        """Return the first file that is there; if none is, the first one named."""
         named = [self._candidate(template, row) for template in self.fields.audio]
         known = [name for name in named if name is not None]
         there = (name for name in known if len(known) == 1 or self._located(name))
@@ -269,7 +269,7 @@ class _Reader:
         return found
 
     def _located(self, name: str) -> Path | None:
-        """Give the file of a name, if it is there.
+        """Return the file of a name, if it is there.
 
         Lists hold folders of whoever made them. So in a folder of the user's, a file is looked for
         under the whole path, then under its end, the longest first.
@@ -301,7 +301,7 @@ class _Reader:
         return start / unit, None if end is None else (end - start) / unit
 
     def _folders(self, pattern: str) -> list[Path]:
-        """Give the folders of a pattern, looked for once."""
+        """Return the folders of a pattern, looked for once."""
         if pattern not in self.folders:
             there = (path for path in self.root.glob(pattern) if path.is_dir())
             self.folders[pattern] = sorted(there)

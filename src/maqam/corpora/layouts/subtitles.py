@@ -51,7 +51,7 @@ def _cues(row: Raw, name: str, root: Path) -> Iterator[Raw | Unfit]:
 
 
 def cues(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, object]]]:
-    """Give the cues of a WebVTT file with the lines of their times, counted from 1.
+    """Yield the cues of a WebVTT file with the lines of their times, counted from 1.
 
     Tags are dropped, entities are resolved, and lines of a cue are joined by spaces.
 

@@ -124,7 +124,7 @@ def _comma_rows(lines: Lines, name: str, header: Sequence[str] | None) -> Iterat
 
 
 class _with_ends:  # noqa: N801  an iterator that lives on after it has raised
-    """Give lines with their ends, as the csv module needs them for cells of several lines."""
+    """Lines with their ends, as the csv module needs them for cells of several lines."""
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines

@@ -60,7 +60,7 @@ class Chunks:
         )
 
     def to(self, device: torch.device) -> "Chunks":
-        """Give the same on a device."""
+        """Return the same on a device."""
         return Chunks(self.slots.to(device), self.is_taken.to(device))
 
     def spread(self, states: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from maqam.models.settings import ModelSettings
 
 
 def own_device() -> torch.device:
-    """Give the device this process computes on: its GPU where CUDA has one, else the processor.
+    """Return the device this process computes on: its GPU where CUDA has one, else the processor.
 
     Of several GPUs it is the one of LOCAL_RANK, which torchrun and Accelerate set.
     `CUDA_VISIBLE_DEVICES=` (empty) keeps everything on the processor.

@@ -79,7 +79,7 @@ class Backbone:
         return list(torch.split(states, counts))
 
     def embeddings(self, batch: Batch) -> Tensor:
-        """Give the LLM's inputs [B, T, D], aligner outputs in place of the placeholders."""
+        """Return the LLM's inputs [B, T, D], aligner outputs in place of the placeholders."""
         ids = batch.input_ids.to(self.device)
         embeddings = self.model.model.language_model.embed_tokens(ids)
         if not any(len(states) for states in batch.audio_states):
@@ -89,7 +89,7 @@ class Backbone:
         return embeddings.masked_scatter(is_audio, audio.to(embeddings.dtype))
 
     def hidden(self, batch: Batch) -> Tensor:
-        """Give the LLM's hidden states [B, T, D] for every position.
+        """Return the LLM's hidden states [B, T, D] for every position.
 
         Rows are right-padded, so causal attention alone keeps padding out of real positions.
         Without images the three rotary axes of the thinker all count tokens.
@@ -151,7 +151,7 @@ class Backbone:
         audio_states: Sequence[Tensor],
         continuations: Sequence[Sequence[int]],
     ) -> Tensor:
-        """Give the log-likelihood of fixed answers after each prompt.
+        """Return the log-likelihood of fixed answers after each prompt.
 
         The prompt runs through the LLM once; its cache serves all answers.
 
@@ -197,7 +197,7 @@ class Backbone:
         return summed.view(size, num)
 
     def parts(self) -> dict[str, list[str]]:
-        """Give the full parameter names of encoder, aligner and LLM.
+        """Return the full parameter names of encoder, aligner and LLM.
 
         The vision tower belongs to none of them: it is never trained here.
         """
@@ -209,7 +209,7 @@ class Backbone:
         return named
 
     def lora_target_names(self) -> list[str]:
-        """Give the full names of the LLM's linear layers, the only ones that get LoRA."""
+        """Return the full names of the LLM's linear layers, the only ones that get LoRA."""
         return [
             name
             for name, module in self.model.named_modules()
@@ -218,7 +218,7 @@ class Backbone:
 
 
 def part_of(parameter_name: str) -> str | None:
-    """Give the part a thinker's parameter belongs to, None for vision.
+    """Return the part a thinker's parameter belongs to, None for vision.
 
     Examples:
         >>> part_of("model.audio_tower.proj.weight"), part_of("model.audio_tower.conv1.bias")

@@ -46,7 +46,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE
 
 
 def pocket_config(tokenizer: Tokenizer) -> Qwen2_5OmniThinkerConfig:
-    """Give the thinker's configuration at pocket size for a tokenizer."""
+    """Return the thinker's configuration at pocket size for a tokenizer."""
     ids = {token: tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
     config = Qwen2_5OmniThinkerConfig(
         audio_config={

@@ -71,16 +71,16 @@ class Online:
         return METHODS[self.reward].needs
 
     def flow(self, pool: Pool, budget: float) -> Flow:
-        """Give the base's shares, tasks balanced first."""
+        """Return the base's shares, tasks balanced first."""
         base = self.base.flow(pool, budget)
         return dataclasses.replace(base, axes=tuple(dict.fromkeys(("task", *base.axes))))
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Give the one stage there is."""
+        """Return the only stage."""
         return [Stage(0.0, f"online, {self.reward}")]
 
     def prior(self, flow: Flow, cells: Cells) -> Mapping[str, float]:
-        """Give the base's share of each task."""
+        """Return the base's share of each task."""
         return group_shares(flow, cells, "task")
 
     def decide(
@@ -116,7 +116,7 @@ class Online:
     def flow_after(
         self, pool: Pool, budget: float, decisions: Sequence[Decision], steps: int
     ) -> Flow:
-        """Give the base with the task shares decided last."""
+        """Return the base with the task shares decided last."""
         flow = self.flow(pool, budget)
         if not decisions:
             return flow
@@ -128,11 +128,11 @@ class Online:
         return dataclasses.replace(flow.by("task", weights=weights), key=flow.key)
 
     def switches(self, decisions: Sequence[Decision], steps: int) -> Mapping[int, Switch]:
-        """Give none."""
+        """Return no stage."""
         return {}
 
     def stages_after(self, pool: Pool, decisions: Sequence[Decision], steps: int) -> list[Stage]:
-        """Give the one stage there is."""
+        """Return the only stage."""
         return self.stages(pool)
 
 
@@ -190,15 +190,15 @@ class ThenAuto:
         return frozenset({"probes"})
 
     def flow(self, pool: Pool, budget: float) -> Flow:
-        """Give both flows in one, the switch at the latest moment."""
+        """Return both flows in one, the switch at the latest moment."""
         return self._flow_at(pool, budget, self.at_most)
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Give the stages with the switch at the latest moment."""
+        """Return the stages with the switch at the latest moment."""
         return self._stages_at(pool, self.at_most)
 
     def prior(self, flow: Flow, cells: Cells) -> Mapping[str, float]:
-        """Give the share of each task at the start."""
+        """Return the share of each task at the start."""
         return {}
 
     def decide(
@@ -224,7 +224,7 @@ class ThenAuto:
     def flow_after(
         self, pool: Pool, budget: float, decisions: Sequence[Decision], steps: int
     ) -> Flow:
-        """Give the flow before the switch, or after it.
+        """Return the flow before the switch, or after it.
 
         Raises:
             ScheduleError: If the first decision comes too late for a switch.
@@ -239,11 +239,11 @@ class ThenAuto:
         return self._flow_at(pool, budget, self._at(decisions, steps))
 
     def stages_after(self, pool: Pool, decisions: Sequence[Decision], steps: int) -> list[Stage]:
-        """Give the first's stages as far as they came, then those of the second."""
+        """Return the first's stages as far as they came, then those of the second."""
         return self._stages_at(pool, self._at(decisions, steps))
 
     def switches(self, decisions: Sequence[Decision], steps: int) -> Mapping[int, Switch]:
-        """Give the switch, once it is decided."""
+        """Return the switch, once it is decided."""
         switched_at = decisions[-1].switched_at if decisions else None
         if switched_at is None:
             return {}
@@ -254,7 +254,7 @@ class ThenAuto:
         return self.at_most if switched_at is None else switched_at / steps
 
     def _flow_at(self, pool: Pool, budget: float, at: float) -> Flow:
-        """Give both flows in one, the second fading in from a point on."""
+        """Return both flows in one, the second fading in from a point on."""
         first = self.first.flow(pool, budget * self.at_most)
         second = self.second.flow(pool, budget * (1 - at))
         return blend(

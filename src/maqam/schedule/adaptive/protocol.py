@@ -31,7 +31,7 @@ class Decision:
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def as_table(self) -> dict[str, Any]:
-        """Give it as plain values."""
+        """Return it as plain values."""
         return asdict(self)
 
 
@@ -56,7 +56,7 @@ class Observation:
     gradient_products: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def as_table(self) -> dict[str, Any]:
-        """Give it as plain values."""
+        """Return it as plain values."""
         return asdict(self)
 
 
@@ -101,21 +101,21 @@ class Adaptive(Schedule, Protocol):
         ...
 
     def prior(self, flow: Flow, cells: Cells) -> Mapping[str, float]:
-        """Give the share of each group at the start."""
+        """Return the share of each group at the start."""
         ...
 
     def flow_after(
         self, pool: Pool, budget: float, decisions: Sequence[Decision], steps: int
     ) -> Flow:
-        """Give the flow of the next window; its axes never change."""
+        """Return the flow of the next window; its axes never change."""
         ...
 
     def switches(self, decisions: Sequence[Decision], steps: int) -> Mapping[int, Switch]:
-        """Give the steps known so far at which a schedule hands over to another."""
+        """Return the steps known so far at which a schedule hands over to another."""
         ...
 
     def stages_after(self, pool: Pool, decisions: Sequence[Decision], steps: int) -> list[Stage]:
-        """Give the stretches under one rule, as they were decided."""
+        """Return the stretches under one rule, as they were decided."""
         ...
 
 
@@ -125,7 +125,7 @@ def is_adaptive(schedule: object) -> TypeGuard[Adaptive]:
 
 
 def group_shares(flow: Flow, cells: Cells, axis: str) -> dict[str, float]:
-    """Give the share of each group of an axis at the start of a flow."""
+    """Return the share of each group of an axis at the start of a flow."""
     mass = flow.mass(cells, 0.0)
     names = cells.names[axis]
     shares = np.bincount(cells.codes[axis], weights=mass, minlength=len(names))

@@ -204,7 +204,7 @@ def _filled(tables: Sequence[Mapping[str, float]], names: tuple[str, ...]) -> np
 
 
 def _law_slope(counts: np.ndarray, losses: np.ndarray) -> float:
-    """Give how fast a fitted scaling law falls at the last count, per utterance."""
+    """Return how fast a fitted scaling law falls at the last count, per utterance."""
     if len(counts) < 3 or counts[0] == counts[-1]:
         return float(losses[-1] / counts[-1])
     logs = np.log(counts) - np.log(counts).mean()

@@ -98,11 +98,11 @@ class _Node:
         self._block = np.where(mass > 0, 0.0, -np.inf)
 
     def neediest(self) -> int:
-        """Give the open child that is owed most, the first of equals."""
+        """Return the open child that is owed most, the first of equals."""
         return int((self.credit + self._block).argmax())
 
     def child_of(self, cell: int) -> int:
-        """Give the child that a cell is below."""
+        """Return the child that a cell is below."""
         return int(np.searchsorted(self.first, cell, side="right")) - 1
 
 
@@ -126,7 +126,7 @@ class CostQuota:
         _set_mass(self._root, mass)
 
     def next_cell(self) -> int:
-        """Give the cell whose turn it is; some cell must be open."""
+        """Return the cell whose turn it is; some cell must be open."""
         node = self._root
         while True:
             child = node.neediest()
@@ -158,7 +158,7 @@ class CostQuota:
 
 
 def _shuffle(node: _Node, rng: np.random.Generator) -> None:
-    """Give the children of every node a little credit, so that nodes do not go in step."""
+    """Start the children of every node with a little credit, so that nodes do not go in step."""
     node.credit += 1e-6 * rng.permutation(len(node.credit))
     for child in node.below:
         _shuffle(child, rng)
@@ -173,7 +173,7 @@ def _set_mass(node: _Node, mass: np.ndarray) -> None:
 
 
 def _grow(cells: Cells, level: int, start: int, end: int) -> _Node:
-    """Give the node of a level over the cells from `start` to `end`."""
+    """Return the node of a level over the cells from `start` to `end`."""
     if not cells.axes:
         return _Node(np.array([start, end]), [])
     codes = cells.codes[cells.axes[level]][start:end]

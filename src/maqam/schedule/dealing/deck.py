@@ -18,7 +18,7 @@ _TOP = np.float64(2**64)
 
 
 def keys(seed: int, epochs: np.ndarray | int, uids: np.ndarray) -> np.ndarray:
-    """Give the lottery keys of utterances: integer mixing only, equal on every machine.
+    """Return the lottery keys of utterances: integer mixing only, equal on every machine.
 
     The mixing is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014), applied twice.
 
@@ -84,7 +84,7 @@ def draw(
 def _decks(
     pool: Pool, cells: Cells, seed: int, totals: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give the dealing order of every cell, as long as needed, one cell after the other.
+    """Return the dealing order of every cell, as long as needed, one cell after the other.
 
     Returns:
         Positions in the pool, and where each cell's begin.

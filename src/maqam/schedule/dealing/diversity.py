@@ -159,7 +159,7 @@ def _choose_eigenvectors(values: np.ndarray, size: int, rng: np.random.Generator
 
 
 def _without(basis: np.ndarray, row: int) -> np.ndarray:
-    """Give an orthonormal basis of what the columns span and has nothing in a row."""
+    """Return an orthonormal basis of what the columns span and has nothing in a row."""
     pivot = int(np.abs(basis[row]).argmax())
     others = np.delete(basis, pivot, axis=1)
     if not others.shape[1]:
@@ -170,7 +170,7 @@ def _without(basis: np.ndarray, row: int) -> np.ndarray:
 
 
 def _best(scores: np.ndarray, chosen: np.ndarray, left: np.ndarray, groups: np.ndarray) -> int:
-    """Give the open candidate with the highest score, the first of equals."""
+    """Return the open candidate with the highest score, the first of equals."""
     return int(np.where(chosen | (left[groups] <= 0), -np.inf, scores).argmax())
 
 

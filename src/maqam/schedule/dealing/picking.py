@@ -30,7 +30,7 @@ class WaitingDecks:
         self._epochs: dict[int, int] = {}
 
     def look(self, cell: int, count: int, wanted: int) -> np.ndarray:
-        """Give the first utterances of a cell that are left, without taking them.
+        """Return the first utterances of a cell that are left, without taking them.
 
         Args:
             cell: Its cell.

@@ -221,7 +221,7 @@ def _write_off(credit: np.ndarray, is_dry: np.ndarray) -> None:
 def _give_whole(
     credit: np.ndarray, counts: np.ndarray, room: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give the children of a row their whole utterances: given, left to give, and still owed."""
+    """Return the children of a row their whole utterances: given, left to give, and still owed."""
     given = np.minimum(np.maximum(np.floor(credit + _EPSILON), 0.0), room)
     left = counts - np.add.reduce(given, axis=1).astype(np.int64)
     return given, left, np.where(given < room, credit - given, 0.0)
@@ -273,7 +273,7 @@ def _give_rest(
 
 
 def _tree(cells: Cells, seed: int) -> list[_Level]:
-    """Give the levels of the tree whose leaves are the cells, which are in lexicographic order."""
+    """Return the levels of the tree whose leaves are the cells, in lexicographic order."""
     levels = []
     starts_above = np.array([0])
     lots_above = np.array([derive(seed, "quota")], dtype=np.uint64)

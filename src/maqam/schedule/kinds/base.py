@@ -35,7 +35,7 @@ class Schedule(Protocol):
         ...
 
     def flow(self, pool: Pool, budget: float) -> Flow:
-        """Give the shares of cells over the progress of a plan.
+        """Return the shares of cells over the progress of a plan.
 
         Args:
             pool: What is dealt from.
@@ -44,7 +44,7 @@ class Schedule(Protocol):
         ...
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Give the stretches under one rule, in order, the first from 0."""
+        """Return the stretches under one rule, in order, the first from 0."""
         ...
 
 

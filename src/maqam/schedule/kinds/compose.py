@@ -58,7 +58,7 @@ class Then:
         )
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Give the stages of both, the switch marked."""
+        """Return the stages of both, the switch marked."""
         start, width = self.at - self.anneal / 2, self.anneal
         before = [
             dataclasses.replace(stage, start=stage.start * (start + width))
@@ -100,7 +100,7 @@ class Mix:
         return blend(first, second, lambda progress: self.weight)
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Give a stretch for every change of either."""
+        """Return a stretch for every change of either."""
         one, other = self.first.stages(pool), self.second.stages(pool)
         found = []
         for start in sorted({stage.start for stage in (*one, *other)}):
@@ -124,7 +124,7 @@ def check_dealt_by_quota(*parts: Schedule) -> None:
 
 
 def ramp(start: float, width: float) -> Callable[[float], float]:
-    """Give the weight of what fades in over a stretch of progress; a jump where it has no width.
+    """Return the weight of what fades in over a stretch of progress; a jump where it has no width.
 
     Examples:
         >>> [ramp(0.5, 0.25)(progress) for progress in (0.4, 0.625, 0.8)]

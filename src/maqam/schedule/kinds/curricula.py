@@ -41,7 +41,7 @@ class Tpc:
             check(len(self.shares) == num_groups, "shares must be as many as groups")
 
     def flow(self, pool: Pool, budget: float) -> Flow:
-        """Give each stage's tasks equal shares in its window, utterances of a task alike."""
+        """Return the flow in which a stage's tasks have equal shares in its window."""
         groups = self._groups(pool)
         borders = self._borders(len(groups))
 
@@ -60,7 +60,7 @@ class Tpc:
         return dataclasses.replace(examples().by("task", weights=weights), key=key)
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Give a stage for each group of tasks."""
+        """Return a stage for each group of tasks."""
         groups = self._groups(pool)
         borders = self._borders(len(groups))
         return [
@@ -104,7 +104,7 @@ class Tpc:
         return np.concatenate([[0.0], np.cumsum(shares / shares.sum())])
 
     def _windows(self, borders: np.ndarray, progress: float) -> list[float]:
-        """Give the weight of each stage at a progress in [0, 1]."""
+        """Return the weight of each stage at a progress in [0, 1]."""
         num_stages = len(borders) - 1
         if self.mode == "soft":
             centres = (borders[:-1] + borders[1:]) / 2
@@ -151,7 +151,7 @@ class Curriculum:
         check(self.num_bins >= 2, f"num_bins must be at least 2, got {self.num_bins}")
 
     def competence(self, progress: float) -> float:
-        """Give the share of the utterances that are dealt at a progress in [0, 1].
+        """Return the share of the utterances that are dealt at a progress in [0, 1].
 
         Examples:
             >>> Curriculum(start=0.1, until=0.5, power=1.0).competence(0.25)
@@ -162,7 +162,7 @@ class Curriculum:
         return float(min(1.0, grown ** (1 / self.power)))
 
     def flow(self, pool: Pool, budget: float) -> Flow:
-        """Give the utterances of the bins within reach the same share."""
+        """Return the utterances of the bins within reach the same share."""
         within = f" in {self.within}" if self.within else ""
         axis = f"{self.by}/{self.num_bins}{within}"
 
@@ -175,7 +175,7 @@ class Curriculum:
         return Flow((self.within, axis) if self.within else (axis,), rule, self.competence)
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Give the stretch in which the reach grows, and the one in which all are dealt."""
+        """Return the stretch in which the reach grows, and the one in which all are dealt."""
         order = "hard to easy" if self.reverse else "easy to hard"
         growing = Stage(0.0, f"{self.by}, {order}")
         return [growing, Stage(self.until, "all")] if self.until < 1 else [growing]

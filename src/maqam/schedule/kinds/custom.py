@@ -38,7 +38,7 @@ class Custom:
         check(fits, f"function must be module:name or file.py:name, got {self.function!r}")
 
     def flow(self, pool: Pool, budget: float) -> Flow:
-        """Give the function's shares, checked at every step.
+        """Return the function's shares, checked at every step.
 
         Raises:
             ScheduleError: If there is no such function, or it fails or gives no shares.
@@ -60,7 +60,7 @@ class Custom:
         return Flow(self.axes, rule, _clock)
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Give the one stage there is."""
+        """Return the only stage."""
         return [Stage(0.0, self.function.rpartition(":")[2])]
 
 

@@ -19,11 +19,11 @@ class Uniform:
     kind: Literal["uniform"] = field(default="uniform", init=False)
 
     def flow(self, pool: Pool, budget: float) -> Flow:
-        """Give every utterance the same share."""
+        """Return the flow in which every utterance has the same share."""
         return examples()
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Give the one stage there is."""
+        """Return the only stage."""
         return [Stage(0.0, "uniform")]
 
 
@@ -64,11 +64,11 @@ class Alpha:
         return 0.5 if self.alpha is None else self.alpha
 
     def flow(self, pool: Pool, budget: float) -> Flow:
-        """Give each group its size to the power alpha."""
+        """Return the flow in which a group has its size to the power alpha."""
         return examples().by(self.axis, power=self.exponent)
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Give the one stage there is, a temperature with the alpha it means."""
+        """Return the one stage there is, a temperature with the alpha it means."""
         name = f"alpha {self.exponent:.4g}"
         if self.temperature is not None:
             name = f"{name} (temperature {self.temperature:g})"
@@ -94,7 +94,7 @@ class Unimax:
         check(self.epochs > 0, f"epochs must be above 0, got {self.epochs}")
 
     def flow(self, pool: Pool, budget: float) -> Flow:
-        """Give each group an equal part of what is left, smallest group first, up to its cap."""
+        """Return the flow of groups as equal as their caps allow, the smallest group first."""
         proportional = examples()
 
         def rule(cells: Cells, progress: float) -> np.ndarray:
@@ -107,12 +107,12 @@ class Unimax:
         return Flow((self.axis,), rule)
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Give the one stage there is."""
+        """Return the only stage."""
         return [Stage(0.0, f"unimax, {self.epochs:g} epochs")]
 
 
 def unimax_shares(held: np.ndarray, budget: float, epochs: float) -> np.ndarray:
-    """Give the share of each group by UniMax.
+    """Return the share of each group by UniMax.
 
     Args:
         held: (num_groups,) utterances, seconds or tokens that each group holds.
@@ -159,12 +159,12 @@ class Stratified:
     axes: tuple[str, ...] | None = None
 
     def flow(self, pool: Pool, budget: float) -> Flow:
-        """Give every utterance the same share, balanced over the axes."""
+        """Return the flow of equal utterances, balanced over the axes."""
         axes = self.axes or tuple(axis for axis in ADS_AXES if axis in pool.names)
         return dataclasses.replace(examples(), axes=axes)
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Give the one stage there is."""
+        """Return the only stage."""
         return [Stage(0.0, "stratified")]
 
 
@@ -186,13 +186,13 @@ class Mixture:
         check_choice("deal", self.deal, ("draw", "quota"))
 
     def flow(self, pool: Pool, budget: float) -> Flow:
-        """Give proportional or balanced shares over the same cells."""
+        """Return the flow of proportional or balanced shares over the same cells."""
         if self.mixture == "proportional":
             return Stratified().flow(pool, budget)
         return nested(ADS_AXES)
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Give the one stage there is."""
+        """Return the only stage."""
         return [Stage(0.0, f"{self.mixture}, {self.deal}")]
 
 
@@ -218,9 +218,9 @@ class Ads:
         check(0 <= self.power <= 1, f"power must lie in [0, 1], got {self.power}")
 
     def flow(self, pool: Pool, budget: float) -> Flow:
-        """Give equal shares down the axes."""
+        """Return the flow of equal shares down the axes."""
         return nested(self.axes, self.power)
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Give the one stage there is."""
+        """Return the only stage."""
         return [Stage(0.0, "ads" if self.axes == ADS_AXES else f"ads over {' > '.join(self.axes)}")]

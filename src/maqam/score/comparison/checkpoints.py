@@ -143,7 +143,7 @@ def _summed(measure: Measure, blocks: np.ndarray, num_blocks: int) -> np.ndarray
 
 @np.errstate(invalid="ignore", divide="ignore")
 def _row(pair: _Pair, num_resamples: int, seed: int) -> tuple[dict[str, Any], np.ndarray]:
-    """Give a row without its verdict, and its differences under swaps."""
+    """Return a row without its verdict, and its differences under swaps."""
     before, after = pair.values
     gap = after - before
     row: dict[str, Any] = {
@@ -187,7 +187,7 @@ def _row(pair: _Pair, num_resamples: int, seed: int) -> tuple[dict[str, Any], np
 
 
 def _judge(row: dict[str, Any], p_value: float) -> None:
-    """Give a row its corrected p-value and verdict, in place."""
+    """Set a row's corrected p-value and verdict, in place."""
     row["p_value"] = p_value
     low, high = row["difference_low"], row["difference_high"]
     is_apart = low is not None and high is not None and (low > 0 or high < 0)

@@ -6,7 +6,7 @@ WINDOW = 0.05  # share of the steps that one point of a smoothed loss looks back
 
 
 def smoothed(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the mean loss of the last few steps that had one, `WINDOW` of them all.
+    """Return the mean loss of the last few steps that had one, `WINDOW` of them all.
 
     Args:
         losses: (num_steps,) loss of each step, NaN where it has none.
@@ -27,7 +27,7 @@ def smoothed(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def final_loss(losses: np.ndarray) -> float | None:
-    """Give the smoothed loss at the end, None where there is none.
+    """Return the smoothed loss at the end, None where there is none.
 
     Examples:
         >>> final_loss(np.array([3.0, 2.0, np.nan]))
@@ -38,7 +38,7 @@ def final_loss(losses: np.ndarray) -> float | None:
 
 
 def steps_to_share(losses: np.ndarray, share: float) -> int | None:
-    """Give the first step at which a share of the fall from first to final loss is done.
+    """Return the first step at which a share of the fall from first to final loss is done.
 
     Args:
         losses: (num_steps,) loss of each step, NaN where it has none.
@@ -58,7 +58,7 @@ def steps_to_share(losses: np.ndarray, share: float) -> int | None:
 
 
 def steps_to_loss(losses: np.ndarray, target: float) -> int | None:
-    """Give the first step at which the smoothed loss is as low as a target.
+    """Return the first step at which the smoothed loss is as low as a target.
 
     Args:
         losses: (num_steps,) loss of each step, NaN where it has none.

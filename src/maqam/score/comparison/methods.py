@@ -184,7 +184,7 @@ def _row(  # noqa: PLR0913  one flat record
 
 
 def paired_p_value(differences: np.ndarray) -> float:
-    """Give the two-sided p-value of a paired t-test on the seeds' differences.
+    """Return the two-sided p-value of a paired t-test on the seeds' differences.
 
     Examples:
         >>> round(paired_p_value(np.array([1.0, 1.2, 0.9, 1.1, 1.0])), 5)

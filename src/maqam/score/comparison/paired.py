@@ -19,7 +19,7 @@ def bootstrap_differences(
     num_resamples: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Give the difference, second minus first, in every resample of their common blocks.
+    """Return the difference, second minus first, in every resample of their common blocks.
 
     Args:
         first: (num_blocks, ...) block sums of one checkpoint.
@@ -51,7 +51,7 @@ def swapped_differences(
     num_resamples: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Give the difference, second minus first, after each block was swapped by the toss of a coin.
+    """Return the difference, second minus first, after blocks were swapped by tosses of a coin.
 
     These are the differences of checkpoints that are alike. Equal generators toss equal coins for
     equal numbers of blocks, whatever the statistics.
@@ -80,7 +80,7 @@ def swapped_differences(
 
 
 def bootstrap_p_value(difference: float, resamples: np.ndarray) -> float:
-    """Give the two-sided p-value of no difference from resampled differences.
+    """Return the two-sided p-value of no difference from resampled differences.
 
     The resamples are moved to a mean difference of 0; both signs count.
 
@@ -92,7 +92,7 @@ def bootstrap_p_value(difference: float, resamples: np.ndarray) -> float:
 
 
 def swap_p_value(difference: float, nulls: np.ndarray) -> float:
-    """Give the two-sided p-value of a difference from those of checkpoints that are alike.
+    """Return the two-sided p-value of a difference from those of checkpoints that are alike.
 
     It is (1 + as large ones) / (1 + all), hence never 0.
 

@@ -27,7 +27,7 @@ def negative_transfer(
     settings: ScoreSettings,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Give what each method loses on a task against models trained on that task alone.
+    """Return what each method loses on a task against models trained on that task alone.
 
     Args:
         hypotheses: Columns of hypotheses.parquet by method, by seed.
@@ -69,7 +69,7 @@ def forgetting(
     settings: ScoreSettings,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Give what each method lost on every task against the model that training began with.
+    """Return what each method lost on every task against the model that training began with.
 
     Args:
         hypotheses: Columns of hypotheses.parquet by method, by seed.

@@ -123,7 +123,7 @@ class Controller(Observer):
             self._utterances[task] = self._utterances.get(task, 0) + utterances
 
     def _observe(self, step: int) -> Observation:
-        """Give what the window was like, and begin the next."""
+        """Return what the window was like, and begin the next."""
         needs, probes = self._schedule.needs, self._probes
         observation = Observation(
             step=step,

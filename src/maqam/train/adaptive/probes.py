@@ -49,7 +49,7 @@ class ProbeRows:
         return {}
 
     def batch(self, step: int) -> np.ndarray:
-        """Give the rows of a task by its place."""
+        """Return the rows of a task by its place."""
         return self.by_task[step]
 
 
@@ -80,7 +80,7 @@ class Probes:
 
     @torch.no_grad()
     def losses(self) -> dict[str, float]:
-        """Give the mean loss of a target token of every task."""
+        """Return the mean loss of a target token of every task."""
         with _evaluating(self._learner):
             return {
                 task: sum(float(loss) for loss in self._losses(place))
@@ -88,7 +88,7 @@ class Probes:
             }
 
     def gradient_products(self) -> dict[str, dict[str, float]]:
-        """Give the dot product of every two tasks' gradients, by their names.
+        """Return the dot product of every two tasks' gradients, by their names.
 
         A gradient is that of the mean loss of a target token, over all parameters that train.
         """
