@@ -238,6 +238,11 @@ class RunLayout:
         """Return the files of the run on a split."""
         return EvaluationLayout(self._evaluations / split)
 
+    def set_scores_apart(self, step: int) -> None:
+        """Rename the evaluations of a run that trains on, which are of its model at a step."""
+        if self._evaluations.is_dir():
+            self._evaluations.rename(self.folder / f"eval-at-step-{step}")
+
     def evaluations(self) -> dict[str, EvaluationLayout]:
         """Return the evaluations that have scores, by split."""
         found = (EvaluationLayout(path) for path in sorted(self._evaluations.glob("*")))

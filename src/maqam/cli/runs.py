@@ -31,6 +31,9 @@ def train(
     recipe: RecipeFile,
     settings: Settings = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last whole checkpoint.")] = False,
+    extend: Annotated[
+        int | None, typer.Option(help="Steps to add to the finished run.", metavar="STEPS")
+    ] = None,
 ) -> None:
     """Train one run: the plan is compiled (or found) and followed."""
     from maqam.cli import screen
@@ -39,7 +42,7 @@ def train(
 
     resolved = load_recipe(recipe, settings or [])
     prepared = preparation.prepare(resolved, screen.progress_bar)
-    result = stages.train(resolved, prepared, screen.progress_bar, resume=resume)
+    result = stages.train(resolved, prepared, screen.progress_bar, resume=resume, extend=extend)
     screen.print_table(
         "trainable parameters",
         ("part", "parameters", "trainable"),

@@ -14,10 +14,10 @@ from maqam.recipe import Recipe, dump_yaml, load_recipe
 from maqam.run_layout import PlanLayout, RunLayout
 from maqam.runs.folders import keep_tasks, recipe_of_plan
 from maqam.runs.preparation import Prepared, open_manifest, prepare
-from maqam.schedule import DealSettings, Plan, load_plan, make_plan, schedule_as_table
+from maqam.schedule import DealSettings, Plan, Pool, load_plan, schedule_as_table
 from maqam.schedule.adaptive.protocol import is_adaptive
 from maqam.schedule.adaptive_plan import GrowingPlan
-from maqam.schedule.compiler import Budget
+from maqam.schedule.compiler import Budget, plan_for
 from maqam.schedule.verification import PlanFinding, verify_log, verify_plan
 from maqam.train.adaptive.controller import AdaptivePlan
 from maqam.train.adaptive.probes import choose_probes
@@ -50,14 +50,7 @@ def write_plan(recipe: Recipe, prepared: Prepared, folder: Path, *, overwrite: b
             where="schedule",
             hint=f"maqam train; then maqam plan show {recipe.folder}",
         )
-    plan = make_plan(
-        recipe.schedule,
-        prepared.pool,
-        steps=recipe.train.num_steps,
-        batch_size=recipe.train.batch_size,
-        seed=recipe.seed,
-        deal=recipe.deal,
-    )
+    plan = plan_for(recipe.schedule, prepared.pool, _budget(recipe))
     return save_plan(plan, recipe, prepared, folder)
 
 
@@ -110,7 +103,12 @@ def verify(
     made = load_recipe(recipe) if recipe is not None else recipe_of_plan(place)
     prepared = prepare(made, bars)
     checked = ["rows, batches, epochs and schedule"]
-    findings = verify_plan(plan, prepared.pool, steps=made.train.num_steps)
+    findings = verify_plan(
+        plan,
+        prepared.pool,
+        steps=made.train.num_steps,
+        extra_steps=made.train.total_steps - made.train.num_steps,
+    )
     record = log or RunLayout(folder).steps
     if log is not None or record.is_file():
         checked.append(f"the steps of {record.name}")
@@ -140,7 +138,37 @@ def followed_plan(recipe: Recipe, prepared: Prepared) -> Plan:
     plan = load_plan(files.folder)
     plan.check_pool(prepared.pool)
     _check_rule(plan, recipe, recipe.folder)
+    if recipe.train.extensions and plan.num_steps < recipe.train.total_steps:
+        return save_plan(_longer(plan, recipe, prepared.pool), recipe, prepared, files.folder)
     return plan
+
+
+def _budget(recipe: Recipe) -> Budget:
+    train = recipe.train
+    extra_steps = sum(train.extensions)
+    return Budget(train.num_steps, train.batch_size, recipe.seed, recipe.deal, extra_steps)
+
+
+def _longer(plan: Plan, recipe: Recipe, pool: Pool) -> Plan:
+    """Return the plan with the extensions of a recipe, its steps so far as they are.
+
+    Raises:
+        ScheduleError: If there is nothing left to deal, or the steps so far would change.
+    """
+    longer = plan_for(recipe.schedule, pool, _budget(recipe))
+    if longer.num_steps < recipe.train.total_steps:
+        raise ScheduleError(
+            f"the plan ends after {longer.num_steps} steps: nothing is left to extend it with",
+            where="deal.exhaustion",
+            hint="train anew with deal.exhaustion=repeat",
+        )
+    if not np.array_equal(longer.rows[: len(plan.rows)], plan.rows):
+        raise ScheduleError(
+            "with more steps the schedule would have dealt the first ones otherwise",
+            where="schedule",
+            hint="train a new run with more steps",
+        )
+    return longer
 
 
 def adaptive_plan(recipe: Recipe, prepared: Prepared) -> AdaptivePlan | None:
@@ -153,6 +181,12 @@ def adaptive_plan(recipe: Recipe, prepared: Prepared) -> AdaptivePlan | None:
     schedule = recipe.schedule
     if not is_adaptive(schedule):
         return None
+    if recipe.train.extensions:
+        raise ScheduleError(
+            "a schedule that decides while the run trains decides for the steps it was begun with",
+            where="train.extensions",
+            hint="train a new run with more steps, or from its adapter: train.adapter_from",
+        )
     if recipe.deal != DealSettings():
         raise ScheduleError(
             "a schedule that decides while the run trains deals rows and repeats groups",

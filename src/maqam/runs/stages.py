@@ -22,6 +22,7 @@ from maqam.models.settings import ModelSettings
 from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml
 from maqam.run_layout import RunLayout
+from maqam.runs.extending import continued, extended, set_scores_apart
 from maqam.runs.folders import keep_tasks, recipe_of
 from maqam.runs.plans import adaptive_plan, followed_plan, save_plan
 from maqam.runs.preparation import Prepared, prepare
@@ -30,7 +31,14 @@ from maqam.tasks import tasks_in
 from maqam.train.phases import Phase, PhaseResult, run_phase
 
 
-def train(recipe: Recipe, prepared: Prepared, bars: Bars, *, resume: bool = False) -> PhaseResult:
+def train(
+    recipe: Recipe,
+    prepared: Prepared,
+    bars: Bars,
+    *,
+    resume: bool = False,
+    extend: int | None = None,
+) -> PhaseResult:
     """Train one run by its plan.
 
     Args:
@@ -38,18 +46,26 @@ def train(recipe: Recipe, prepared: Prepared, bars: Bars, *, resume: bool = Fals
         prepared: Its data and features.
         bars: Opens a progress bar for a stage.
         resume: Whether to go on from the last whole checkpoint, if there is one.
+        extend: Steps to add to the finished run.
 
     Raises:
-        RunError: If the folder holds a run and `resume` is off, or it was another recipe's.
+        RunError: If there is no finished run to extend, the folder holds a run and `resume` is
+            off, or it was another recipe's.
         ScheduleError: If the run's plan was dealt from another pool.
     """
     folder = recipe.folder
+    if extend is not None:
+        recipe = extended(recipe, extend)
+    elif resume:
+        recipe = continued(recipe)
     adaptive = adaptive_plan(recipe, prepared)
     plan = adaptive.plan if adaptive else followed_plan(recipe, prepared)
     backbone = load_backbone(recipe.model)
     write_text(RunLayout(folder).recipe, dump_yaml(recipe))
     keep_tasks(prepared.manifest.tasks, folder)
     settings = recipe.train
+    if extend is not None:
+        set_scores_apart(recipe)
     if recipe.deal.exhaustion != "repeat":  # the plan may end where the pool ran out
         settings = replace(settings, num_steps=min(plan.num_steps, settings.num_steps))
     phase = Phase(
@@ -62,7 +78,8 @@ def train(recipe: Recipe, prepared: Prepared, bars: Bars, *, resume: bool = Fals
         adaptive=adaptive,
     )
     with bars(f"train {recipe.name}") as progress:
-        result = run_phase(backbone, phase, folder, resume=resume, progress=progress)
+        goes_on = resume or extend is not None
+        result = run_phase(backbone, phase, folder, resume=goes_on, progress=progress)
     if adaptive:
         save_plan(adaptive.plan.finished(), recipe, prepared, RunLayout(folder).plan.folder)
     return result

@@ -5,7 +5,7 @@ A run folder is either running, with whole checkpoints to go on from, or finishe
 
 import random
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,8 +43,12 @@ from maqam.train.observers.telemetry import Telemetry
 from maqam.train.observers.trackers import Trackers
 from maqam.train.record import (
     adapter_fingerprint,
+    check_extension,
     check_same_run,
+    is_extension,
+    split_of,
     versions,
+    warn_of_dropout,
     weights_fingerprint,
 )
 from maqam.train.rows import PreparedRows, prepare_rows
@@ -122,7 +126,7 @@ def run_phase(
     check_plan(phase.plan, phase.manifest, phase.settings)
     _check_adaptive(phase)
     identity = _identity(backbone, phase)
-    checkpoint = _beginning(run_folder, identity, resume=resume)
+    checkpoint = _beginning(run_folder, phase, identity, resume=resume)
     files = RunLayout(run_folder)
     trackers = Trackers(phase.settings.report_to, run_folder)
     with _random_state_kept(), _taken_off_on_failure(backbone):
@@ -130,9 +134,9 @@ def run_phase(
         parts = parameter_table(backbone)
         trainer, notes = _trainer(backbone, phase, run_folder)
         is_first = trainer.is_world_process_zero()
-        split = _split(phase.settings, trainer.args.world_size)
+        split = split_of(phase.settings, trainer.args.world_size)
         if checkpoint is not None:
-            _warn_of_dropout(run_folder, phase.settings, split)
+            warn_of_dropout(run_folder, phase.settings, split)
         if is_first:
             description = _description(run_folder, phase, identity, parts)
             files.add_to_record({**description, "split": split})
@@ -212,7 +216,7 @@ def _identity(backbone: AudioLLM, phase: Phase) -> dict[str, Any]:
 
 
 def _beginning(
-    run_folder: Path, identity: dict[str, Any], *, resume: bool
+    run_folder: Path, phase: Phase, identity: dict[str, Any], *, resume: bool
 ) -> tuple[Path, int] | None:
     """Return the checkpoint to go on from, None where the run begins."""
     files = RunLayout(run_folder)
@@ -225,33 +229,12 @@ def _beginning(
                 hint="resume it, or give the new run another name",
             )
         return None
-    if is_begun:
+    if is_begun and is_extension(run_folder, phase.settings):
+        check_extension(run_folder, phase.plan)
+        check_same_run(run_folder, identity, free={"extensions", "plan"})
+    elif is_begun:
         check_same_run(run_folder, identity)
     return newest_checkpoint(files.checkpoints)
-
-
-def _split(settings: TrainSettings, world_size: int) -> dict[str, Any]:
-    """Return what decides how a step is split, and no gradient."""
-    return {
-        "processes": world_size,
-        "micro_batches": settings.micro_batches,
-        "micro_tokens": settings.micro_tokens,
-    }
-
-
-def _warn_of_dropout(run_folder: Path, settings: TrainSettings, split: Mapping[str, Any]) -> None:
-    """Say what changes where a run with dropout goes on in other parts."""
-    before = RunLayout(run_folder).read_record().get("split", split)
-    changed = [
-        f"{name} {before[name]} to {split[name]}" for name in split if before[name] != split[name]
-    ]
-    if changed and settings.lora_dropout:
-        warnings.warn(
-            f"dropout is drawn anew in every micro-batch: with {', '.join(changed)} the run drops "
-            "other units than it would have, everything else stays equal",
-            MaqamWarning,
-            stacklevel=3,
-        )
 
 
 def _make_trainable(backbone: AudioLLM, phase: Phase) -> PeftModel | None:

@@ -2,29 +2,32 @@
 
 import hashlib
 import platform
-from collections.abc import Mapping
+import warnings
+from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from maqam.errors import RunError
+from maqam.errors import MaqamWarning, RunError
 from maqam.models.protocol import AudioLLM
 from maqam.run_layout import RunLayout
-from maqam.train.settings import FREE
+from maqam.schedule.plan import StepRows, rows_checksum
+from maqam.train.settings import FREE, TrainSettings
 from maqam.version import own_commit
 
 _PACKAGES = ("maqam", "torch", "transformers", "peft", "numpy")
 
 
-def check_same_run(run_folder: Path, values: Mapping[str, Any]) -> None:
+def check_same_run(run_folder: Path, values: Mapping[str, Any], free: Collection[str] = ()) -> None:
     """Compare what decides a run with what the run was begun with.
 
     Args:
         run_folder: Folder of the run.
         values: The seed, and the tables "fingerprints", "train" and "objective", as they are
             now.
+        free: Keys that may have changed, beside the settings that change no gradient.
 
     Raises:
         RunError: If any of them changed; the message names them.
@@ -35,7 +38,7 @@ def check_same_run(run_folder: Path, values: Mapping[str, Any]) -> None:
     for name, now in values.items():
         then = old.get(name, now)
         if isinstance(now, Mapping) and isinstance(then, Mapping):
-            keys = sorted({*now, *then} - FREE)
+            keys = sorted({*now, *then} - FREE - set(free))
             changed += [f"{name}.{key}" for key in keys if now.get(key) != then.get(key)]
         elif then != now:
             changed.append(name)
@@ -45,6 +48,66 @@ def check_same_run(run_folder: Path, values: Mapping[str, Any]) -> None:
             where=str(run_folder),
             hint="resume with the recipe and data it was begun with, or train it anew",
         )
+
+
+def split_of(settings: TrainSettings, world_size: int) -> dict[str, Any]:
+    """Return what decides how a step is split, and no gradient."""
+    return {
+        "processes": world_size,
+        "micro_batches": settings.micro_batches,
+        "micro_tokens": settings.micro_tokens,
+    }
+
+
+def warn_of_dropout(run_folder: Path, settings: TrainSettings, split: Mapping[str, Any]) -> None:
+    """Say what changes where a run with dropout goes on in other parts."""
+    before = RunLayout(run_folder).read_record().get("split", split)
+    changed = [
+        f"{name} {before[name]} to {split[name]}" for name in split if before[name] != split[name]
+    ]
+    if changed and settings.lora_dropout:
+        warnings.warn(
+            f"dropout is drawn anew in every micro-batch: with {', '.join(changed)} the run drops "
+            "other units than it would have, everything else stays equal",
+            MaqamWarning,
+            stacklevel=3,
+        )
+
+
+def is_extension(run_folder: Path, settings: TrainSettings) -> bool:
+    """Tell whether settings ask for more steps than a run was begun with, by extensions."""
+    run = RunLayout(run_folder)
+    record = run.read_record() if run.record.exists() else {}
+    before = record.get("identity", {}).get("train", {}).get("extensions", [])
+    now = list(settings.extensions)
+    return len(now) > len(before) and now[: len(before)] == before
+
+
+def check_extension(run_folder: Path, plan: StepRows) -> None:
+    """Refuse to extend a run that is not finished, or by a plan that is not its own made longer.
+
+    Args:
+        run_folder: Folder of the run.
+        plan: The longer plan.
+
+    Raises:
+        RunError: If the run is not finished, or trained on other rows than the plan deals.
+    """
+    run = RunLayout(run_folder)
+    if run.read_record().get("state") != "finished":
+        raise RunError(
+            "only a finished run can be extended",
+            where=str(run_folder),
+            hint="finish it first: maqam train RECIPE --resume",
+        )
+    for record in run.read_steps():
+        step = record["step"]
+        if record["rows_checksum"] != rows_checksum(plan.batch(step - 1)):
+            raise RunError(
+                f"step {step} trained on other rows than the longer plan deals",
+                where=str(run_folder),
+                hint="train a new run with more steps",
+            )
 
 
 def versions() -> dict[str, str]:
