@@ -50,7 +50,8 @@ def test_a_step_hears_the_same_whenever_it_is_asked_for(tmp_path) -> None:
             plan,
             prepared,
             Objective(),
-            LogMels(backbone, manifest, prepared.rows),
+            audio_states=None,
+            log_mels=LogMels(backbone, manifest, prepared.rows),
             augmentation=Augmentation(warp=0.1, time_masks=1),
             seed=seed,
         )

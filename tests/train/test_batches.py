@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from maqam.train.batches import PlanBatches, StepsLeft
@@ -10,11 +11,13 @@ from maqam.train.token_budget import TokenBudget
 from .corpus import make_plan
 
 
-def make_batches(backbone, manifest, audio=None):
+def make_batches(backbone, manifest, audio_states=None):
     plan = make_plan(np.arange(24), num_steps=3, batch_size=8)
     prepared = prepare_rows(backbone.dialogue, manifest, plan.rows)
-    audio = audio or LogMels(backbone, manifest, prepared.rows)
-    return PlanBatches(backbone, plan, prepared, Objective(), audio, num_micro_batches=2)
+    log_mels = LogMels(backbone, manifest, prepared.rows)
+    return PlanBatches(
+        backbone, plan, prepared, Objective(), audio_states, log_mels, num_micro_batches=2
+    )
 
 
 def test_the_micro_batches_of_a_step_hold_its_rows_and_no_others(backbone, manifest):
@@ -78,3 +81,10 @@ def test_a_step_of_fewer_rows_than_micro_batches_takes_one_pass_a_row(backbone, 
     batches = make_batches(backbone, manifest)
     batches.num_micro_batches = 100
     assert len(batches[0, None].micro_batches) == 8
+
+
+def test_batches_without_audio_are_refused(backbone, manifest):
+    batches = make_batches(backbone, manifest)
+    batches.log_mels = None
+    with pytest.raises(ValueError, match="need audio states or log-mels"):
+        batches[0, None]

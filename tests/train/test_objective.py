@@ -50,7 +50,8 @@ def make_batches(backbone, manifest, objective, *, encodes, num_micro_batches=1)
         plan=plan,
         prepared=prepared,
         objective=objective,
-        audio=log_mels if encodes else OnlineStates(backbone, log_mels),
+        audio_states=None if encodes else OnlineStates(backbone, log_mels),
+        log_mels=log_mels if encodes else None,
         transcripts=transcripts,
         num_micro_batches=num_micro_batches,
     )

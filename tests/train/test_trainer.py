@@ -37,13 +37,13 @@ def make_trainer(manifest, folder, *, num_micro_batches=1, num_steps=1, objectiv
     train_only(backbone, ("llm",))
     plan = make_plan(np.arange(24), num_steps=num_steps, batch_size=8)
     prepared = prepare_rows(backbone.dialogue, manifest, plan.rows)
-    audio = OnlineStates(backbone, LogMels(backbone, manifest, prepared.rows))
+    audio_states = OnlineStates(backbone, LogMels(backbone, manifest, prepared.rows))
     batches = PlanBatches(
         backbone,
         plan,
         prepared,
         objective or Objective(),
-        audio,
+        audio_states,
         num_micro_batches=num_micro_batches,
     )
     settings = TrainSettings(

@@ -58,14 +58,18 @@ def answer_rows(
     for task in dict.fromkeys(tasks.tolist()):
         members = np.flatnonzero(tasks == task)
         plain = manifest.rows(rows[members])
-        states = audio_states([int(row) for row in rows[members]])
+        task_states = audio_states([int(row) for row in rows[members]])
         prompts = [
             backbone.dialogue.encode(row["messages"], len(one), with_target=False, name=row["id"])
-            for row, one in zip(plain, states, strict=True)
+            for row, one in zip(plain, task_states, strict=True)
         ]
         for group in _side_by_side([len(one.input_ids) for one in prompts], settings.batch_tokens):
             found = _answer(
-                backbone, task, [prompts[i] for i in group], [states[i] for i in group], settings
+                backbone,
+                task,
+                [prompts[i] for i in group],
+                [task_states[i] for i in group],
+                settings,
             )
             answers.update(zip((int(members[i]) for i in group), found, strict=True))
             if progress is not None:
@@ -77,16 +81,16 @@ def _answer(
     backbone: AudioLLM,
     task: str,
     prompts: Sequence[Encoded],
-    states: Sequence[Tensor],
+    audio_states: Sequence[Tensor],
     settings: ScoreSettings,
 ) -> list[Answer]:
     labels = TASKS[task].labels
     limit = settings.max_label_tokens if labels else settings.max_new_tokens
-    generated = backbone.generate(prompts, states, limit)
+    generated = backbone.generate(prompts, audio_states, limit)
     scores: list[tuple[float, ...]] = [()] * len(prompts)
     if labels:
         ids = [backbone.dialogue.target_ids(label) for label in labels]
-        summed = backbone.continuation_scores(prompts, states, ids).cpu().numpy()
+        summed = backbone.continuation_scores(prompts, audio_states, ids).cpu().numpy()
         if settings.length_normalized:
             summed = summed / np.array([len(one) for one in ids])
         scores = [tuple(float(value) for value in row) for row in summed]

@@ -106,7 +106,7 @@ def evaluate(
             run.manifest,
             run.manifest.select(split=split),
             RunLayout(folder).evaluation(split).folder,
-            Evaluation(run.recipe.score, run.states, run.recipe.seed),
+            Evaluation(run.recipe.score, run.audio_states, run.recipe.seed),
             progress=progress,
         )
 
@@ -140,7 +140,7 @@ def check_run_batches(
             run.manifest,
             np.sort(drawn),
             settings=run.recipe.score,
-            audio_states=run.states,
+            audio_states=run.audio_states,
             progress=progress,
         )
 
@@ -152,7 +152,7 @@ class _Run:
     recipe: Recipe
     manifest: Manifest
     backbone: AudioLLM
-    states: AudioStates
+    audio_states: AudioStates
 
 
 def _finished(folder: Path, bars: Bars, prepared: Prepared | None) -> _Run:
@@ -164,8 +164,8 @@ def _finished(folder: Path, bars: Bars, prepared: Prepared | None) -> _Run:
     own = prepared or prepare(recipe, bars)
     backbone = _trained(recipe, folder)
     manifest = Manifest(own.manifest.path, own.manifest.table, tasks_in(folder))
-    states = own.store or online_states(backbone, manifest)
-    return _Run(recipe, manifest, backbone, states)
+    audio_states = own.store or online_states(backbone, manifest)
+    return _Run(recipe, manifest, backbone, audio_states)
 
 
 def is_scored(recipe: Recipe, split: str = "test") -> bool:

@@ -66,7 +66,8 @@ class PlanBatches(Dataset[LoadedStep]):
         plan: The rows of every step.
         prepared: Those rows, tokenised.
         objective: How utterances weigh.
-        audio: Aligner outputs of rows, or log-mels where the encoder trains.
+        audio_states: Aligner outputs of rows; None where the encoder trains.
+        log_mels: What the encoder hears where it trains, None elsewhere.
         transcripts: What CTC spells, by prepared position; None without CTC.
         augmentation: How log-mels are varied where the encoder trains.
         seed: The run's seed; what varies a log-mel follows from it, the step and the row.
@@ -79,7 +80,8 @@ class PlanBatches(Dataset[LoadedStep]):
     plan: StepRows
     prepared: PreparedRows
     objective: Objective
-    audio: AudioStates | LogMels
+    audio_states: AudioStates | None
+    log_mels: LogMels | None = None
     transcripts: Transcripts | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
@@ -149,9 +151,9 @@ class PlanBatches(Dataset[LoadedStep]):
 
     def _micro_batch(self, step: Step, part: np.ndarray) -> MicroBatch:
         rows, positions = step.rows[part], step.positions[part]
-        log_mels, states = self._hear(step.number, [int(row) for row in rows])
+        log_mels, audio_states = self._audio(step.number, [int(row) for row in rows])
         if log_mels is None:
-            widths = [len(one) for one in states]
+            widths = [len(one) for one in audio_states]
         else:
             widths = [
                 self.backbone.dialogue.num_audio_tokens(len(one)) if len(one) else 0
@@ -164,7 +166,7 @@ class PlanBatches(Dataset[LoadedStep]):
         ]
         for row, one in zip(rows, encoded, strict=True):
             check_width(self.backbone.dialogue, one, name=f"manifest row {row}")
-        batch = collate(encoded, states, self.backbone.dialogue.padding_id)
+        batch = collate(encoded, audio_states, self.backbone.dialogue.padding_id)
         supervised, targets, owners = supervise(batch)
         return MicroBatch(
             rows=rows,
@@ -177,13 +179,15 @@ class PlanBatches(Dataset[LoadedStep]):
             ctc=self.transcripts.targets(positions, step.num_letters) if self.transcripts else None,
         )
 
-    def _hear(
+    def _audio(
         self, number: int, rows: Sequence[int]
     ) -> tuple[list[np.ndarray] | None, list[Tensor]]:
         """Return the log-mels of rows where the encoder trains, their aligner outputs elsewhere."""
-        if isinstance(self.audio, LogMels):
-            return self._varied(number, rows, self.audio(rows)), []
-        return None, [torch.as_tensor(one) for one in self.audio(rows)]
+        if self.audio_states is not None:
+            return None, [torch.as_tensor(one) for one in self.audio_states(rows)]
+        if self.log_mels is None:
+            raise ValueError("micro-batches need audio states or log-mels")
+        return self._varied(number, rows, self.log_mels(rows)), []
 
     def _varied(
         self, number: int, rows: Sequence[int], log_mels: list[np.ndarray]

@@ -260,10 +260,11 @@ def _trainer(backbone: AudioLLM, phase: Phase, run_folder: Path) -> tuple[PlanTr
     settings, objective = phase.settings, phase.objective
     prepared = prepare_rows(backbone.dialogue, phase.manifest, phase.plan.rows)
     encodes = settings.phase == "align"
-    audio: AudioStates | LogMels | None = phase.audio_states
-    if encodes or audio is None:
-        log_mels = LogMels(backbone, phase.manifest, prepared.rows)
-        audio = log_mels if encodes else OnlineStates(backbone, log_mels)
+    audio_states, log_mels = phase.audio_states, None
+    if encodes:
+        audio_states, log_mels = None, LogMels(backbone, phase.manifest, prepared.rows)
+    elif audio_states is None:
+        audio_states = OnlineStates(backbone, LogMels(backbone, phase.manifest, prepared.rows))
     spells = encodes and objective.ctc_weight > 0
     transcripts = spell(prepared) if spells else None
     if settings.llm == "off":
@@ -282,7 +283,8 @@ def _trainer(backbone: AudioLLM, phase: Phase, run_folder: Path) -> tuple[PlanTr
         plan=phase.plan,
         prepared=prepared,
         objective=objective,
-        audio=audio,
+        audio_states=audio_states,
+        log_mels=log_mels,
         transcripts=transcripts,
         augmentation=settings.augment,
         seed=phase.seed,

@@ -23,15 +23,21 @@ def probed(tmp_path_factory: pytest.TempPathFactory):
     backbone = make_backbone()
     train_only(backbone, ("llm",))
     learner = TrainingModel(backbone)
-    audio = OnlineStates(backbone, LogMels(backbone, manifest, np.arange(12)))
+    audio_states = OnlineStates(backbone, LogMels(backbone, manifest, np.arange(12)))
     learner.train()
-    return manifest, backbone, learner, audio, Probes(backbone, learner, manifest, ROWS, audio)
+    return (
+        manifest,
+        backbone,
+        learner,
+        audio_states,
+        Probes(backbone, learner, manifest, ROWS, audio_states),
+    )
 
 
 def loss_of(probed, rows: np.ndarray) -> torch.Tensor:
-    manifest, backbone, learner, audio, _ = probed
+    manifest, backbone, learner, audio_states, _ = probed
     prepared = prepare_rows(backbone.dialogue, manifest, rows)
-    batches = PlanBatches(backbone, FixedPlan(rows[None]), prepared, Objective(), audio)
+    batches = PlanBatches(backbone, FixedPlan(rows[None]), prepared, Objective(), audio_states)
     learner.eval()
     try:
         return learner(batches[0, None].micro_batches[0])[0]

@@ -75,7 +75,8 @@ class Controller(Observer):
                 training.learner,
                 self._manifest,
                 self._probe_rows,
-                audio=training.batches.audio,
+                training.batches.audio_states,
+                training.batches.log_mels,
             )
         self._resume(training.first_step)
 

@@ -61,7 +61,8 @@ class Probes:
         learner: The model and its loss, as the trainer has it.
         manifest: Where the rows are.
         rows: Manifest rows of every task by name.
-        audio: Aligner outputs of rows, or log-mels where the encoder trains.
+        audio_states: Aligner outputs of rows; None where the encoder trains.
+        log_mels: What the encoder hears where it trains, None elsewhere.
     """
 
     def __init__(
@@ -70,13 +71,14 @@ class Probes:
         learner: TrainingModel,
         manifest: Manifest,
         rows: Mapping[str, np.ndarray],
-        audio: AudioStates | LogMels,
+        audio_states: AudioStates | None,
+        log_mels: LogMels | None = None,
     ) -> None:
         self.tasks = tuple(sorted(rows))
         self._learner = learner
         plan = ProbeRows([np.sort(rows[task]) for task in self.tasks])
         prepared = prepare_rows(backbone.dialogue, manifest, plan.rows)
-        self._batches = PlanBatches(backbone, plan, prepared, Objective(), audio)
+        self._batches = PlanBatches(backbone, plan, prepared, Objective(), audio_states, log_mels)
 
     @torch.no_grad()
     def losses(self) -> dict[str, float]:
