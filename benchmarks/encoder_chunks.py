@@ -14,8 +14,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from maqam.models.loading import own_device
 from maqam.models.qwen_omni.chunks import encode_side_by_side
-from maqam.models.qwen_omni.loading import own_device
 from maqam.models.qwen_omni.pocket import new_pocket
 
 

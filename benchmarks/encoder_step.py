@@ -14,15 +14,15 @@ from contextlib import nullcontext
 import numpy as np
 import torch
 
-from maqam.models.qwen_omni.attention import single_precision_attention
-from maqam.models.qwen_omni.loading import load_backbone
-from maqam.models.qwen_omni.model import Backbone
+from maqam.models.common.attention import single_precision_attention
+from maqam.models.loading import load_backbone
+from maqam.models.protocol import AudioLLM
 from maqam.models.settings import ModelSettings
 
 NUM_UTTERANCES, NUM_FRAMES = 16, 280
 
 
-def whole_step(backbone: Backbone, log_mels: list[np.ndarray], *, halves: bool) -> float:
+def whole_step(backbone: AudioLLM, log_mels: list[np.ndarray], *, halves: bool) -> float:
     begin = time.perf_counter()
     with torch.autocast("cpu", torch.bfloat16, enabled=halves):
         states = torch.cat(backbone.encode_audio(log_mels))
@@ -39,7 +39,7 @@ def main() -> None:
     backbone.model.float().train()
     rng = np.random.default_rng(0)
     log_mels = [
-        rng.normal(size=(NUM_FRAMES, backbone.num_mel_bins)).astype(np.float32)
+        rng.normal(size=(NUM_FRAMES, backbone.dialogue.front_end.num_bins)).astype(np.float32)
         for _ in range(NUM_UTTERANCES)
     ]
     ways = {

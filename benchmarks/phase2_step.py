@@ -38,8 +38,8 @@ from maqam.features.settings import FeatureSettings
 from maqam.features.store import FeatureStore
 from maqam.models.adapters import add_adapter
 from maqam.models.freezing import train_only
-from maqam.models.qwen_omni.loading import load_backbone
-from maqam.models.qwen_omni.model import Backbone
+from maqam.models.loading import load_backbone
+from maqam.models.protocol import AudioLLM
 from maqam.models.settings import ModelSettings
 from maqam.schedule import Uniform, make_plan
 from maqam.schedule.plan import Plan
@@ -71,7 +71,7 @@ class PlainCollator:
     """What the stock processor does with a micro-batch."""
 
     def __init__(
-        self, backbone: Backbone, manifest: Manifest, padding_seconds: int, *, beforehand: bool
+        self, backbone: AudioLLM, manifest: Manifest, padding_seconds: int, *, beforehand: bool
     ) -> None:
         self._dialogue = backbone.dialogue
         self._count = backbone.dialogue.num_audio_tokens
@@ -135,7 +135,7 @@ class PlainCollator:
 
 
 def ours(
-    backbone: Backbone,
+    backbone: AudioLLM,
     manifest: Manifest,
     plan: Plan,
     stored: FeatureStore,
@@ -161,7 +161,7 @@ def ours(
 
 
 def plain(
-    backbone: Backbone, plan: Plan, collator: PlainCollator, settings: TrainSettings
+    backbone: AudioLLM, plan: Plan, collator: PlainCollator, settings: TrainSettings
 ) -> float:
     collator.prepare(np.unique(plan.rows))
     with tempfile.TemporaryDirectory() as folder:
@@ -191,7 +191,7 @@ def plain(
     return clock.rate(plan.batch_size)
 
 
-def adapted(model: str | None, settings: TrainSettings) -> Backbone:
+def adapted(model: str | None, settings: TrainSettings) -> AudioLLM:
     backbone = load_backbone(ModelSettings(path=model))
     add_adapter(backbone, rank=settings.lora_rank, alpha=settings.lora_alpha, seed=SEED)
     train_only(backbone, ("adapter",))

@@ -3,7 +3,7 @@ import pytest
 
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
 from maqam.models.audio_states import OnlineStates
-from maqam.models.qwen_omni.model import Backbone
+from maqam.models.protocol import AudioLLM
 from maqam.models.qwen_omni.pocket import new_pocket
 from maqam.tasks import DIALECTS, EMOTIONS, TASKS
 from maqam.train.log_mels import LogMels
@@ -27,10 +27,10 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 @pytest.fixture(scope="session")
-def backbone() -> Backbone:
+def backbone() -> AudioLLM:
     return new_pocket(["فرّغ الكلام كلام رقم", *DIALECTS, *EMOTIONS], 0)
 
 
 @pytest.fixture(scope="session")
-def audio_states(backbone: Backbone, manifest: Manifest) -> OnlineStates:
+def audio_states(backbone: AudioLLM, manifest: Manifest) -> OnlineStates:
     return OnlineStates(backbone, LogMels(backbone, manifest, np.arange(NUM_UTTERANCES)))

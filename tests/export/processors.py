@@ -9,7 +9,7 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
-from maqam.models.qwen_omni.tokenizer import pocket_path
+from maqam.models.checkpoint import pocket_path
 
 TOKENS = {
     "image_token": "<|IMAGE|>",

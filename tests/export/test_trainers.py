@@ -16,7 +16,7 @@ from transformers import Trainer
 
 from maqam.data.audio import read_audio
 from maqam.errors import ConfigError
-from maqam.models.qwen_omni.tokenizer import pocket_path
+from maqam.models.checkpoint import pocket_path
 from tests.export.plans import exported, lines, plan_of
 from tests.export.processors import pocket_processor
 from tests.factories import make_manifest

@@ -6,11 +6,11 @@ import numpy as np
 import soundfile
 
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
-from maqam.models.qwen_omni.model import Backbone
+from maqam.models.protocol import AudioLLM
 from maqam.models.qwen_omni.pocket import new_pocket
 
 
-def make_backbone(seed: int = 0) -> Backbone:
+def make_backbone(seed: int = 0) -> AudioLLM:
     """Give an untrained pocket."""
     return new_pocket(["فرّغ الكلام"], seed)
 

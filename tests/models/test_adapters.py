@@ -14,8 +14,8 @@ from maqam.models.adapters import (
     target_pattern,
 )
 from maqam.models.freezing import check_trainable, parameter_table, train_only
+from maqam.models.loading import load_backbone
 from maqam.models.protocol import collate
-from maqam.models.qwen_omni.loading import load_backbone
 from maqam.models.qwen_omni.pocket import new_pocket
 from maqam.models.settings import ModelSettings
 

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from maqam.errors import ConfigError
-from maqam.models.qwen_omni.loading import load_backbone
+from maqam.models.loading import load_backbone
 from maqam.models.settings import ModelSettings
 from maqam.pocket.build import build
 from maqam.pocket.copy_pretraining import WEIGHTS, Copying

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from maqam.data.manifest import Manifest
-from maqam.models.qwen_omni.model import Backbone
+from maqam.models.protocol import AudioLLM
 
 from .corpus import make_backbone, make_manifest
 
@@ -14,7 +14,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 @pytest.fixture
-def backbone() -> Backbone:
+def backbone() -> AudioLLM:
     return make_backbone()
 
 

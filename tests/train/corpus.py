@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
-from maqam.models.qwen_omni.model import Backbone
+from maqam.models.protocol import AudioLLM
 from maqam.models.qwen_omni.pocket import new_pocket
 from maqam.schedule import Switch
 
@@ -59,7 +59,7 @@ def _row(folder: Path, index: int, generator: np.random.Generator) -> dict[str, 
     }
 
 
-def make_backbone(seed: int = 0) -> Backbone:
+def make_backbone(seed: int = 0) -> AudioLLM:
     """Give an untrained pocket."""
     return new_pocket([" ".join(WORDS), "فرّغ لخّص egyptian msa"], seed)
 

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from maqam.models.qwen_omni.dialogue import TURN_END
 from maqam.train.ctc import Transcripts, spell
 from maqam.train.rows import prepare_rows
 
@@ -47,4 +46,4 @@ def test_letters_are_the_tokens_of_the_transcript(backbone, manifest):
     tokenizer = backbone.dialogue.tokenizer
     text = tokenizer.decode(transcripts.alphabet[letters - 1].tolist(), skip_special_tokens=False)
     assert text == manifest.column("target")[3]
-    assert TURN_END not in text
+    assert "<|im_end|>" not in text

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from maqam.data.manifest import Manifest
 from maqam.errors import MaqamWarning, ModelError, RunError, ScheduleError
 from maqam.models.audio_states import OnlineStates
-from maqam.models.qwen_omni.loading import load_backbone
+from maqam.models.loading import load_backbone
 from maqam.models.settings import ModelSettings
 from maqam.train.augment import Augmentation
 from maqam.train.log_mels import LogMels

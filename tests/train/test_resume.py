@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
+from maqam.errors import RunError
 from maqam.train import phases
 from maqam.train.phases import Phase, run_phase
 from maqam.train.settings import Objective, TrainSettings
@@ -73,6 +75,18 @@ def test_a_run_killed_before_its_output_was_written_writes_it_on_resume(
     result = run_phase(make_backbone(), make_phase(manifest), tmp_path / "run", resume=True)
     assert (result.output / "adapter_model.safetensors").is_file()
     assert len(losses(tmp_path / "run")) == 6
+
+
+def test_a_checkpoint_whose_parameters_have_other_names_is_refused(manifest, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(phases, "_write_output", lambda *args, **kwargs: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_phase(make_backbone(), make_phase(manifest), tmp_path / "run")
+    *_, newest = sorted((tmp_path / "run/checkpoints").rglob("*.safetensors"))
+    renamed = {name.replace("lora", "rola"): one for name, one in load_file(newest).items()}
+    save_file(renamed, newest)
+    with pytest.raises(RunError, match="112 parameters are not those that train"):
+        run_phase(make_backbone(), make_phase(manifest), tmp_path / "run", resume=True)
 
 
 @pytest.mark.slow

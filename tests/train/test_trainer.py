@@ -138,7 +138,7 @@ def test_the_learning_rate_follows_the_settings(manifest, tmp_path):
 
 def test_a_loss_that_is_not_a_number_stops_before_the_step(manifest, tmp_path):
     trainer = make_trainer(manifest, tmp_path, num_steps=3)
-    weight = trainer.model.thinker.lm_head.weight
+    weight = trainer.model.model.lm_head.weight
     with torch.no_grad():
         weight[0, 0] = math.nan
     before = weight.detach().clone()
@@ -152,7 +152,7 @@ def test_a_loss_that_is_not_a_number_stops_before_the_step(manifest, tmp_path):
 
 def test_a_gradient_that_is_not_finite_stops_before_the_step(manifest, tmp_path):
     trainer = make_trainer(manifest, tmp_path, num_steps=3)
-    weight = trainer.model.thinker.lm_head.weight
+    weight = trainer.model.model.lm_head.weight
     weight.register_hook(lambda gradient: gradient * math.inf)
     before = weight.detach().clone()
     with pytest.raises(RunError, match=r"step 1: the gradient norm is (nan|inf)"):
@@ -175,7 +175,7 @@ def test_a_full_disk_at_a_checkpoint_is_one_clear_line(manifest, tmp_path, monke
 def test_mixed_precision_keeps_the_weights_in_full_precision(manifest, tmp_path):
     trainer = make_trainer(manifest, tmp_path, mixed_precision=True)
     records, attended = [], set()
-    thinker = trainer.model.thinker
+    thinker = trainer.model.model
 
     def write(record):
         records.append(record)

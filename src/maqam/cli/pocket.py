@@ -29,6 +29,6 @@ def build(
 def card() -> None:
     """Print how the shipped pocket weights were made and what they score."""
     from maqam.cli import screen
-    from maqam.models.qwen_omni.tokenizer import pocket_path
+    from maqam.models.checkpoint import pocket_path
 
     screen.stdout.print((pocket_path() / "README.md").read_text(encoding="utf-8"), markup=False)

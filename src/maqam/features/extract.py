@@ -30,7 +30,6 @@ from maqam.progress import Progress
 _DECODERS = 4  # threads that read audio while the encoder runs
 _BATCHES_AHEAD = 2
 _MOST_ROWS = 1024  # of one batch, whatever its seconds
-_PREPROCESSING = "log-mel 1"  # to be raised whenever the numbers of log_mel change
 
 
 def audio_fingerprint(audio: RowAudio, rows: np.ndarray) -> str:
@@ -87,7 +86,7 @@ def store_inputs(
     audio = RowAudio(backbone, manifest)
     return {
         "weights": _encoder_fingerprint(backbone),
-        "preprocessing": f"{_PREPROCESSING}, {audio.num_mel_bins} bins, {audio.sample_rate} Hz",
+        "preprocessing": backbone.dialogue.front_end.name,
         "audio": audio_fingerprint(audio, np.unique(rows)),
         "dtype": settings.dtype,
     }

@@ -22,12 +22,10 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
-from transformers import Qwen2TokenizerFast
 
 from maqam.errors import ModelError
 from maqam.models.protocol import AudioLLM
 from maqam.models.quiet import no_foreign_bars
-from maqam.models.qwen_omni.dialogue import PADDING, TURN_END
 
 
 def add_adapter(
@@ -155,9 +153,7 @@ def save_weights(backbone: AudioLLM, folder: Path) -> None:
     _refuse_adapters(backbone)
     with _quiet():
         backbone.model.save_pretrained(folder)
-    Qwen2TokenizerFast(
-        tokenizer_object=backbone.dialogue.tokenizer, pad_token=PADDING, eos_token=TURN_END
-    ).save_pretrained(folder)
+    backbone.save_companions(folder)
 
 
 def target_pattern(names: Iterable[str]) -> str:

@@ -9,7 +9,6 @@ from torch import Tensor
 from maqam.data.audio import read_audio
 from maqam.data.manifest import Manifest
 from maqam.errors import AudioError, first_few
-from maqam.models.log_mel import log_mel
 from maqam.models.protocol import AudioLLM
 
 
@@ -23,7 +22,7 @@ class RowAudio:
 
     def __init__(self, backbone: AudioLLM, manifest: Manifest) -> None:
         self.manifest = manifest
-        self.sample_rate, self.num_mel_bins = backbone.dialogue.sample_rate, backbone.num_mel_bins
+        self._front_end = backbone.dialogue.front_end
         self.start = np.asarray(manifest.column("start"), dtype=np.float64)
         self.seconds = np.asarray(manifest.column("seconds"), dtype=np.float64)
 
@@ -34,14 +33,14 @@ class RowAudio:
             AudioError: If the file cannot be read as the row says.
         """
         if not self.seconds[row]:
-            return np.zeros((0, self.num_mel_bins), dtype=np.float32)
+            return np.zeros((0, self._front_end.num_bins), dtype=np.float32)
         samples = read_audio(
             self.manifest.audio_path(row),
             start=float(self.start[row]),
             seconds=float(self.seconds[row]),
-            sample_rate=self.sample_rate,
+            sample_rate=self._front_end.sample_rate,
         )
-        return log_mel(samples, num_mel_bins=self.num_mel_bins)
+        return self._front_end.frames(samples)
 
 
 class OnlineStates:

@@ -1,14 +1,21 @@
-"""What every family's dialogue encoder offers: texts to ids and back, and audio counted in tokens.
+"""Chat rows to token ids, in the form of a family's chat template.
 
-No weights are needed for it, nor torch, so that a plan in tokens is made by the tokenizer alone.
+The audio placeholder is expanded here, to the exact number of audio tokens, so that the length of
+a row is known before any model runs and what does not fit is refused, never cut. The text of a
+row is data: words in it that look like tokens of control are spelled, never obeyed.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
+
+from maqam.errors import ModelError
+from maqam.models.family import ChatTemplate, FrontEnd
+
+AUDIO_TAG = "<audio>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +38,38 @@ class Encoded:
         return len(self.input_ids) - self.target_start
 
 
-class Dialogues(Protocol):
+class DialogueEncoder:
     """Turns the messages of a manifest row into ids, and ids back into text.
 
-    Attributes:
-        tokenizer: Of the model.
-        sample_rate: Of the audio that the model hears, in Hz.
-        frames_per_second: Frames of its log-mel in a second.
+    Args:
+        tokenizer: A `tokenizers.Tokenizer` that knows the template's tokens of control. From now
+            on it spells them where they stand in text.
+        template: How the family writes a dialogue.
+        front_end: What the family's encoder reads of audio.
         max_tokens: Longest dialogue the LLM takes, audio tokens included.
-        padding_id: Id that fills up a batch.
-        end_id: Id that ends an answer.
-        audio_id: Id of the placeholder of one aligner output.
+
+    Raises:
+        ModelError: If the tokenizer lacks a token of control.
     """
 
-    tokenizer: Tokenizer
-    sample_rate: int
-    frames_per_second: int
-    max_tokens: int
-    padding_id: int
-    end_id: int
-    audio_id: int
+    def __init__(
+        self,
+        tokenizer: Any,  # noqa: ANN401
+        template: ChatTemplate,
+        front_end: FrontEnd,
+        max_tokens: int,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.template = template
+        self.front_end = front_end
+        self.max_tokens = max_tokens
+        self._ids_of = {token: _id_of(tokenizer, token) for token in template.special_tokens}
+        self._control = re.compile("|".join(map(re.escape, template.special_tokens)))
+        tokenizer.add_special_tokens(list(template.special_tokens))
+        tokenizer.encode_special_tokens = True
+        self.padding_id = self._ids_of[template.padding]
+        self.end_id = self._ids_of[template.end]
+        self.audio_id = self._ids_of[template.audio[1]]
 
     def encode(
         self,
@@ -60,31 +79,125 @@ class Dialogues(Protocol):
         with_target: bool = True,
         name: str = "",
     ) -> Encoded:
-        """Return the ids of one dialogue, its audio placeholder expanded.
+        """Return the ids of one dialogue.
 
         Args:
             messages: Turns of the row, the last one the assistant's target.
             num_audio_tokens: Aligner outputs of the row's audio; 0 for a text row.
-            with_target: Whether the target is appended and supervised.
+            with_target: Whether the assistant's answer is appended and supervised; without it
+                the ids end where the model should begin to answer.
             name: Id of the row, for errors.
 
         Raises:
-            ModelError: If the dialogue is longer than the LLM's context.
+            ModelError: If the dialogue is longer than the LLM's context, the family has no turns
+                of a role, or audio has no place in it.
         """
-        ...
+        *asked, answer = messages
+        unknown = {turn["role"] for turn in asked} - set(self.template.turns)
+        if unknown:
+            raise ModelError(
+                f"no turn of role {', '.join(sorted(unknown))}",
+                where=name,
+                hint=f"roles of this model: {', '.join(self.template.turns)}",
+            )
+        if num_audio_tokens and not any(AUDIO_TAG in turn["content"] for turn in asked):
+            raise ModelError(
+                f"there is audio, but no {AUDIO_TAG} in the messages",
+                where=name,
+                hint=f"put {AUDIO_TAG} where the audio is heard",
+            )
+        ids = self._joined(self._prompt(asked, num_audio_tokens))
+        target_start = len(ids)
+        if with_target:
+            ids = ids + self.target_ids(answer["content"])
+        if len(ids) > self.max_tokens:
+            raise ModelError(
+                f"{len(ids)} tokens ({num_audio_tokens} of audio) exceed the context of "
+                f"{self.max_tokens}",
+                where=name,
+                hint="split the audio into shorter segments or leave the row out; "
+                "nothing is truncated",
+            )
+        return Encoded(np.asarray(ids, dtype=np.int64), num_audio_tokens, target_start)
 
     def num_audio_tokens(self, num_frames: int) -> int:
-        """Count the aligner outputs of a log-mel of `num_frames`."""
-        ...
+        """Count the aligner outputs of frames of the front end."""
+        return self.front_end.num_audio_tokens(num_frames)
 
     def num_audio_tokens_of(self, seconds: float) -> int:
         """Count the aligner outputs of audio of some seconds; 0 for none."""
-        ...
+        num_samples = round(seconds * self.front_end.sample_rate)
+        return self.num_audio_tokens(self.front_end.num_frames(num_samples))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of an answer up to its end-of-turn token."""
-        ...
+        kept = list(ids)
+        if self.end_id in kept:
+            kept = kept[: kept.index(self.end_id)]
+        text: str = self.tokenizer.decode(kept, skip_special_tokens=True)
+        return text.strip()
 
     def target_ids(self, text: str) -> list[int]:
         """Return the supervised ids of an answer, as `encode` appends them."""
-        ...
+        return self._joined([text, self.end_id])
+
+    def _prompt(
+        self, asked: Sequence[Mapping[str, str]], num_audio_tokens: int
+    ) -> Iterator[str | int]:
+        """Return the words and the ids of control of a prompt in their order."""
+        template = self.template
+        if template.system is not None and (not asked or asked[0]["role"] != "system"):
+            asked = [{"role": "system", "content": template.system}, *asked]
+        is_heard = not num_audio_tokens
+        for turn in asked:
+            before, after = template.turns[turn["role"]]
+            yield from self._controlled(before)
+            words, tag, rest = turn["content"], "", ""
+            if not is_heard:
+                words, tag, rest = words.partition(AUDIO_TAG)
+            yield words
+            if tag:
+                is_heard = True
+                opening, _, closing = template.audio
+                yield from self._controlled(opening)
+                yield from [self.audio_id] * num_audio_tokens
+                yield from self._controlled(closing)
+            yield rest
+            yield from self._controlled(after)
+        yield from self._controlled(template.answer)
+
+    def _controlled(self, text: str) -> Iterator[str | int]:
+        """Return a piece of the template, its tokens of control as ids."""
+        end = 0
+        for found in self._control.finditer(text):
+            yield text[end : found.start()]
+            yield self._ids_of[found.group()]
+            end = found.end()
+        yield text[end:]
+
+    def _joined(self, pieces: Iterator[str | int] | list[str | int]) -> list[int]:
+        """Tokenise what stands between two ids of control as one text."""
+        ids: list[int] = []
+        words = ""
+        for piece in pieces:
+            if isinstance(piece, str):
+                words += piece
+                continue
+            ids += self._ids(words)
+            ids.append(piece)
+            words = ""
+        return ids + self._ids(words)
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids if text else []
+        return ids
+
+
+def _id_of(tokenizer: Any, token: str) -> int:  # noqa: ANN401
+    found: int | None = tokenizer.token_to_id(token)
+    if found is None:
+        raise ModelError(
+            f"the tokenizer has no token {token}",
+            hint="use the tokenizer of a checkpoint of that family",
+        )
+    return found

@@ -8,10 +8,11 @@ from collections.abc import Collection
 from typing import TypedDict
 
 from maqam.errors import ModelError, first_few
-from maqam.models.protocol import PARTS, AudioLLM
-from maqam.models.qwen_omni.model import part_of
+from maqam.models.family import PARTS
+from maqam.models.protocol import AudioLLM
 
 ADAPTER = "adapter"
+OTHER = "vision"  # what no part claims, in all families so far
 _LORA = ".lora_"
 
 
@@ -23,18 +24,11 @@ class PartParameters(TypedDict):
     trainable: int
 
 
-def trained_part_of(parameter_name: str) -> str:
-    """Return the part a parameter belongs to, adapters and the vision tower among them.
-
-    Examples:
-        >>> trained_part_of("model.language_model.layers.0.self_attn.q_proj.lora_A.default.weight")
-        'adapter'
-        >>> trained_part_of("model.audio_tower.proj.bias")
-        'aligner'
-    """
+def trained_part_of(backbone: AudioLLM, parameter_name: str) -> str:
+    """Return the part a parameter belongs to, adapters and what is never trained among them."""
     if _LORA in parameter_name:
         return ADAPTER
-    return part_of(parameter_name) or "vision"
+    return backbone.part_of(parameter_name) or OTHER
 
 
 def train_only(backbone: AudioLLM, parts: Collection[str]) -> None:
@@ -48,7 +42,7 @@ def train_only(backbone: AudioLLM, parts: Collection[str]) -> None:
         ModelError: If a part has no parameters, or adapters sit outside the LLM.
     """
     for name, parameter in backbone.model.named_parameters():
-        parameter.requires_grad_(trained_part_of(name) in parts)
+        parameter.requires_grad_(trained_part_of(backbone, name) in parts)
     check_trainable(backbone, parts)
 
 
@@ -62,7 +56,7 @@ def check_trainable(backbone: AudioLLM, parts: Collection[str]) -> None:
     misplaced = [
         name
         for name, _ in backbone.model.named_parameters()
-        if _LORA in name and part_of(name) != "llm"
+        if _LORA in name and backbone.part_of(name) != "llm"
     ]
     if misplaced:
         raise ModelError(
@@ -73,7 +67,7 @@ def check_trainable(backbone: AudioLLM, parts: Collection[str]) -> None:
     stray = [
         name
         for name, parameter in backbone.model.named_parameters()
-        if parameter.requires_grad and trained_part_of(name) not in parts
+        if parameter.requires_grad and trained_part_of(backbone, name) not in parts
     ]
     if stray:
         raise ModelError(
@@ -95,7 +89,7 @@ def parameter_table(backbone: AudioLLM) -> list[PartParameters]:
     """Count the parameters of each part, shared ones once."""
     counts = {part: [0, 0] for part in (*PARTS, ADAPTER)}
     for name, parameter in backbone.model.named_parameters():
-        count = counts.setdefault(trained_part_of(name), [0, 0])
+        count = counts.setdefault(trained_part_of(backbone, name), [0, 0])
         count[0] += parameter.numel()
         count[1] += parameter.numel() if parameter.requires_grad else 0
     return [

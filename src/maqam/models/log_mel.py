@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from maqam import extras
 
+PREPROCESSING = "log-mel 1"  # to be raised whenever the numbers change
 SAMPLE_RATE = 16_000  # Hz
 WINDOW_SAMPLES = 400  # 25 ms
 HOP_SAMPLES = 160  # 10 ms: 100 frames a second
@@ -33,7 +34,7 @@ def num_frames(num_samples: int) -> int:
     return -(-num_samples // HOP_SAMPLES)
 
 
-def log_mel(samples: np.ndarray, *, num_mel_bins: int = 128) -> np.ndarray:
+def log_mel(samples: np.ndarray, num_mel_bins: int = 128) -> np.ndarray:
     """Return the log-mel frames of a clip.
 
     Args:

@@ -1,12 +1,16 @@
 """The seam between audio LLMs and everything that trains, decodes or explains them.
 
-A family of models is a class that fits `AudioLLM`; nothing outside of `models` knows which it is.
+Nothing outside of `models` knows of which family a model is. `CommonAudioLLM` is the seam for the
+families of transformers; a class that shares nothing with it need only fit `AudioLLM`.
 
-Tensor letters: B utterances, T tokens, D LLM width, N encoder frames, M mel bins.
+Tensor letters: B utterances, T tokens, D LLM width, N frames, M numbers of a frame,
+S positions.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,9 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from maqam.models.dialogue import Dialogues, Encoded
-
-PARTS = ("encoder", "aligner", "llm")
+from maqam.models.dialogue import DialogueEncoder, Encoded
 
 
 class AudioStates(Protocol):
@@ -63,18 +65,18 @@ class AudioLLM(Protocol):
         ...
 
     @property
-    def dialogue(self) -> Dialogues:
+    def dialogue(self) -> DialogueEncoder:
         """Texts to ids and back, audio counted in tokens."""
+        ...
+
+    @property
+    def llm(self) -> Any:  # noqa: ANN401  as above
+        """The module that runs on embeddings."""
         ...
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        ...
-
-    @property
-    def num_mel_bins(self) -> int:
-        """Mel bins the encoder reads."""
         ...
 
     @property
@@ -86,7 +88,7 @@ class AudioLLM(Protocol):
         """Run encoder and aligner.
 
         Args:
-            log_mels: (N_i, M) float32 log-mel of each utterance, unpadded.
+            log_mels: (N_i, M) float32 frames of each utterance, as the front end gives them.
 
         Returns:
             Aligner outputs [num_audio_tokens, D] of each utterance; gradients flow.
@@ -99,6 +101,10 @@ class AudioLLM(Protocol):
 
     def hidden(self, batch: Batch) -> Tensor:
         """Return the LLM's hidden states [B, T, D] for every position."""
+        ...
+
+    def hidden_at(self, batch: Batch, positions: Tensor) -> Tensor:
+        """Return the LLM's hidden states [S, D] at positions of the flattened [B * T]."""
         ...
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -138,10 +144,26 @@ class AudioLLM(Protocol):
         """
         ...
 
+    def part_of(self, parameter_name: str) -> str | None:
+        """Return the part a parameter belongs to, None for what is never trained."""
+        ...
+
     def parts(self) -> dict[str, list[str]]:
         """Return the full parameter names of encoder, aligner and LLM."""
         ...
 
     def lora_target_names(self) -> list[str]:
         """Return the full names of the LLM's linear layers, the only ones that get LoRA."""
+        ...
+
+    def rest_encoder(self) -> None:
+        """Switch off what is random in encoder and aligner."""
+        ...
+
+    def single_precision_attention(self) -> AbstractContextManager[None]:
+        """Attend in float32 whatever the model computes in, while the block runs."""
+        ...
+
+    def save_companions(self, folder: Path) -> None:
+        """Write what belongs to the weights in a checkpoint: tokenizer, processor, template."""
         ...

@@ -1,7 +1,13 @@
 """Which audio LLM a run starts from."""
 
+import difflib
 from dataclasses import dataclass
 from typing import ClassVar, Literal
+
+from maqam.models.families import FAMILIES
+
+POCKET, AUTO = "pocket", "auto"
+KINDS = (POCKET, AUTO, *FAMILIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,14 +15,23 @@ class ModelSettings:
     """The backbone of a run and the numbers it computes in.
 
     Attributes:
-        kind: "pocket" is the small model shipped with Maqam; "qwen2_5_omni" any checkpoint of
-            that architecture.
+        kind: "pocket" is the small model shipped with Maqam; "auto" the family that the
+            checkpoint's config.json names; any other is a family, and the checkpoint must be one
+            of it.
         path: Local folder or hub id of the checkpoint; null for the shipped pocket weights.
         dtype: Number format of the weights while training and decoding.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    kind: Literal["pocket", "qwen2_5_omni"] = "pocket"
+    kind: str = POCKET
     path: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            near = difflib.get_close_matches(self.kind, KINDS, n=1)
+            raise ValueError(
+                f"no model kind {self.kind!r}: "
+                + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(KINDS)}")
+            )

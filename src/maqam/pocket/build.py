@@ -25,8 +25,8 @@ from maqam.errors import ConfigError
 from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.files import write_text
 from maqam.models.audio_states import online_states
+from maqam.models.loading import own_device
 from maqam.models.protocol import AudioLLM
-from maqam.models.qwen_omni.loading import own_device
 from maqam.models.qwen_omni.pocket import VOCABULARY_SIZE, new_pocket, save_pocket
 from maqam.pocket.copy_pretraining import Copying, learn_to_copy
 from maqam.progress import Bars

@@ -24,8 +24,6 @@ from torch import Tensor, nn
 
 from maqam.errors import RunError
 from maqam.models.protocol import AudioLLM, Batch, collate
-from maqam.models.qwen_omni.attention import single_precision_attention
-from maqam.models.qwen_omni.last_layer import last_layer_at
 from maqam.progress import Progress
 from maqam.seeding import derive, generator
 from maqam.train.checkpoints import weights_folder
@@ -88,7 +86,7 @@ def learn_to_copy(
         RunError: If the folder holds an LLM taught otherwise, the loss is no longer a number, or
             the disk is full.
     """
-    llm, path = backbone.model.model.language_model, folder / WEIGHTS
+    llm, path = backbone.llm, folder / WEIGHTS
     identity = _identity(backbone, dialogues, settings, seed)
     if path.is_file():
         llm.load_state_dict(_kept(path, identity, backbone.device))
@@ -193,12 +191,11 @@ def _loss(backbone: AudioLLM, batch: Batch) -> Tensor:
     positions, targets, _ = supervise(batch)
     device = backbone.device
     positions, targets = positions.to(device), targets.to(device)
-    llm, on_processor = backbone.model.model.language_model, device.type == "cpu"
+    on_processor = device.type == "cpu"
     with (
         torch.autocast(device.type, torch.bfloat16),
-        single_precision_attention(llm) if on_processor else nullcontext(),
-        last_layer_at(llm, positions),
+        backbone.single_precision_attention() if on_processor else nullcontext(),
     ):
-        hidden = backbone.hidden(batch)
-    logits = backbone.logits(hidden.flatten(0, 1).index_select(0, positions)).float()
+        hidden = backbone.hidden_at(batch, positions)
+    logits = backbone.logits(hidden).float()
     return F.cross_entropy(logits, targets)

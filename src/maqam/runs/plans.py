@@ -8,7 +8,7 @@ import numpy as np
 from maqam.data.manifest import Manifest
 from maqam.errors import RunError, ScheduleError
 from maqam.files import read_records, write_text, writing
-from maqam.models.qwen_omni.tokenizer import load_dialogue
+from maqam.models.checkpoint import load_dialogue
 from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml, load_recipe
 from maqam.run_layout import PlanLayout, RunLayout

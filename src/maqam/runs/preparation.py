@@ -15,8 +15,8 @@ from maqam.features.extract import fill_store, store_inputs
 from maqam.features.quality import agreements
 from maqam.features.reduction import fit_projection
 from maqam.features.store import FeatureStore, fingerprint_of
-from maqam.models.qwen_omni.loading import load_backbone
-from maqam.models.qwen_omni.tokenizer import load_dialogue
+from maqam.models.checkpoint import load_dialogue
+from maqam.models.loading import load_backbone
 from maqam.progress import Bars
 from maqam.recipe import Recipe
 from maqam.schedule import Pool, schedule_as_table

@@ -16,8 +16,8 @@ from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.files import write_text
 from maqam.models.adapters import load_adapter
 from maqam.models.audio_states import online_states
+from maqam.models.loading import load_backbone
 from maqam.models.protocol import AudioLLM, AudioStates
-from maqam.models.qwen_omni.loading import load_backbone
 from maqam.models.settings import ModelSettings
 from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml

@@ -29,8 +29,9 @@ class LogMels:
 
     def __init__(self, backbone: AudioLLM, manifest: Manifest, rows: np.ndarray) -> None:
         self._audio = RowAudio(backbone, manifest)
-        num_frames = self._audio.seconds[rows].sum() * backbone.dialogue.frames_per_second
-        self._keep = bool(num_frames * backbone.num_mel_bins * 2 <= CACHE_BYTES)
+        front_end = backbone.dialogue.front_end
+        num_frames = self._audio.seconds[rows].sum() * front_end.frames_per_second
+        self._keep = bool(num_frames * front_end.num_bins * 2 <= CACHE_BYTES)
         self._kept: dict[int, np.ndarray] = {}
         self._check_files(rows)
 

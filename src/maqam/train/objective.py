@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from maqam.models.protocol import AudioLLM, Batch
-from maqam.models.qwen_omni.last_layer import last_layer_at
 from maqam.train.ctc import CtcTargets
 from maqam.train.settings import CtcHead, Objective
 
@@ -128,7 +127,7 @@ class TrainingModel(nn.Module):
         super().__init__()
         if not runs_llm and (letters is None or not ctc_weight):
             raise ValueError("without the LLM there is the CTC loss only, and it is off")
-        self.thinker = backbone.model
+        self.model = backbone.model
         self.ctc_head = _ctc_head(backbone, letters, ctc_head) if letters is not None else None
         self._backbone = backbone
         self._ctc_weight = ctc_weight
@@ -139,7 +138,7 @@ class TrainingModel(nn.Module):
         """Switch dropout on or off; a frozen encoder never has any."""
         super().train(mode)
         if not self._encodes:
-            self.thinker.model.audio_tower.eval()
+            self._backbone.rest_encoder()
         return self
 
     def forward(self, micro_batch: MicroBatch) -> tuple[Tensor, Tensor, Tensor]:
@@ -161,10 +160,8 @@ class TrainingModel(nn.Module):
         """Return the weighted next-token loss of a micro-batch, and [B] that of each utterance."""
         device = self._backbone.device
         positions = micro_batch.supervised.to(device)
-        with last_layer_at(self.thinker.model.language_model, positions):
-            hidden = self._backbone.hidden(batch)  # [B, T, D]
-        chosen = hidden.flatten(0, 1).index_select(0, positions)
-        logits = self._backbone.logits(chosen).float()
+        hidden = self._backbone.hidden_at(batch, positions)  # [S, D]
+        logits = self._backbone.logits(hidden).float()
         losses = F.cross_entropy(logits, micro_batch.targets.to(device), reduction="none")
         owners = micro_batch.owners.to(device)
         by_utterance = losses.new_zeros(len(micro_batch.rows)).index_add(0, owners, losses)

@@ -14,7 +14,7 @@ import numpy as np
 
 from maqam.data.manifest import Manifest
 from maqam.errors import ModelError
-from maqam.models.dialogue import Dialogues, Encoded
+from maqam.models.dialogue import DialogueEncoder, Encoded
 from maqam.progress import Progress
 
 _CHUNK = 4096
@@ -63,7 +63,10 @@ class PreparedRows:
 
 
 def prepare_rows(
-    dialogue: Dialogues, manifest: Manifest, rows: np.ndarray, progress: Progress | None = None
+    dialogue: DialogueEncoder,
+    manifest: Manifest,
+    rows: np.ndarray,
+    progress: Progress | None = None,
 ) -> PreparedRows:
     """Tokenise the dialogues of a plan's rows.
 
@@ -109,7 +112,7 @@ def prepare_rows(
     )
 
 
-def check_width(dialogue: Dialogues, encoded: Encoded, name: str) -> None:
+def check_width(dialogue: DialogueEncoder, encoded: Encoded, name: str) -> None:
     """Refuse a dialogue whose audio turned out longer or shorter than its row says.
 
     Raises:
@@ -130,8 +133,11 @@ def check_width(dialogue: Dialogues, encoded: Encoded, name: str) -> None:
         )
 
 
-def _encode(dialogue: Dialogues, row: Mapping[str, Any]) -> Encoded:
+def _encode(dialogue: DialogueEncoder, row: Mapping[str, Any]) -> Encoded:
     """Tokenise one dialogue and check its full width, then keep one placeholder of its audio."""
+    longest = dialogue.front_end.max_seconds
+    if longest is not None and row["seconds"] > longest:
+        raise ModelError(f"{row['seconds']} s of audio exceed {longest:.0f} s", where=row["id"])
     num_audio_tokens = dialogue.num_audio_tokens_of(row["seconds"])
     if row["audios"] and num_audio_tokens < 1:
         raise ModelError(f"{row['seconds']} s of audio give no audio token", where=row["id"])

@@ -25,7 +25,6 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from maqam.errors import RunError, first_few
-from maqam.models.qwen_omni.attention import single_precision_attention
 from maqam.seeding import derive
 from maqam.train.batches import LoadedStep, PlanBatches, Step, StepsLeft
 from maqam.train.checkpoints import checkpoint_folder, new_checkpoint
@@ -106,7 +105,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         with (
             self._interrupts.listening(),
             watched(observers, training),
-            single_precision_attention(self.model.thinker) if halves else nullcontext(),
+            self._batches.backbone.single_precision_attention() if halves else nullcontext(),
         ):
             self._clock = time.perf_counter()
             self.train(resume_from_checkpoint=path)
@@ -350,7 +349,14 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         self, resume_from_checkpoint: str, model: nn.Module | None = None
     ) -> None:
         """Read the parameters that train."""
+        trained = {name for name, one in self.model.named_parameters() if one.requires_grad}
         stored = load_file(Path(resume_from_checkpoint) / WEIGHTS)
+        if stored.keys() != trained:
+            raise RunError(
+                f"{len(stored.keys() ^ trained)} parameters are not those that train",
+                where=resume_from_checkpoint,
+                hint="the run was begun by another version of Maqam: train it anew",
+            )
         (model or self.model).load_state_dict(stored, strict=False)
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from maqam.models.qwen_omni.attention import single_precision_attention
+from maqam.models.common.attention import single_precision_attention
 from maqam.models.qwen_omni.chunks import encode_side_by_side
-from maqam.models.qwen_omni.dialogue import DialogueEncoder
+from maqam.models.qwen_omni.family import QWEN_OMNI
 from maqam.models.qwen_omni.pocket import new_pocket
 
 LENGTHS = np.array([201, 30, 400, 199, 650])  # a chunk is 200 frames; one here is a single frame
@@ -75,7 +75,7 @@ def test_a_chunk_hears_nothing_of_its_neighbours(tower, frames):
     changed[:, first : first + 200] += 1.0  # the first of the two chunks of the third utterance
     after = encode_side_by_side(tower, changed, LENGTHS)
     is_changed = (before != after).any(dim=1).nonzero()[:, 0]
-    tokens_before = sum(DialogueEncoder.num_audio_tokens(int(one)) for one in LENGTHS[:2])
+    tokens_before = sum(QWEN_OMNI.front_end.num_audio_tokens(int(one)) for one in LENGTHS[:2])
     assert is_changed.tolist() == list(range(tokens_before, tokens_before + 50))
 
 

@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from maqam.models.protocol import collate
-from maqam.models.qwen_omni.dialogue import DialogueEncoder
-from maqam.models.qwen_omni.model import part_of
+from maqam.models.qwen_omni.family import QWEN_OMNI
 from maqam.models.qwen_omni.pocket import new_pocket
 
 NUM_FRAMES = (100, 257, 399, 310)
@@ -95,7 +94,7 @@ def test_an_answer_does_not_depend_on_what_it_is_decoded_beside(backbone, log_me
 def test_audio_does_not_depend_on_what_it_is_encoded_beside(backbone, log_mels):
     together = backbone.encode_audio(log_mels)
     for one, states in zip(log_mels, together, strict=True):
-        assert len(states) == DialogueEncoder.num_audio_tokens(len(one))
+        assert len(states) == QWEN_OMNI.front_end.num_audio_tokens(len(one))
         assert torch.allclose(backbone.encode_audio([one])[0], states, atol=1e-4)
 
 
@@ -110,7 +109,7 @@ def test_every_parameter_but_vision_belongs_to_one_part(backbone):
     left = {name for name, _ in backbone.model.named_parameters()} - set(listed)
     assert left
     assert all(name.startswith("model.visual.") or "visual" in name for name in left)
-    assert part_of(next(iter(left))) is None
+    assert backbone.part_of(next(iter(left))) is None
 
 
 def test_adapters_go_on_the_linear_layers_of_the_llm(backbone):

@@ -12,15 +12,25 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import (
     Qwen2_5OmniThinkerConfig,
     Qwen2_5OmniThinkerForConditionalGeneration,
-    Qwen2TokenizerFast,
 )
 
+from maqam.models.common.companions import save_companions
+from maqam.models.dialogue import DialogueEncoder
+from maqam.models.protocol import AudioLLM
 from maqam.models.quiet import no_foreign_bars
-from maqam.models.qwen_omni.dialogue import PADDING, SPECIAL_TOKENS, TURN_END, DialogueEncoder
-from maqam.models.qwen_omni.model import Backbone
+from maqam.models.qwen_omni.family import QWEN_OMNI
+from maqam.models.qwen_omni.model import QwenOmni
 
 VOCABULARY_SIZE = 384
 MAX_TOKENS = 1024
+PADDING, TURN_END = QWEN_OMNI.template.padding, QWEN_OMNI.template.end
+SPECIAL_TOKENS = (
+    *QWEN_OMNI.template.special_tokens,
+    "<|vision_bos|>",
+    "<|vision_eos|>",
+    "<|IMAGE|>",
+    "<|VIDEO|>",
+)
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE) -> Tokenizer:
@@ -97,7 +107,7 @@ def pocket_config(tokenizer: Tokenizer) -> Qwen2_5OmniThinkerConfig:
     return config
 
 
-def new_pocket(texts: Iterable[str], seed: int) -> Backbone:
+def new_pocket(texts: Iterable[str], seed: int) -> AudioLLM:
     """Make an untrained pocket backbone, tokenizer trained on `texts`.
 
     Args:
@@ -110,10 +120,11 @@ def new_pocket(texts: Iterable[str], seed: int) -> Backbone:
         model = Qwen2_5OmniThinkerForConditionalGeneration._from_config(
             pocket_config(tokenizer), attn_implementation="sdpa"
         )
-    return Backbone(model.eval(), DialogueEncoder(tokenizer, max_tokens=MAX_TOKENS))
+    dialogue = DialogueEncoder(tokenizer, QWEN_OMNI.template, QWEN_OMNI.front_end, MAX_TOKENS)
+    return QwenOmni(model.eval(), dialogue, QWEN_OMNI)
 
 
-def save_pocket(backbone: Backbone, folder: Path) -> None:
+def save_pocket(backbone: AudioLLM, folder: Path) -> None:
     """Write a backbone as a plain Hugging Face checkpoint in half precision.
 
     Args:
@@ -125,6 +136,4 @@ def save_pocket(backbone: Backbone, folder: Path) -> None:
     backbone.model.config.dtype = torch.float16
     with no_foreign_bars():
         backbone.model.save_pretrained(folder, state_dict=half)
-    Qwen2TokenizerFast(
-        tokenizer_object=backbone.dialogue.tokenizer, pad_token=PADDING, eos_token=TURN_END
-    ).save_pretrained(folder)
+    save_companions(backbone.dialogue, None, folder)

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from maqam.models.qwen_omni.attention import single_precision_attention
+from maqam.models.common.attention import single_precision_attention
 from maqam.models.qwen_omni.pocket import new_pocket
 
 

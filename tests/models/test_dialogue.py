@@ -7,8 +7,9 @@ import pytest
 from transformers import AutoTokenizer
 
 from maqam.errors import ModelError
-from maqam.models.qwen_omni.dialogue import AUDIO_TAG, SPECIAL_TOKENS
-from maqam.models.qwen_omni.tokenizer import load_dialogue, pocket_path
+from maqam.models.checkpoint import load_dialogue, pocket_path
+from maqam.models.dialogue import AUDIO_TAG
+from maqam.models.qwen_omni.pocket import SPECIAL_TOKENS
 from maqam.models.settings import ModelSettings
 
 LINES = [
@@ -65,7 +66,7 @@ def test_only_the_first_audio_tag_stands_for_audio(dialogue):
 
 def test_the_tokenizer_loads_without_torch():
     code = (
-        "import sys; from maqam.models.qwen_omni.tokenizer import load_dialogue; "
+        "import sys; from maqam.models.checkpoint import load_dialogue; "
         "from maqam.models.settings import ModelSettings; load_dialogue(ModelSettings()); "
         "print('torch' in sys.modules, 'transformers' in sys.modules)"
     )
@@ -78,5 +79,5 @@ def test_a_checkpoint_without_its_tokenizer_is_one_line(tmp_path, name):
     for file in pocket_path().glob("*.json"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / name).write_text("{", encoding="utf-8")
-    with pytest.raises(ModelError, match="the tokenizer does not load"):
+    with pytest.raises(ModelError, match="the checkpoint does not load"):
         load_dialogue(ModelSettings(path=str(tmp_path)))

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from maqam.models.adapters import add_adapter
+from maqam.models.common.last_layer import last_layer_at
 from maqam.models.protocol import collate
-from maqam.models.qwen_omni.last_layer import last_layer_at
 from maqam.train.objective import supervise
 from tests.train.corpus import make_backbone
 

@@ -1,0 +1,155 @@
+"""What a checkpoint's small files say: its family, its front end, its dialogues.
+
+No weights are read and no torch is loaded, so that a plan in tokens costs a tokenizer only.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from maqam import extras
+from maqam.errors import ModelError
+from maqam.models.dialogue import DialogueEncoder
+from maqam.models.families import FAMILIES, family_of
+from maqam.models.family import Family, FrontEnd
+from maqam.models.settings import AUTO, POCKET, ModelSettings
+
+_POCKET_KIND = "qwen2_5_omni"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint by its small files.
+
+    Attributes:
+        source: Local folder or hub id.
+        family: What it is one of.
+        front_end: What its encoder reads.
+        max_tokens: The LLM's context.
+    """
+
+    source: str
+    family: Family
+    front_end: FrontEnd
+    max_tokens: int
+
+
+def pocket_path() -> Path:
+    """Return the folder of the pocket checkpoint that ships with the package."""
+    return Path(str(resources.files("maqam.models") / "pocket_weights"))
+
+
+def open_checkpoint(settings: ModelSettings) -> Checkpoint:
+    """Find out what a checkpoint is.
+
+    Args:
+        settings: Which checkpoint.
+
+    Raises:
+        ModelError: If there is no such checkpoint, or it is of another family.
+    """
+    source = _source(settings)
+    try:
+        config = json.loads(checkpoint_file(source, "config.json").read_text(encoding="utf-8"))
+        model_type = config["model_type"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _broken(source, error) from error
+    for family in FAMILIES.values():
+        if family.nested in config:
+            config = config[family.nested]
+            model_type = family.model_type
+            break
+    family = family_of(model_type, source)
+    wanted = {POCKET: _POCKET_KIND}.get(settings.kind, settings.kind)
+    if wanted not in (AUTO, family.kind):
+        raise ModelError(
+            f"the checkpoint is of {family.title}, not of {FAMILIES[wanted].title}",
+            where=source,
+            hint=f"set model.kind={family.kind}",
+        )
+    audio: Mapping[str, Any] = config.get("audio_config") or {}
+    text: Mapping[str, Any] = config.get("text_config") or {}
+    return Checkpoint(
+        source=source,
+        family=family,
+        front_end=replace(
+            family.front_end, num_bins=int(audio.get("num_mel_bins", family.front_end.num_bins))
+        ),
+        max_tokens=int(text.get("max_position_embeddings", family.max_tokens)),
+    )
+
+
+def load_dialogue(settings: ModelSettings) -> DialogueEncoder:
+    """Load what turns dialogues into tokens and counts those of audio, without torch or weights.
+
+    Args:
+        settings: Which checkpoint.
+
+    Raises:
+        ModelError: If there is no such checkpoint, it is of another family, or its tokenizer
+            does not load.
+    """
+    return dialogue_of(open_checkpoint(settings))
+
+
+def dialogue_of(checkpoint: Checkpoint) -> DialogueEncoder:
+    """Load what turns dialogues into tokens and counts those of audio.
+
+    Raises:
+        ModelError: If the tokenizer does not load, or lacks a token of control.
+    """
+    family = checkpoint.family
+    try:
+        path = checkpoint_file(checkpoint.source, "tokenizer.json")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise _broken(checkpoint.source, error) from error
+    try:
+        tokenizer = extras.load("tokenizers").Tokenizer.from_str(text)
+    except Exception as error:
+        raise _broken(str(path), error) from error
+    if family.prepare_tokenizer is not None:
+        family.prepare_tokenizer(tokenizer)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return DialogueEncoder(tokenizer, family.template, checkpoint.front_end, checkpoint.max_tokens)
+
+
+def checkpoint_file(source: str, name: str) -> Path:
+    """Return where a small file of a checkpoint is, fetched from the hub where it is not local.
+
+    Raises:
+        OSError: If there is no such file, or the hub cannot be reached.
+        ValueError: If the source is neither a folder nor a hub id.
+    """
+    if Path(source).is_dir():
+        path = Path(source) / name
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no {name}")
+        return path
+    hub = extras.load("huggingface_hub")
+    return Path(hub.hf_hub_download(source, name))
+
+
+def _source(settings: ModelSettings) -> str:
+    if settings.path is not None:
+        return settings.path
+    if settings.kind in (POCKET, AUTO):
+        return str(pocket_path())
+    raise ModelError(
+        f"model kind {settings.kind!r} needs a path",
+        where="model.path",
+        hint="give a local folder or a hub id",
+    )
+
+
+def _broken(source: str, error: Exception) -> ModelError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return ModelError(
+        f"the checkpoint does not load: {reason}",
+        where=source,
+        hint="give the folder that holds config.json, tokenizer.json and *.safetensors",
+    )

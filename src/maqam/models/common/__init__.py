@@ -1,0 +1,1 @@
+"""The seam that transformers' audio LLMs share, whatever their family."""

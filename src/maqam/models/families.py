@@ -1,0 +1,35 @@
+"""The families of audio LLMs that Maqam trains, one line each."""
+
+from maqam.errors import ModelError
+from maqam.models.family import Family
+from maqam.models.qwen2_audio.family import QWEN2_AUDIO
+from maqam.models.qwen_omni.family import QWEN_OMNI
+
+FAMILIES: dict[str, Family] = {
+    family.kind: family
+    for family in (
+        QWEN_OMNI,
+        QWEN2_AUDIO,
+    )
+}
+
+
+def family_of(model_type: str, where: str) -> Family:
+    """Return the family of a checkpoint.
+
+    Args:
+        model_type: As its config.json says it.
+        where: The checkpoint, as an error names it.
+
+    Raises:
+        ModelError: If no family is of that architecture.
+    """
+    for family in FAMILIES.values():
+        if family.model_type == model_type:
+            return family
+    raise ModelError(
+        f"no family of audio LLMs has the architecture {model_type!r}",
+        where=where,
+        hint="Maqam trains "
+        + ", ".join(f"{one.title} ({one.model_type})" for one in FAMILIES.values()),
+    )

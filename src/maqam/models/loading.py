@@ -1,0 +1,73 @@
+"""Loading an audio LLM with its weights, of whatever family its checkpoint is."""
+
+import os
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+import transformers
+
+from maqam.errors import ModelError
+from maqam.models.checkpoint import dialogue_of, open_checkpoint
+from maqam.models.common.model import CommonAudioLLM
+from maqam.models.protocol import AudioLLM
+from maqam.models.quiet import no_foreign_bars
+from maqam.models.qwen2_audio.model import Qwen2Audio
+from maqam.models.qwen_omni.model import QwenOmni
+from maqam.models.settings import ModelSettings
+
+DEVIATING = {"qwen2_5_omni": QwenOmni, "qwen2_audio": Qwen2Audio}  # all others are common
+
+
+def own_device() -> torch.device:
+    """Return the device this process computes on: its GPU where CUDA has one, else the processor.
+
+    Of several GPUs it is the one of LOCAL_RANK, which torchrun and Accelerate set.
+    `CUDA_VISIBLE_DEVICES=` (empty) keeps everything on the processor.
+    """
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cpu")
+
+
+def load_backbone(settings: ModelSettings, *, device: torch.device | None = None) -> AudioLLM:
+    """Load an audio LLM with its tokenizer.
+
+    Args:
+        settings: Which checkpoint, and the number format it runs in.
+        device: Where it computes; `own_device()` when absent.
+
+    Raises:
+        ModelError: If there is no such checkpoint, or it is of another architecture.
+    """
+    checkpoint = open_checkpoint(settings)
+    source, family = checkpoint.source, checkpoint.family
+    dialogue = dialogue_of(checkpoint)
+    try:
+        config = transformers.AutoConfig.from_pretrained(source)
+        if family.nested is not None:
+            config = getattr(config, family.nested, config)
+        with no_foreign_bars() if Path(source).is_dir() else nullcontext():
+            model = getattr(transformers, family.architecture).from_pretrained(
+                source,
+                config=config,
+                dtype=getattr(torch, settings.dtype),
+                attn_implementation="sdpa",
+            )
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"the checkpoint does not load: {reason}",
+            where=source,
+            hint="give the folder that holds config.json, tokenizer.json and *.safetensors",
+        ) from error
+    audio_id = config.audio_token_id
+    if audio_id != dialogue.audio_id:
+        raise ModelError(
+            f"config.json names token {audio_id} for audio, the tokenizer has {dialogue.audio_id} "
+            f"for {dialogue.template.audio[1]}",
+            where=source,
+            hint="use the tokenizer and the configuration of one checkpoint",
+        )
+    kind = DEVIATING.get(family.kind, CommonAudioLLM)
+    return kind(model.to(device or own_device()).eval(), dialogue, family, source=source)

@@ -1,0 +1,19 @@
+"""Qwen2-Audio: windows of 30 s, as its encoder is Whisper's."""
+
+from maqam.models.family import Family, FrontEnd, chatml, two_convolutions_and_pooling
+from maqam.models.qwen_tokenizer import as_qwen2
+
+QWEN2_AUDIO = Family(
+    kind="qwen2_audio",
+    title="Qwen2-Audio",
+    model_type="qwen2_audio",
+    architecture="Qwen2AudioForConditionalGeneration",
+    template=chatml(
+        ("Audio 1: <|audio_bos|>", "<|AUDIO|>", "<|audio_eos|>\n"),
+        extra_tokens=("<|audio_bos|>", "<|audio_eos|>"),
+        system="You are a helpful assistant.",
+    ),
+    front_end=FrontEnd(count=two_convolutions_and_pooling, tail_frames=3, max_frames=3000),
+    window_frames=3000,
+    prepare_tokenizer=as_qwen2,
+)

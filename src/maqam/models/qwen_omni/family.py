@@ -1,0 +1,23 @@
+"""Qwen2.5-Omni's thinker, and the pocket model, which is one of 5 M parameters."""
+
+from maqam.models.family import Family, FrontEnd, chatml, two_convolutions_and_pooling
+from maqam.models.qwen_tokenizer import as_qwen2
+
+QWEN_OMNI = Family(
+    kind="qwen2_5_omni",
+    title="Qwen2.5-Omni",
+    model_type="qwen2_5_omni_thinker",
+    nested="thinker_config",
+    architecture="Qwen2_5OmniThinkerForConditionalGeneration",
+    template=chatml(
+        ("<|audio_bos|>", "<|AUDIO|>", "<|audio_eos|>"),
+        extra_tokens=("<|audio_bos|>", "<|audio_eos|>"),
+    ),
+    front_end=FrontEnd(count=two_convolutions_and_pooling),
+    parts={
+        "encoder": ("model.audio_tower.",),
+        "aligner": ("model.audio_tower.proj.",),
+        "llm": ("model.language_model.", "lm_head."),
+    },
+    prepare_tokenizer=as_qwen2,
+)
