@@ -37,6 +37,14 @@ def test_every_path_of_the_source_that_a_document_names_is_there(document: Path)
         assert (ROOT / name).exists(), name
 
 
+def test_every_page_is_in_the_site() -> None:
+    docs = ROOT / "docs"
+    trees = re.findall(r"```{toctree}\n(.*?)```", (docs / "index.md").read_text("utf-8"), re.S)
+    names = [line for tree in trees for line in tree.splitlines() if line and line[0] != ":"]
+    listed = {page for name in names for page in docs.glob(f"{name}.md")}
+    assert listed == set(docs.rglob("*.md")) - {docs / "index.md"}
+
+
 EXTENSIONS = sorted(f"extend/{path.name}" for path in (ROOT / "docs" / "extend").glob("*.md"))
 
 
