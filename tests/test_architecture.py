@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from maqam.run_layout import EvaluationLayout, PlanLayout, RunLayout, StudyLayout
+
 SOURCE = Path(__file__).parents[1] / "src" / "maqam"
 LAYERS = (  # lowest first; packages of one layer do not know each other
     ("errors",),
@@ -41,6 +43,11 @@ WITHOUT_TORCH = (
     "maqam.models.settings",
 )
 DOORS = ("maqam.synth.espeak",)  # of what an extra installs
+NAMED_ALIKE = {  # files of another kind
+    "features/store.py": {"rows.npy", "offsets.npy"},
+    "report/page.py": {"report.html"},  # a template
+    "cli/report.py": {"report.html"},  # where the user is asked
+}
 MODULES = sorted(SOURCE.rglob("*.py"))
 LONGEST_MODULE = 400
 LARGEST_PACKAGE = 14
@@ -117,6 +124,61 @@ def test_a_package_fits_on_a_page() -> None:
         if folder.is_dir():
             modules = [p for p in folder.glob("*.py") if p.name != "__init__.py"]
             assert len(modules) <= LARGEST_PACKAGE, folder
+
+
+def test_no_other_module_has_a_way_of_its_own_to_write_whole_files():
+    own = ("cannot be written: {", ".tmp", ".partial", "os.getpid")
+    found = [
+        (path.relative_to(SOURCE).as_posix(), words)
+        for path in SOURCE.rglob("*.py")
+        for words in own
+        if path != SOURCE / "files.py" and words in path.read_text(encoding="utf-8")
+    ]
+    assert found == [("train/checkpoints.py", "cannot be written: {")]  # of torch's own errors
+
+
+def _layout_names() -> set[str]:
+    """Return the name of everything a layout knows."""
+    place = Path("place")
+    layouts = (
+        PlanLayout(place),
+        EvaluationLayout(place),
+        RunLayout(place),
+        StudyLayout(place),
+    )
+    paths = [
+        value.folder if isinstance(value, PlanLayout) else value
+        for layout in layouts
+        for name in dir(type(layout))
+        if isinstance(getattr(type(layout), name), property)
+        for value in [getattr(layout, name)]
+        if isinstance(value, Path | PlanLayout)
+    ]
+    return {part for path in paths for part in path.parts if part != "place"} | {"judge.json"}
+
+
+def _spelled(path: Path, known: set[str]) -> list[str]:
+    """Return the known names that a module spells: files anywhere, folders where a path is made."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            node = node.right
+            if isinstance(node, ast.Constant) and node.value in known:
+                found.append(node.value)
+        elif isinstance(node, ast.Constant) and node.value in known and "." in str(node.value):
+            found.append(node.value)
+    return found
+
+
+def test_no_other_module_spells_a_file_of_a_run_or_a_study() -> None:
+    known = _layout_names()
+    assert {"run.json", "train.jsonl", "weights", "scores.json", "plan.json", "study.json"} <= known
+    used = {
+        path.relative_to(SOURCE).as_posix(): _spelled(path, known)
+        for path in SOURCE.rglob("*.py")
+        if path != SOURCE / "run_layout.py"
+    }
+    assert {module: set(found) for module, found in used.items() if found} == NAMED_ALIKE
 
 
 def test_progress_has_one_type() -> None:

@@ -1,23 +1,17 @@
-"""File names of runs and studies stand in one module, and what the files hold is checked there."""
+"""What the files of runs and studies hold is checked where they are read."""
 
-import ast
 import json
-from pathlib import Path
 
 import pytest
 
 from maqam.errors import RunError
 from maqam.run_layout import (
-    EvaluationLayout,
     PlanLayout,
     RunLayout,
     StudyLayout,
     StudyTable,
 )
 
-SOURCE = Path(__file__).parents[1] / "src" / "maqam"
-OWNER = SOURCE / "run_layout.py"
-PLACE = Path("place")
 STUDY: StudyTable = {
     "name": "three",
     "baseline": "uniform",
@@ -25,56 +19,6 @@ STUDY: StudyTable = {
     "methods": ["uniform", "ads"],
     "synthetic": True,
 }
-
-
-NAMED_ALIKE = {  # files of another kind
-    "features/store.py": {"rows.npy", "offsets.npy"},
-    "report/page.py": {"report.html"},  # a template
-    "cli/report.py": {"report.html"},  # where the user is asked
-}
-
-
-def names() -> set[str]:
-    """Return the name of everything a layout knows."""
-    layouts = (
-        PlanLayout(PLACE),
-        EvaluationLayout(PLACE),
-        RunLayout(PLACE),
-        StudyLayout(PLACE),
-    )
-    paths = [
-        value.folder if isinstance(value, PlanLayout) else value
-        for layout in layouts
-        for name in dir(type(layout))
-        if isinstance(getattr(type(layout), name), property)
-        for value in [getattr(layout, name)]
-        if isinstance(value, Path | PlanLayout)
-    ]
-    return {part for path in paths for part in path.parts if part != "place"} | {"judge.json"}
-
-
-def spelled(path: Path, known: set[str]) -> list[str]:
-    """Return the known names that a module spells: files anywhere, folders where a path is made."""
-    found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-            node = node.right
-            if isinstance(node, ast.Constant) and node.value in known:
-                found.append(node.value)
-        elif isinstance(node, ast.Constant) and node.value in known and "." in str(node.value):
-            found.append(node.value)
-    return found
-
-
-def test_no_other_module_spells_a_file_of_a_run_or_a_study() -> None:
-    known = names()
-    assert {"run.json", "train.jsonl", "weights", "scores.json", "plan.json", "study.json"} <= known
-    used = {
-        path.relative_to(SOURCE).as_posix(): spelled(path, known)
-        for path in SOURCE.rglob("*.py")
-        if path != OWNER
-    }
-    assert {module: set(found) for module, found in used.items() if found} == NAMED_ALIKE
 
 
 def test_values_are_added_to_what_the_record_holds(tmp_path):
