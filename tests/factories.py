@@ -7,7 +7,9 @@ import numpy as np
 import soundfile
 
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
-from maqam.tasks import TASKS
+from maqam.tasks import default_tasks
+
+TASKS = default_tasks()
 
 
 def make_tone(

@@ -28,6 +28,7 @@ from maqam.errors import ConfigError
 from maqam.features.settings import FeatureSettings
 from maqam.models.settings import ModelSettings
 from maqam.schedule import DealSettings, Schedule, Uniform, schedule_as_table, schedule_from_table
+from maqam.score.metrics import check_metrics
 from maqam.score.settings import ScoreSettings
 from maqam.synth.settings import SynthSettings
 from maqam.tasks import Tasks, TaskTable, tasks_in, with_tasks
@@ -109,10 +110,12 @@ class Recipe(BaseModel):
             manifest: Its folder, or its Parquet file.
 
         Raises:
-            ConfigError: If a task is not whole.
+            ConfigError: If a task is not whole, or names a metric that there is not.
         """
         beside = tasks_in(manifest if manifest.is_dir() else manifest.parent)
-        return with_tasks(beside, self.tasks, where=f"recipe {self.name}")
+        tasks = with_tasks(beside, self.tasks, where=f"recipe {self.name}")
+        check_metrics(tasks)
+        return tasks
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -245,6 +245,21 @@ def default_tasks() -> Tasks:
     return tasks_from_table(table, {}, where=TASKS_FILE)
 
 
+def tasks_of_record(record: Mapping[str, Any]) -> Tasks:
+    """Return the tasks that a file of scores or of a comparison was made with."""
+    return tasks_from_table(record.get("tasks", {}), default_tasks(), where="scores")
+
+
+def summary_tasks(tasks: Tasks) -> tuple[str, ...]:
+    """Return the names of the tasks that ask for a summary.
+
+    Examples:
+        >>> summary_tasks(default_tasks())
+        ('ssum', 'tsum')
+    """
+    return tuple(task.name for task in tasks.values() if task.target == "summary")
+
+
 def read_tasks(file: Path, known: Tasks | None = None) -> Tasks:
     """Return known tasks changed by a file of tasks.
 

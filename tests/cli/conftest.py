@@ -5,10 +5,12 @@ import pytest
 
 from maqam.models.qwen_omni.pocket import new_pocket, save_pocket
 from maqam.recipe import dump_yaml
-from maqam.tasks import TASKS
+from maqam.tasks import default_tasks
 
 from .calls import maqam
 from .corpus import WORDS, copied, make_corpus
+
+TASKS = default_tasks()
 
 METHODS = {"uniform": "{kind: uniform}", "tpc": "{kind: tpc}"}
 SEEDS = (0, 1)

@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 import soundfile
 
 from maqam.data.manifest import FILE_NAME, SCHEMA, read_manifest, write_manifest
-from maqam.tasks import TASKS
+from maqam.tasks import default_tasks
+
+TASKS = default_tasks()
 
 RATE = 16_000
 WORDS = ["مرحبا", "يا", "صديقي", "كيف", "الحال", "اليوم", "في", "البيت", "الكبير"]

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from maqam.schedule import load_plan
-from maqam.tasks import TASKS
+from maqam.tasks import default_tasks
 
 from .calls import assert_refused, maqam
 from .conftest import World
 from .corpus import NUM_EACH, SCRIPT, copied
+
+TASKS = default_tasks()
 
 pytestmark = pytest.mark.torch
 

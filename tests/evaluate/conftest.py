@@ -5,9 +5,13 @@ from maqam.data.manifest import Manifest, read_manifest, write_manifest
 from maqam.models.audio_states import OnlineStates
 from maqam.models.protocol import AudioLLM
 from maqam.models.qwen_omni.pocket import new_pocket
-from maqam.tasks import DIALECTS, EMOTIONS, TASKS
+from maqam.tasks import default_tasks
 from maqam.train.log_mels import LogMels
 from tests.factories import make_row, make_tone
+
+TASKS = default_tasks()
+DIALECTS = TASKS["did"].labels
+EMOTIONS = TASKS["ser"].labels
 
 NUM_UTTERANCES = 15
 

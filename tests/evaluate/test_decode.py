@@ -5,7 +5,9 @@ import torch
 from maqam.evaluate.decode import answer_rows
 from maqam.models.protocol import collate
 from maqam.score.settings import ScoreSettings
-from maqam.tasks import TASKS
+from maqam.tasks import default_tasks
+
+TASKS = default_tasks()
 
 ROWS = np.arange(15)
 

@@ -14,6 +14,7 @@ from maqam.evaluate.hypotheses import (
 )
 from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.score.settings import ScoreSettings
+from maqam.tasks import default_tasks
 
 SETTINGS = ScoreSettings(max_new_tokens=6, max_label_tokens=4, num_resamples=20)
 
@@ -28,7 +29,7 @@ def evaluated(backbone, manifest, audio_states, tmp_path_factory):
 
 def test_rescoring_writes_the_same_bytes(evaluated, tmp_path):
     shutil.copy(evaluated / "hypotheses.parquet", tmp_path)
-    rescore(tmp_path, tmp_path / "scores.json", settings=SETTINGS, seed=3)
+    rescore(tmp_path, tmp_path / "scores.json", tasks=default_tasks(), settings=SETTINGS, seed=3)
     assert (tmp_path / "scores.json").read_bytes() == (evaluated / "scores.json").read_bytes()
 
 
@@ -36,7 +37,9 @@ def test_rescoring_keeps_what_the_speech_is(tmp_path):
     row = dict.fromkeys(SCHEMA.names)
     row |= {"id": "a", "task": "asr", "reference": "كلام", "hypothesis": "كلام"}
     write_hypotheses(tmp_path, [row], Origin("dev", synthetic=False))
-    scores = rescore(tmp_path, tmp_path / "scores.json", settings=SETTINGS, seed=0)
+    scores = rescore(
+        tmp_path, tmp_path / "scores.json", tasks=default_tasks(), settings=SETTINGS, seed=0
+    )
     assert (scores["split"], scores["synthetic"]) == ("dev", False)
 
 
@@ -44,7 +47,9 @@ def test_hypotheses_that_do_not_name_their_split_are_not_rescored(evaluated, tmp
     table = pq.read_table(evaluated / "hypotheses.parquet").replace_schema_metadata(None)
     pq.write_table(table, tmp_path / "hypotheses.parquet")
     with pytest.raises(RunError, match="do not name their split"):
-        rescore(tmp_path, tmp_path / "scores.json", settings=SETTINGS, seed=3)
+        rescore(
+            tmp_path, tmp_path / "scores.json", tasks=default_tasks(), settings=SETTINGS, seed=3
+        )
 
 
 def test_hypotheses_of_an_earlier_version_are_rescored_where_their_split_is_told(
@@ -57,6 +62,7 @@ def test_hypotheses_of_an_earlier_version_are_rescored_where_their_split_is_told
     scores = rescore(
         tmp_path,
         tmp_path / "scores.json",
+        tasks=default_tasks(),
         settings=SETTINGS,
         seed=3,
         origin=Origin("dev", synthetic=True),

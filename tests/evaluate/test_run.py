@@ -9,8 +9,10 @@ from maqam.evaluate.hypotheses import SCHEMA, read_hypotheses
 from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.score.scoring import score_hypotheses
 from maqam.score.settings import ScoreSettings
-from maqam.tasks import TASKS
+from maqam.tasks import default_tasks
 from maqam.text.labels import parse_label
+
+TASKS = default_tasks()
 
 SETTINGS = ScoreSettings(max_new_tokens=6, max_label_tokens=4, num_resamples=20)
 
@@ -54,7 +56,12 @@ def test_the_predicted_label_is_the_likeliest_and_the_answered_one_is_read(evalu
 def test_scoring_the_written_hypotheses_gives_the_written_scores(evaluated):
     folder, scores = evaluated
     again = score_hypotheses(
-        read_hypotheses(folder), settings=SETTINGS, seed=3, split="test", synthetic=True
+        read_hypotheses(folder),
+        tasks=TASKS,
+        settings=SETTINGS,
+        seed=3,
+        split="test",
+        synthetic=True,
     )
     assert again == scores
 

@@ -10,7 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from maqam.schedule import Ads, Plan, Pool, Schedule, Then, Tpc, Uniform, make_plan
-from maqam.tasks import DIALECTS, EMOTIONS
+from maqam.tasks import default_tasks
+
+DIALECTS = default_tasks()["did"].labels
+EMOTIONS = default_tasks()["ser"].labels
 
 METHODS: dict[str, Schedule] = {
     "uniform": Uniform(),

@@ -2,16 +2,19 @@ import numpy as np
 
 from maqam.report.figures import gradient_figure, loss_figure, plan_figures, weight_figure
 from maqam.report.records import read_any, read_study
+from maqam.tasks import default_tasks
 from tests.report.factories import METHODS, method_plan, write_run, write_study
 
 
 def test_a_plan_is_drawn_by_task_label_and_cluster():
-    figures = plan_figures({"tpc": method_plan(METHODS["tpc"], steps=30)})
+    figures = plan_figures({"tpc": method_plan(METHODS["tpc"], steps=30)}, default_tasks())
     assert [figure.title for figure in figures] == ["Tasks", "Labels", "Clusters"]
 
 
 def test_the_table_of_a_plan_gives_the_shares_of_each_stage():
-    table = plan_figures({"tpc": method_plan(METHODS["tpc"], steps=30)})[0].tables[0]
+    table = plan_figures({"tpc": method_plan(METHODS["tpc"], steps=30)}, default_tasks())[0].tables[
+        0
+    ]
     first, last = table.rows[0], table.rows[-1]
     assert [cell.text for cell in first] == ["1–3", "100.0 %", "–", "–", "–", "–"]
     assert [cell.text for cell in last[1:]] == ["–", "–", "–", "50.0 %", "50.0 %"]
@@ -19,14 +22,14 @@ def test_the_table_of_a_plan_gives_the_shares_of_each_stage():
 
 def test_clusters_are_grouped_by_how_often_the_first_plan_deals_them():
     plans = {name: method_plan(METHODS[name], steps=60) for name in ("uniform", "ads")}
-    figure = plan_figures(plans)[2]
+    figure = plan_figures(plans, default_tasks())[2]
     assert [ink.name for ink in figure.legend][::7] == ["clusters 1–3", "clusters 22–24"]
     first = [float(cell.text.rstrip(" %")) for cell in figure.tables[0].rows[0][1:]]
     assert first[0] > 3 * first[-1]
 
 
 def test_clusters_per_batch_are_said():
-    figure = plan_figures({"ads": method_plan(METHODS["ads"], steps=30)})[2]
+    figure = plan_figures({"ads": method_plan(METHODS["ads"], steps=30)}, default_tasks())[2]
     assert figure.panels[0].note.endswith("of 24 clusters in a batch")
 
 

@@ -1,8 +1,11 @@
 from maqam.report.palette import label_inks, method_inks, task_inks
+from maqam.tasks import default_tasks
+
+TASKS = default_tasks()
 
 
 def test_a_task_keeps_its_colour_whoever_stands_beside_it():
-    assert task_inks(["ssum"])[0] == task_inks(["asr", "did", "ssum"])[2]
+    assert task_inks(["ssum"], TASKS)[0] == task_inks(["asr", "did", "ssum"], TASKS)[2]
 
 
 def test_a_method_keeps_its_colour_whoever_stands_beside_it():
@@ -19,7 +22,7 @@ def test_more_methods_than_colours_still_have_one_each():
 
 
 def test_labels_take_shades_of_their_task():
-    inks = {ink.name: ink.colour for ink in label_inks(["-", "egyptian", "msa", "sad"])}
+    inks = {ink.name: ink.colour for ink in label_inks(["-", "egyptian", "msa", "sad"], TASKS)}
     assert "--t1" in inks["egyptian"]
     assert "--t1" in inks["msa"]
     assert inks["egyptian"] != inks["msa"]
@@ -28,4 +31,4 @@ def test_labels_take_shades_of_their_task():
 
 
 def test_a_label_keeps_its_shade_whoever_stands_beside_it():
-    assert label_inks(["gulf"])[0] == label_inks(["msa", "gulf", "sad"])[1]
+    assert label_inks(["gulf"], TASKS)[0] == label_inks(["msa", "gulf", "sad"], TASKS)[1]

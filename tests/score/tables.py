@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from maqam.tasks import TASKS
+from maqam.tasks import default_tasks
+
+TASKS = default_tasks()
 
 
 def make_columns(

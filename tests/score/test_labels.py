@@ -9,9 +9,12 @@ from sklearn import metrics
 from maqam.score.labels import chosen_labels, posteriors
 from maqam.score.scoring import measures, score_hypotheses
 from maqam.score.settings import ScoreSettings
-from maqam.tasks import DIALECTS
+from maqam.tasks import default_tasks
 
 from .tables import make_columns
+
+TASKS = default_tasks()
+DIALECTS = TASKS["did"].labels
 
 SETTINGS = ScoreSettings(num_resamples=20)
 answers = st.sampled_from([*DIALECTS, "I do not know", "", "it is gulf"])
@@ -35,7 +38,7 @@ def make_did(pairs, scores=None):
 def values(columns, given_settings=SETTINGS):
     return {
         (one.name, one.label): float(one.statistic(one.sums.sum(axis=0)))
-        for one in measures(columns, "did", given_settings)
+        for one in measures(columns, TASKS["did"], given_settings)
     }
 
 
@@ -124,7 +127,9 @@ def test_a_prior_that_is_removed_no_longer_chooses_one_label_for_all():
     before, after = (values(columns, one)[("accuracy", "")] for one in (kept, removed))
     assert after > before + 0.3
     assert np.exp(posteriors(columns, removed)).sum(axis=1) == pytest.approx(np.ones(100))
-    scores = score_hypotheses(columns, settings=removed, seed=0, split="test", synthetic=True)
+    scores = score_hypotheses(
+        columns, tasks=TASKS, settings=removed, seed=0, split="test", synthetic=True
+    )
     right = np.trace(np.array(scores["confusions"]["did"]["counts"]))
     assert right / 100 == pytest.approx(after)
 
@@ -132,6 +137,8 @@ def test_a_prior_that_is_removed_no_longer_chooses_one_label_for_all():
 def test_accuracy_is_given_for_each_length():
     columns = make_did([("gulf", "gulf"), ("msa", "msa"), ("gulf", "msa")], np.eye(5)[[3, 0, 0]])
     columns["seconds"] = [1.0, 7.0, 8.0]
-    rows = score_hypotheses(columns, settings=SETTINGS, seed=0, split="test", synthetic=True)
+    rows = score_hypotheses(
+        columns, tasks=TASKS, settings=SETTINGS, seed=0, split="test", synthetic=True
+    )
     found = {row["group"]: row["value"] for row in rows["scores"] if row["metric"] == "accuracy"}
     assert found == {"all": 2 / 3, "seconds=under 2": 1, "seconds=5 to 10": 0.5}

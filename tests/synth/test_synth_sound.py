@@ -15,7 +15,10 @@ from maqam.synth.grammar import make_sentence
 from maqam.synth.phonology import letters_to_phones
 from maqam.synth.prosody import EMOTION_CUES, VARIANTS, deliver, script
 from maqam.synth.settings import SynthSettings
-from maqam.tasks import DIALECTS, EMOTIONS
+from maqam.tasks import default_tasks
+
+DIALECTS = default_tasks()["did"].labels
+EMOTIONS = default_tasks()["ser"].labels
 
 TEXT = "[[?alq'alb kab'i:r]]."
 

@@ -3,9 +3,11 @@ import re
 import pytest
 
 from maqam.errors import ConfigError, ManifestError
-from maqam.tasks import TASKS
+from maqam.tasks import default_tasks
 from maqam.taxonomy.tree import TAXONOMIES, read_taxonomy
 from maqam.yaml_files import parsed
+
+TASKS = default_tasks()
 
 
 @pytest.mark.parametrize("name", TAXONOMIES)

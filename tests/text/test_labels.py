@@ -1,7 +1,10 @@
 import pytest
 
-from maqam.tasks import DIALECTS, EMOTIONS
+from maqam.tasks import default_tasks
 from maqam.text.labels import ALIASES, parse_label
+
+DIALECTS = default_tasks()["did"].labels
+EMOTIONS = default_tasks()["ser"].labels
 
 ALL_LABELS = (*DIALECTS, *EMOTIONS)
 

@@ -65,8 +65,10 @@ def show(
     plan = load_plan(PlanLayout.of(folder).folder)
     if picture is not None:
         from maqam.report.page import write_plan_page
+        from maqam.tasks import tasks_in
 
-        screen.say(str(write_plan_page(plan, picture, name=str(plan.schedule["kind"]))))
+        name, tasks = str(plan.schedule["kind"]), tasks_in(PlanLayout.of(folder).folder)
+        screen.say(str(write_plan_page(plan, picture, name=name, tasks=tasks)))
     summary = audit.stage_table(plan)
     if as_json:
         losses = {name: audit.loss_shares(plan, name) for name in ("token", "utterance", "task")}

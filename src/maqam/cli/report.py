@@ -72,14 +72,15 @@ def _by_task(single: list[str]) -> dict[str, list[Path]]:
         ConfigError: If one is written otherwise, or there is no such task.
     """
     from maqam.errors import ConfigError
-    from maqam.tasks import TASKS
+    from maqam.tasks import tasks_in
 
     found: dict[str, list[Path]] = {}
     for text in single:
         task, _, run = text.partition("=")
-        if task not in TASKS or not run:
+        tasks = tasks_in(Path(run))
+        if task not in tasks or not run:
             raise ConfigError(
-                f"{text!r} is not TASK=RUN", where="--single", hint=f"tasks are {', '.join(TASKS)}"
+                f"{text!r} is not TASK=RUN", where="--single", hint=f"tasks are {', '.join(tasks)}"
             )
         found.setdefault(task, []).append(Path(run))
     return found

@@ -4,16 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from maqam.cli import screen
-from maqam.tasks import TASKS
-
-HEADLINES = (
-    ("asr", "wer"),
-    ("asr", "cer"),
-    ("did", "macro_f1"),
-    ("ser", "macro_f1"),
-    ("ssum", "rouge_l"),
-    ("tsum", "rouge_l"),
-)
+from maqam.tasks import tasks_of_record
 
 
 def with_interval(value: float | None, low: float | None, high: float | None) -> str:
@@ -32,13 +23,13 @@ def with_interval(value: float | None, low: float | None, high: float | None) ->
 
 def print_scores(scores: Mapping[str, Any]) -> None:
     """Print the scores of one run, a line each: of groups, the main metric of each task alone."""
-    main = (None, scores["profile"])
+    main, tasks = (None, scores["profile"]), tasks_of_record(scores)
     shown = [
         row
         for row in scores["scores"]
         if row["group"] == "all"
         or row["group"].startswith("label=")
-        or (row["metric"] == TASKS[row["task"]].metrics[0] and row["profile"] in main)
+        or (row["metric"] == tasks[row["task"]].metrics[0] and row["profile"] in main)
     ]
     rows = [
         (
@@ -64,7 +55,9 @@ def print_comparison(comparison: Mapping[str, Any]) -> None:
         if row["group"] == "all"
     }
     methods = list(dict.fromkeys(row["method"] for row in comparison["rows"]))
-    metrics = [key for key in HEADLINES if any((*key, method) in found for method in methods)]
+    metrics = [
+        key for key in _headlines(comparison) if any((*key, one) in found for one in methods)
+    ]
     rows = [
         (
             " ".join(key),
@@ -129,6 +122,7 @@ def _print_losses(losses: Sequence[Mapping[str, Any]], title: str) -> None:
 
 def print_checkpoints(comparison: Mapping[str, Any]) -> None:
     """Print checkpoints against one of them, a line for each main score."""
+    heads = _headlines(comparison)
     rows = [
         (
             f"{row['task']} {row['metric']}",
@@ -140,13 +134,19 @@ def print_checkpoints(comparison: Mapping[str, Any]) -> None:
             row["verdict"],
         )
         for row in comparison["rows"]
-        if (row["task"], row["metric"]) in HEADLINES
+        if (row["task"], row["metric"]) in heads
     ]
     base = comparison["baseline"]
     header = ("score", "checkpoint", base, "it", "difference", "p", "p corrected", "verdict")
     title = "scores in %, 95 % intervals over speakers" + _synthetic(comparison)
     screen.print_table(title, header, rows)
     screen.stdout.print(f"This holds {comparison['claim']}.", markup=False)
+
+
+def _headlines(comparison: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the two main metrics of each task."""
+    tasks = tasks_of_record(comparison)
+    return [(task.name, metric) for task in tasks.values() for metric in task.metrics[:2]]
 
 
 def _cell(row: Mapping[str, Any] | None, method: str, comparison: Mapping[str, Any]) -> str:

@@ -22,10 +22,10 @@ from maqam.score.bootstrap import block_sums, interval
 from maqam.score.measure import ratio
 from maqam.score.scoring import blocks_of, take
 from maqam.seeding import generator
+from maqam.tasks import Tasks, default_tasks, summary_tasks
 
 FORMAT_VERSION = 1
 NUM_RESAMPLES = 2000
-_TASKS = ("ssum", "tsum")
 _BATCH = 32
 
 
@@ -128,6 +128,7 @@ def score_summaries(
     columns: Mapping[str, Sequence[Any]],
     scorer: BertScorer,
     *,
+    tasks: Tasks | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -136,6 +137,7 @@ def score_summaries(
     Args:
         columns: Columns of hypotheses.parquet.
         scorer: The model.
+        tasks: The tasks that there are; the five of the paper when absent.
         seed: Seed of the bootstrap.
         progress: Called with the summaries scored and their total.
 
@@ -146,9 +148,10 @@ def score_summaries(
     Raises:
         RunError: If there is no summary.
     """
-    rows = np.flatnonzero(np.isin(np.asarray(columns["task"], dtype=object), _TASKS))
+    known = summary_tasks(default_tasks() if tasks is None else tasks)
+    rows = np.flatnonzero(np.isin(np.asarray(columns["task"], dtype=object), known))
     if not len(rows):
-        raise RunError("there is no summary to score", hint=f"tasks {', '.join(_TASKS)}")
+        raise RunError("there is no summary to score", hint=f"tasks {', '.join(known)}")
     own = take(columns, rows)
     parts = []
     for begin in range(0, len(rows), _BATCH):
@@ -157,8 +160,8 @@ def score_summaries(
         if progress is not None:
             progress(min(begin + _BATCH, len(rows)), len(rows))
     values, blocks = np.concatenate(parts), blocks_of(own)
-    tasks: dict[str, Any] = {}
-    for task in _TASKS:
+    found: dict[str, Any] = {}
+    for task in known:
         members = [at for at, name in enumerate(own["task"]) if name == task]
         for column, name in enumerate(("precision", "recall", "f1") if members else ()):
             sums = block_sums(
@@ -168,7 +171,7 @@ def score_summaries(
             rng = generator(seed, "bertscore", task, name)
             around = interval(sums, ratio, num_resamples=NUM_RESAMPLES, rng=rng)
             mean = float(ratio(sums.sum(axis=0)))
-            tasks.setdefault(task, {"num_utterances": len(members)})[name] = {
+            found.setdefault(task, {"num_utterances": len(members)})[name] = {
                 "mean": mean,
                 "low": around.low,
                 "high": around.high,
@@ -177,6 +180,6 @@ def score_summaries(
         "format_version": FORMAT_VERSION,
         "layer": scorer.layer,
         "weights": scorer.fingerprint(),
-        "tasks": tasks,
+        "tasks": found,
         "utterances": dict(zip(own["id"], values[:, 2].tolist(), strict=True)),
     }

@@ -11,7 +11,7 @@ from maqam.models.dialogue import Encoded
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.progress import Progress
 from maqam.score.settings import ScoreSettings
-from maqam.tasks import TASKS
+from maqam.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def answer_rows(
         for group in _side_by_side([len(one.input_ids) for one in prompts], settings.batch_tokens):
             found = _answer(
                 backbone,
-                task,
+                manifest.tasks[task],
                 [prompts[i] for i in group],
                 [task_states[i] for i in group],
                 settings,
@@ -79,12 +79,12 @@ def answer_rows(
 
 def _answer(
     backbone: AudioLLM,
-    task: str,
+    task: Task,
     prompts: Sequence[Encoded],
     audio_states: Sequence[Tensor],
     settings: ScoreSettings,
 ) -> list[Answer]:
-    labels = TASKS[task].labels
+    labels = task.labels
     limit = settings.max_label_tokens if labels else settings.max_new_tokens
     generated = backbone.generate(prompts, audio_states, limit)
     scores: list[tuple[float, ...]] = [()] * len(prompts)

@@ -17,6 +17,7 @@ from maqam.files import whole_file, write_json, writing
 from maqam.run_layout import EvaluationLayout
 from maqam.score.scoring import score_hypotheses
 from maqam.score.settings import ScoreSettings
+from maqam.tasks import Tasks
 
 SCHEMA = pa.schema(
     [
@@ -80,7 +81,13 @@ def read_hypotheses(folder: Path) -> dict[str, list[Any]]:
 
 
 def score(
-    table: pa.Table, origin: Origin, file: Path, *, settings: ScoreSettings, seed: int
+    table: pa.Table,
+    origin: Origin,
+    file: Path,
+    *,
+    tasks: Tasks,
+    settings: ScoreSettings,
+    seed: int,
 ) -> dict[str, Any]:
     """Score hypotheses and write the scores.
 
@@ -88,6 +95,7 @@ def score(
         table: The hypotheses.
         origin: What they were decoded from.
         file: Where the scores go.
+        tasks: The tasks that there are.
         settings: Profile and resamples.
         seed: Seed of the bootstrap.
 
@@ -99,6 +107,7 @@ def score(
     """
     scores = score_hypotheses(
         table.to_pydict(),
+        tasks=tasks,
         settings=settings,
         seed=seed,
         split=origin.split,
@@ -109,13 +118,20 @@ def score(
 
 
 def rescore(
-    folder: Path, file: Path, *, settings: ScoreSettings, seed: int, origin: Origin | None = None
+    folder: Path,
+    file: Path,
+    *,
+    tasks: Tasks,
+    settings: ScoreSettings,
+    seed: int,
+    origin: Origin | None = None,
 ) -> dict[str, Any]:
     """Score the hypotheses of a folder again, without the model that gave them.
 
     Args:
         folder: Holds hypotheses.parquet.
         file: Where the scores go.
+        tasks: The tasks that there are.
         settings: Profile and resamples.
         seed: Seed of the bootstrap.
         origin: What the hypotheses were decoded from, for files that do not say it themselves.
@@ -135,7 +151,7 @@ def rescore(
             where=str(EvaluationLayout(folder).hypotheses),
             hint="an earlier maqam wrote them: run maqam eval RUN again",
         )
-    return score(table, known, file, settings=settings, seed=seed)
+    return score(table, known, file, tasks=tasks, settings=settings, seed=seed)
 
 
 def _read(folder: Path) -> pa.Table:

@@ -8,7 +8,7 @@ prompt or scale are not comparable, so all three are recorded.
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,9 @@ from maqam.score.bootstrap import block_sums, interval
 from maqam.score.measure import ratio
 from maqam.score.scoring import blocks_of, take
 from maqam.seeding import generator
+from maqam.tasks import default_tasks, summary_tasks
 
 FORMAT_VERSION = 1
-TASKS_JUDGED = ("ssum", "tsum")
 NUM_RESAMPLES = 2000
 _ASKED = """\
 You judge summaries. The reference is a good summary{of_what}. Judge content only: what the answer \
@@ -59,12 +59,14 @@ class Judging:
         cache: Folder of its replies.
         limit: Most utterances a task, drawn by the seed; None for all.
         seed: Decides the draw, the order of asking and the bootstrap.
+        tasks: Names of the tasks whose answers are summaries.
     """
 
     endpoint: Endpoint
     cache: Path
     limit: int | None = None
     seed: int = 0
+    tasks: tuple[str, ...] = field(default_factory=lambda: summary_tasks(default_tasks()))
 
 
 def parse_rating(reply: str) -> int | None:
@@ -188,7 +190,7 @@ def _drawn(columns: Columns, judging: Judging) -> list[dict[str, Any]]:
     """Return the utterances to judge: of every task all, or as many as the limit says."""
     tasks = np.asarray(columns["task"], dtype=object)
     chosen = []
-    for task in TASKS_JUDGED:
+    for task in judging.tasks:
         members = np.flatnonzero(tasks == task)
         if judging.limit is not None:
             order = generator(judging.seed, "judge sample", task).permutation(len(members))
@@ -196,7 +198,7 @@ def _drawn(columns: Columns, judging: Judging) -> list[dict[str, Any]]:
         chosen.append(members)
     rows = np.concatenate(chosen)
     if not len(rows):
-        raise RunError("there is no summary to judge", hint=f"tasks {', '.join(TASKS_JUDGED)}")
+        raise RunError("there is no summary to judge", hint=f"tasks {', '.join(judging.tasks)}")
     own = take(columns, rows)
     blocks = blocks_of(own)
     names = ("id", "task", "reference", "hypothesis")
@@ -256,7 +258,7 @@ def _record(
             hint=f"the first reply: {str(problems[0])[:100]!r}",
         )
     tasks = {}
-    for task in TASKS_JUDGED:
+    for task in judging.tasks:
         members = [at for at, row in enumerate(rows) if row["task"] == task]
         if members:
             own = [rows[at] for at in members]

@@ -14,10 +14,8 @@ from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.progress import Progress
 from maqam.run_layout import EvaluationLayout
 from maqam.score.settings import ScoreSettings
-from maqam.tasks import TASKS
+from maqam.tasks import Task
 from maqam.text.labels import parse_label
-
-_SUMMARIES = ("ssum", "tsum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +71,30 @@ def evaluate_rows(
         progress=progress,
     )
     plain = manifest.rows(rows)
-    found = [_hypothesis(row, answer) for row, answer in zip(plain, answers, strict=True)]
+    found = [
+        _hypothesis(row, answer, manifest.tasks[row["task"]])
+        for row, answer in zip(plain, answers, strict=True)
+    ]
     origin = Origin(str(plain[0]["split"]), any(row["synthetic"] for row in plain))
     table = write_hypotheses(folder, found, origin)
-    file = EvaluationLayout(folder).scores
-    return score(table, origin, file, settings=evaluation.settings, seed=evaluation.seed)
+    return score(
+        table,
+        origin,
+        EvaluationLayout(folder).scores,
+        tasks=manifest.tasks,
+        settings=evaluation.settings,
+        seed=evaluation.seed,
+    )
 
 
-def _hypothesis(row: dict[str, Any], answer: Answer) -> dict[str, Any]:
-    labels = TASKS[row["task"]].labels
+def _hypothesis(row: dict[str, Any], answer: Answer, task: Task) -> dict[str, Any]:
+    labels = task.labels
     best = labels[int(np.argmax(answer.label_scores))] if labels else None
     return {
         **{name: row[name] for name in ("id", "task", "label", "dialect", "speaker", "source")},
         "seconds": row["seconds"],
         "snr_db": row.get("snr_db"),
-        "document": _document(row),
+        "document": _document(row, task),
         "reference": row["target"],
         "hypothesis": answer.text,
         "predicted_label": best,
@@ -98,9 +105,9 @@ def _hypothesis(row: dict[str, Any], answer: Answer) -> dict[str, Any]:
     }
 
 
-def _document(row: dict[str, Any]) -> str | None:
-    """Return what a summary is of, where the manifest holds it as text."""
-    if row["task"] not in _SUMMARIES:
+def _document(row: dict[str, Any], task: Task) -> str | None:
+    """Return what an answer rests on, where it is a text and not the answer itself."""
+    if task.labels or task.target == "text":
         return None
     if row.get("text"):
         return str(row["text"])

@@ -19,7 +19,7 @@ from maqam.report.records import Run, StudyRecord
 from maqam.report.svg import number
 from maqam.schedule import Plan
 from maqam.schedule.audit import groups_per_batch
-from maqam.tasks import TASKS
+from maqam.tasks import Tasks
 
 NUM_BINS = 60
 NUM_RANK_BINS = 30
@@ -28,14 +28,15 @@ NUM_RANKS = 8
 _NO_SHARE = "–"
 
 
-def plan_figures(plans: Mapping[str, Plan]) -> list[Figure]:
+def plan_figures(plans: Mapping[str, Plan], known: Tasks) -> list[Figure]:
     """Draw what the steps of each plan hold: tasks, labels and clusters.
 
     Args:
         plans: Plan by name; the first orders the clusters.
+        known: The tasks that there are.
     """
     axes = dict.fromkeys(axis for plan in plans.values() for axis in plan.shares)
-    return [_plan_figure(axis, plans) for axis in axes if _num_groups(axis, plans) > 1]
+    return [_plan_figure(axis, plans, known) for axis in axes if _num_groups(axis, plans) > 1]
 
 
 def loss_figure(study: StudyRecord) -> Figure | None:
@@ -143,7 +144,7 @@ def weight_figure(study: StudyRecord) -> Figure | None:
             rows.append([Cell(method, ink=colours[method]), Cell(name), *cells])
     if not rows:
         return None
-    inks = task_inks(tasks)
+    inks = task_inks(tasks, study.tasks)
     panels = [
         Panel(
             f"Share of {name}",
@@ -174,9 +175,9 @@ def stage_marks(plan: Plan) -> list[Mark]:
     ]
 
 
-def _plan_figure(axis: str, plans: Mapping[str, Plan]) -> Figure:
-    order = _group_order(axis, plans)
-    inks = _axis_inks(axis, [names for names, _ in order])
+def _plan_figure(axis: str, plans: Mapping[str, Plan], known: Tasks) -> Figure:
+    order = _group_order(axis, plans, known)
+    inks = _axis_inks(axis, [names for names, _ in order], known)
     panels, tables = [], []
     shown = {name: plan for name, plan in plans.items() if axis in plan.shares}
     most = NUM_RANK_BINS if axis == "cluster" else NUM_BINS
@@ -225,7 +226,7 @@ def _num_groups(axis: str, plans: Mapping[str, Plan]) -> int:
     return max(len(plan.shares[axis].names) for plan in plans.values() if axis in plan.shares)
 
 
-def _group_order(axis: str, plans: Mapping[str, Plan]) -> list[tuple[str, list[str]]]:
+def _group_order(axis: str, plans: Mapping[str, Plan], known: Tasks) -> list[tuple[str, list[str]]]:
     """Return the bands of an axis: each a title and the groups that it holds."""
     totals: dict[str, int] = {}
     for plan in plans.values():
@@ -235,8 +236,8 @@ def _group_order(axis: str, plans: Mapping[str, Plan]) -> list[tuple[str, list[s
         for name, total in zip(shares.names, shares.counts.sum(axis=0).tolist(), strict=True):
             totals.setdefault(name, total)
     if axis == "label":
-        known = [label for task in TASKS.values() for label in task.labels]
-        totals = {name: totals[name] for name in [NO_LABEL, *known, *totals] if name in totals}
+        labels = [label for task in known.values() for label in task.labels]
+        totals = {name: totals[name] for name in [NO_LABEL, *labels, *totals] if name in totals}
     if axis != "cluster" or len(totals) <= NUM_RANKS:
         return [(name, [name]) for name in totals]
     names = sorted(totals, key=lambda name: -totals[name])
@@ -256,10 +257,10 @@ def _grouped(plan: Plan, axis: str, order: Sequence[tuple[str, Sequence[str]]]) 
     return np.stack(columns, axis=1)
 
 
-def _axis_inks(axis: str, names: Sequence[str]) -> list[Ink]:
+def _axis_inks(axis: str, names: Sequence[str], known: Tasks) -> list[Ink]:
     if axis == "task":
-        return task_inks(names)
-    return ramp_inks(names) if axis == "cluster" else label_inks(names)
+        return task_inks(names, known)
+    return ramp_inks(names) if axis == "cluster" else label_inks(names, known)
 
 
 def _plan_note(plan: Plan, axis: str) -> str:

@@ -1,7 +1,7 @@
 """What is written: pages and a picture, each whole in itself, the same bytes for the same runs."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from maqam.report.records import StudyRecord, read_any
 from maqam.report.results import Board, examples, make_board, verdict
 from maqam.report.svg import Scale, join, stairs, tag
 from maqam.schedule import Plan
+from maqam.tasks import Tasks, default_tasks
 
 _WIDTH, _LEFT, _STRIP, _GAP, _TOP = 880, 104, 64, 18, 44
 _TEXT = "#737b85"
@@ -52,13 +53,16 @@ def write_report(paths: Sequence[Path], output: Path, *, overlap: Path | None = 
     return _write(Path(output), _rendered("report.html", context))
 
 
-def write_plan_page(plan: Plan, output: Path, *, name: str = "plan") -> Path:
+def write_plan_page(
+    plan: Plan, output: Path, *, name: str = "plan", tasks: Tasks | None = None
+) -> Path:
     """Write one self-contained page that shows what the steps of a plan hold.
 
     Args:
         plan: The plan.
         output: HTML file to write; written over if it exists.
         name: What the page calls the plan.
+        tasks: The tasks that there are; the five of the paper when absent.
 
     Returns:
         The file that was written.
@@ -70,7 +74,7 @@ def write_plan_page(plan: Plan, output: Path, *, name: str = "plan") -> Path:
         "title": name,
         "schedule": provenance.describe_schedule(plan.schedule),
         "plan": plan,
-        "figures": figures.plan_figures({name: plan}),
+        "figures": figures.plan_figures({name: plan}, default_tasks() if tasks is None else tasks),
     }
     return _write(Path(output), _rendered("plan.html", content))
 
@@ -99,7 +103,7 @@ def schedule_strips_svg(plans: Mapping[str, Plan]) -> str:
     tasks = list(
         dict.fromkeys(task for plan in plans.values() for task in plan.shares["task"].names)
     )
-    colours = {task: TASK_HEX[task_slot(task, tasks)] for task in tasks}
+    colours = {task: TASK_HEX[task_slot(task, tasks, default_tasks())] for task in tasks}
     bottom = _TOP + len(plans) * (_STRIP + _GAP)
     strips = [
         _strip(name, plan, colours, _TOP + index * (_STRIP + _GAP))
@@ -160,7 +164,7 @@ def report_context(study: StudyRecord) -> dict[str, Any]:
         "failures": tables.failure_tables(board),
         "groups": tables.group_tables(board),
         "confusions": tables.confusion_tables(study, board),
-        "plans": figures.plan_figures(plans),
+        "plans": figures.plan_figures(plans, study.tasks),
         "plan_notes": notes,
         "curves": [
             figure
@@ -173,8 +177,8 @@ def report_context(study: StudyRecord) -> dict[str, Any]:
         ],
         "examples": examples(study, board.split) if board.split else [],
         "method_inks": method_inks(study.methods),
-        "task_inks": {ink.name: ink for ink in task_inks(task_names)},
-        "task_title": task_title,
+        "task_inks": {ink.name: ink for ink in task_inks(task_names, study.tasks)},
+        "task_title": partial(task_title, tasks=study.tasks),
         "recipes": recipes,
         "runs": provenance.run_table(study),
         "provenance": provenance.provenance_table(study),

@@ -9,10 +9,9 @@ named beside its picture, so colour is never alone.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from maqam.tasks import TASKS
+from maqam.tasks import Tasks
 
 NUM_SLOTS = 8
-_TASK_SLOTS = {name: slot for slot, name in enumerate(TASKS)}
 _METHOD_SLOTS = {"uniform": 0, "tpc": 1, "ads": 2, "hybrid": 3, "alpha": 4, "stratified": 5}
 _DASHES = ("", "", "", "", "6 3", "2 3", "8 3 2 3", "1 3")
 NO_LABEL = "-"
@@ -46,20 +45,25 @@ class Ink:
     dash: str = ""
 
 
-def task_slot(name: str, names: Sequence[str]) -> int:
-    """Return the slot of a task: its own if it is known, else one that is free, by place."""
-    return _slots(names, _TASK_SLOTS)[name]
+def task_slot(name: str, names: Sequence[str], tasks: Tasks) -> int:
+    """Return the slot of a task: its place among the tasks, else one that is free."""
+    return _slots(names, _places(tasks))[name]
 
 
-def task_inks(names: Sequence[str]) -> list[Ink]:
-    """Return the colours of tasks.
+def task_inks(names: Sequence[str], tasks: Tasks) -> list[Ink]:
+    """Return the colours of tasks, by their place among the tasks.
 
     Examples:
-        >>> [ink.colour for ink in task_inks(["did", "keywords", "asr"])]
+        >>> from maqam.tasks import default_tasks
+        >>> [ink.colour for ink in task_inks(["did", "keywords", "asr"], default_tasks())]
         ['var(--t1)', 'var(--t5)', 'var(--t0)']
     """
-    slots = _slots(names, _TASK_SLOTS)
+    slots = _slots(names, _places(tasks))
     return [Ink(name, f"var(--t{slots[name]})") for name in names]
+
+
+def _places(tasks: Tasks) -> dict[str, int]:
+    return {name: place % NUM_SLOTS for place, name in enumerate(tasks)}
 
 
 def method_inks(names: Sequence[str]) -> dict[str, Ink]:
@@ -73,14 +77,15 @@ def method_inks(names: Sequence[str]) -> dict[str, Ink]:
     return {name: Ink(name, f"var(--m{slots[name]})", _DASHES[slots[name]]) for name in names}
 
 
-def label_inks(names: Sequence[str]) -> list[Ink]:
+def label_inks(names: Sequence[str], tasks: Tasks) -> list[Ink]:
     """Return the colours of labels: shades of the task that answers with them.
 
     Labels of no known task share the shades of the next free slot, and what has no label is grey.
     """
+    places = _places(tasks)
     shades = {
-        label: _shade(f"var(--t{_TASK_SLOTS[task.name]})", index, len(task.labels))
-        for task in TASKS.values()
+        label: _shade(f"var(--t{places[task.name]})", index, len(task.labels))
+        for task in tasks.values()
         for index, label in enumerate(task.labels)
     }
     others = [name for name in names if name not in shades and name != NO_LABEL]

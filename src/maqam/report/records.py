@@ -25,6 +25,7 @@ from maqam.run_layout import (
     run_name,
 )
 from maqam.schedule import Plan, load_plan
+from maqam.tasks import Tasks, tasks_in
 
 Row = TypeVar("Row")
 Value = TypeVar("Value")
@@ -105,6 +106,7 @@ class Run:
         is_finished: Whether the training came to its end.
         facts: The whole of run.json.
         recipe: Resolved recipe, YAML text; empty if it is missing.
+        tasks: Tasks it was trained and scored with.
         plan: The plan the run follows; None if it is missing.
         steps: What was logged of the steps taken so far.
         evaluations: By split.
@@ -117,6 +119,7 @@ class Run:
     is_finished: bool
     facts: Mapping[str, Any]
     recipe: str
+    tasks: Tasks
     plan: Plan | None
     steps: Steps
     evaluations: Mapping[str, SplitScores]
@@ -203,6 +206,11 @@ class StudyRecord:
     comparison: tuple[Compared, ...]
     is_synthetic: bool
 
+    @property
+    def tasks(self) -> Tasks:
+        """The tasks of all its runs, in their order."""
+        return {name: task for run in self.runs for name, task in run.tasks.items()}
+
     def runs_of(self, method: str) -> list[Run]:
         """Return the runs of one method, by seed."""
         return [run for run in self.runs if run.method == method]
@@ -226,6 +234,7 @@ def read_run(folder: Path) -> Run:
         is_finished=facts.get("state") == "finished",
         facts=facts,
         recipe=files.recipe.read_text(encoding="utf-8") if files.recipe.exists() else "",
+        tasks=tasks_in(folder),
         plan=load_plan(files.plan.folder) if files.plan.is_there else None,
         steps=steps_from_records(list(files.read_steps())),
         evaluations={split: _read_evaluation(one) for split, one in files.evaluations().items()},

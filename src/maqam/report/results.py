@@ -12,7 +12,7 @@ import numpy as np
 from maqam.report.format import amount, headlines, metric_title, task_title, unit
 from maqam.report.records import ALL, Compared, Score, SplitScores, StudyRecord
 from maqam.seeding import text_id
-from maqam.tasks import TASKS
+from maqam.tasks import Tasks
 
 BETTER, WORSE, NO_VERDICT = "better", "worse", "one seed: no verdict"
 
@@ -58,6 +58,7 @@ class Board:
         baseline: Method the others are compared with.
         results: By (task, metric, group), then by method; main normalisation only.
         is_compared: Whether the numbers come from a comparison.
+        tasks: The tasks that there are.
     """
 
     split: str
@@ -66,6 +67,7 @@ class Board:
     baseline: str
     results: Mapping[tuple[str, str, str], Mapping[str, Result]]
     is_compared: bool
+    tasks: Tasks
 
     @property
     def metrics(self) -> list[tuple[str, str]]:
@@ -136,7 +138,8 @@ def examples(study: StudyRecord, split: str, most: int = 2) -> list[Example]:
     chosen: dict[str, list[str]] = {}
     for one in sorted(known, key=text_id):
         chosen.setdefault(known[one].task, []).append(one)
-    tasks = [task for task in TASKS if task in chosen] + sorted(set(chosen) - set(TASKS))
+    order = [task for task in study.tasks if task in chosen]
+    tasks = order + sorted(set(chosen) - set(order))
     return [
         replace(known[one], hypotheses=answers[one])
         for task in tasks
@@ -199,6 +202,7 @@ def make_board(study: StudyRecord) -> Board:
         baseline=study.baseline,
         results=results,
         is_compared=bool(compared),
+        tasks=study.tasks,
     )
 
 
@@ -219,7 +223,7 @@ def verdict(study: StudyRecord, board: Board) -> tuple[str, list[str]]:
         )
     heads = [
         (task, metric, method, result)
-        for task, metric in headlines(board.metrics, most=1)
+        for task, metric in headlines(board.metrics, board.tasks, most=1)
         for method in board.methods
         if method != board.baseline
         and (result := board.get(task, metric, method)) is not None
@@ -234,7 +238,7 @@ def verdict(study: StudyRecord, board: Board) -> tuple[str, list[str]]:
                 "Run the study with 5 seeds for a verdict."
             ],
         )
-    return _finding(heads, board), [*_sentences(heads, board.baseline), _caution(heads)]
+    return _finding(heads, board), [*_sentences(heads, board), _caution(heads)]
 
 
 Head = tuple[str, str, str, Result]
@@ -258,8 +262,9 @@ def _finding(heads: Sequence[Head], board: Board) -> str:
             if len(better) == 1
             else "the others that gain also lose"
         )
+        places = _places(heads, clean[0], BETTER, board.tasks)
         return (
-            f"{clean[0]} is better than {board.baseline} on {_places(heads, clean[0], BETTER)} "
+            f"{clean[0]} is better than {board.baseline} on {places} "
             f"and worse on no task; {others}."
         )
     if clean:
@@ -272,8 +277,8 @@ def _finding(heads: Sequence[Head], board: Board) -> str:
     )
 
 
-def _sentences(heads: Sequence[Head], baseline: str) -> list[str]:
-    found = []
+def _sentences(heads: Sequence[Head], board: Board) -> list[str]:
+    baseline, found = board.baseline, []
     for kind in (BETTER, WORSE):
         parts = [
             f"{method} on {task} {metric_title(metric)} by {_difference(metric, result)}"
@@ -283,7 +288,7 @@ def _sentences(heads: Sequence[Head], baseline: str) -> list[str]:
         if parts:
             found.append(f"{kind.capitalize()} than {baseline}: {'; '.join(parts)}.")
     open_tasks = [
-        task_title(task)
+        task_title(task, board.tasks)
         for task in dict.fromkeys(task for task, *_ in heads)
         if not any(r.verdict in (BETTER, WORSE) for t, _, _, r in heads if t == task)
     ]
@@ -318,8 +323,8 @@ def _signed(metric: str, value: float | None) -> str:
     return ("+" if value is not None and value > 0 else "") + amount(metric, value)
 
 
-def _places(heads: Iterable[Head], method: str, kind: str) -> str:
-    return _and([task_title(t) for t, _, m, r in heads if m == method and r.verdict == kind])
+def _places(heads: Iterable[Head], method: str, kind: str, tasks: Tasks) -> str:
+    return _and([task_title(t, tasks) for t, _, m, r in heads if m == method and r.verdict == kind])
 
 
 def _and(names: Sequence[str]) -> str:

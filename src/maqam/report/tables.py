@@ -8,11 +8,11 @@ import numpy as np
 from maqam.report.charts import IntervalMark, interval_picture, panel_width
 from maqam.report.format import (
     FAILURES,
-    NEUTRAL,
     amount,
     by_task,
     headlines,
     interval,
+    is_neutral,
     metric_title,
     shown,
     task_title,
@@ -38,10 +38,10 @@ def score_table(board: Board, metrics: Sequence[tuple[str, str]], caption: str =
     """
     inks = method_inks(board.methods)
     tasks = list(dict.fromkeys(task for task, _ in metrics))
-    colours = {ink.name: ink for ink in task_inks(tasks)}
+    colours = {ink.name: ink for ink in task_inks(tasks, board.tasks)}
     top = [Cell("")] + [
         Cell(
-            task_title(task),
+            task_title(task, board.tasks),
             _what_is_behind(board, [one for one in metrics if one[0] == task]),
             ink=colours[task],
             span=sum(1 for one, _ in metrics if one == task),
@@ -59,20 +59,21 @@ def score_table(board: Board, metrics: Sequence[tuple[str, str]], caption: str =
 
 def main_metrics(board: Board) -> list[tuple[str, str]]:
     """Return the columns of the score table: two metrics a task."""
-    return headlines(board.metrics)
+    return headlines(board.metrics, board.tasks)
 
 
 def other_metrics(board: Board) -> list[tuple[str, str]]:
     """Return the metrics that the score table and the table of failures leave out."""
     main = set(main_metrics(board))
-    return [one for one in by_task(board.metrics) if one not in main and one[1] not in FAILURES]
+    pairs = by_task(board.metrics, board.tasks)
+    return [one for one in pairs if one not in main and one[1] not in FAILURES]
 
 
 def score_figure(board: Board) -> Figure | None:
     """Draw the first metric of each task, a dot with its interval a method."""
     inks = method_inks(board.methods)
     panels = []
-    metrics = headlines(board.metrics, most=1)
+    metrics = headlines(board.metrics, board.tasks, most=1)
     for task, metric in metrics:
         found = {method: board.get(task, metric, method) for method in board.methods}
         dots = {
@@ -88,7 +89,7 @@ def score_figure(board: Board) -> Figure | None:
         if not dots:
             continue
         any_result = next(result for result in found.values() if result is not None)
-        title = f"{task_title(task)}: {metric_title(metric)}"
+        title = f"{task_title(task, board.tasks)}: {metric_title(metric)}"
         svg = interval_picture(
             title,
             list(dots.values()),
@@ -130,7 +131,7 @@ def _score_caption(board: Board) -> str:
 def group_tables(board: Board) -> list[Table]:
     """Return the first metric of each task by dialect or another group, a column a method."""
     tables = []
-    for task, metric in headlines(board.metrics, most=1):
+    for task, metric in headlines(board.metrics, board.tasks, most=1):
         groups = board.groups(task, metric)
         for kind in sorted({group.partition("=")[0] for group in groups}):
             own = [group for group in groups if group.partition("=")[0] == kind]
@@ -154,7 +155,7 @@ def _group_table(board: Board, task: str, metric: str, groups: list[str]) -> Tab
     arrow = _arrow(next(iter(board.results[(task, metric, groups[0])].values())))
     heads = [Cell(method, ink=inks[method]) for method in board.methods]
     kind = _KINDS.get(groups[0].partition("=")[0], groups[0].partition("=")[0])
-    title = f"{task_title(task)}: {metric_title(metric)} {unit(metric)} {arrow}"
+    title = f"{task_title(task, board.tasks)}: {metric_title(metric)} {unit(metric)} {arrow}"
     return Table(title, [[Cell(kind), *heads]], rows)
 
 
@@ -173,7 +174,7 @@ def profile_table(study: StudyRecord, board: Board) -> Table | None:
     """Return error rates under the other normalisations, None where there are none."""
     found = other_profiles(study, board.split)
     inks = method_inks(board.methods)
-    pairs = by_task((task, metric) for task, metric, _ in found)
+    pairs = by_task(((task, metric) for task, metric, _ in found), board.tasks)
     columns = [key for pair in pairs for key in found if key[:2] == pair]
     if not columns:
         return None
@@ -191,12 +192,12 @@ def profile_table(study: StudyRecord, board: Board) -> Table | None:
 def failure_tables(board: Board) -> list[Table]:
     """Return how often generation fails, one table a kind of failure: tasks by methods."""
     inks = method_inks(board.methods)
-    tasks = list(dict.fromkeys(task for task, _ in by_task(board.metrics)))
-    colours = {ink.name: ink for ink in task_inks(tasks)}
+    tasks = list(dict.fromkeys(task for task, _ in by_task(board.metrics, board.tasks)))
+    colours = {ink.name: ink for ink in task_inks(tasks, board.tasks)}
     tables = []
     for metric in FAILURES:
         rows = [
-            [Cell(task_title(task), ink=colours[task])]
+            [Cell(task_title(task, board.tasks), ink=colours[task])]
             + [_score_cell(board.get(task, metric, method), metric) for method in board.methods]
             for task in tasks
             if (task, metric) in board.metrics
@@ -212,7 +213,7 @@ def confusion_tables(study: StudyRecord, board: Board) -> dict[str, list[Table]]
     """Return the confusions of each label task, a table a method, all its seeds added up."""
     found: dict[str, list[Table]] = {}
     by_method = evaluations(study, board.split)
-    colours = {ink.name: ink for ink in task_inks(sorted(_label_tasks(study, board)))}
+    colours = {ink.name: ink for ink in task_inks(sorted(_label_tasks(study, board)), board.tasks)}
     for task, ink in colours.items():
         for method, runs in by_method.items():
             parts = [run.confusions[task] for run in runs if task in run.confusions]
@@ -266,7 +267,7 @@ def _what_is_behind(board: Board, metrics: Sequence[tuple[str, str]]) -> str:
 def _score_cell(result: Result | None, metric: str) -> Cell:
     if result is None or result.value is None:
         return _NO_VALUE
-    mark = "" if metric in NEUTRAL else _MARKS.get(result.verdict, "")
+    mark = "" if is_neutral(metric) else _MARKS.get(result.verdict, "")
     return Cell(amount(metric, result.value), interval(metric, result.low, result.high), mark)
 
 

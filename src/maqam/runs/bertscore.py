@@ -8,6 +8,7 @@ from maqam.evaluate.hypotheses import read_hypotheses
 from maqam.files import write_json
 from maqam.progress import Bars
 from maqam.run_layout import RunLayout
+from maqam.tasks import tasks_in
 
 
 def score_run_meaning(
@@ -33,6 +34,7 @@ def score_run_meaning(
     columns = read_hypotheses(files.folder)
     scorer = BertScorer(encoder, layer)
     with bars("compare summaries") as progress:
-        record = {"model": str(encoder), **score_summaries(columns, scorer, progress=progress)}
+        scores = score_summaries(columns, scorer, tasks=tasks_in(run), progress=progress)
+    record = {"model": str(encoder), **scores}
     write_json(files.bertscore, record)
     return record, files.bertscore

@@ -1,11 +1,12 @@
 """Which recipe made what a folder holds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from maqam.errors import RunError
 from maqam.recipe import Recipe, load_recipe
 from maqam.run_layout import PlanLayout, RunLayout
-from maqam.tasks import TASKS_FILE, Tasks, tasks_in, write_tasks
+from maqam.tasks import TASKS_FILE, Task, Tasks, tasks_in, write_tasks
 
 
 def recipe_of(folder: Path) -> Recipe:
@@ -34,6 +35,25 @@ def keep_tasks(tasks: Tasks, folder: Path) -> None:
             hint="undo the change of the task, or give the run another name",
         )
     write_tasks(tasks, folder)
+
+
+def common_tasks(runs: Sequence[Path]) -> Tasks:
+    """Return the tasks of runs that are held against each other.
+
+    Raises:
+        RunError: If a task is answered or scored in another way in one of them.
+    """
+    found: dict[str, Task] = {}
+    for run in runs:
+        for name, task in tasks_in(run).items():
+            known = found.setdefault(name, task)
+            if (known.labels, known.metrics) != (task.labels, task.metrics):
+                raise RunError(
+                    f"task {name} has other labels or metrics than in {runs[0].name}",
+                    where=str(run),
+                    hint="compare runs of the same tasks",
+                )
+    return found
 
 
 def recipe_of_plan(folder: Path) -> Recipe:

@@ -1,5 +1,6 @@
 """Summaries of finished runs given to a judge; its record goes beside their scores."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from maqam.evaluate.judge import Judging, prefer, rate
 from maqam.files import write_json
 from maqam.progress import Bars
 from maqam.run_layout import RunLayout
+from maqam.tasks import summary_tasks, tasks_in
 
 
 def judge_run(
@@ -29,6 +31,7 @@ def judge_run(
     Raises:
         RunError: If a run was not scored, or the judging fails.
     """
+    judging = replace(judging, tasks=summary_tasks(tasks_in(run)))
     files = RunLayout(run).evaluation(split)
     columns = read_hypotheses(files.folder)
     if other is None:

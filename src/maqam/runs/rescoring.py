@@ -7,6 +7,7 @@ from typing import Any
 from maqam.evaluate.hypotheses import Origin, rescore
 from maqam.run_layout import RunLayout
 from maqam.runs.folders import recipe_of
+from maqam.tasks import tasks_in
 
 
 def rescore_run(
@@ -35,5 +36,12 @@ def rescore_run(
     own = run.evaluation(split)
     file = own.scores if settings == recipe.score else own.scores_under(settings.profile)
     origin = Origin(split, bool(run.read_record().get("synthetic")))
-    scores = rescore(own.folder, file, settings=settings, seed=recipe.seed, origin=origin)
+    scores = rescore(
+        own.folder,
+        file,
+        tasks=tasks_in(folder),
+        settings=settings,
+        seed=recipe.seed,
+        origin=origin,
+    )
     return scores, file

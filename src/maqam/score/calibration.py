@@ -1,7 +1,8 @@
 """What the scores of labels are worth: expected calibration error and average cost."""
 
 import numpy as np
-from scipy.special import logsumexp
+
+from maqam import extras
 
 NUM_BINS = 15
 
@@ -59,6 +60,7 @@ def decisions(log_probabilities: np.ndarray, true: np.ndarray) -> np.ndarray:
         (num_utterances, num_labels, num_labels + 1): in the row of the true label, 1 for each
         label that is accepted, and 1 in the last column.
     """
+    logsumexp = extras.load("scipy.special").logsumexp
     size = log_probabilities.shape[1]
     others = np.stack(
         [logsumexp(np.delete(log_probabilities, one, axis=1), axis=1) for one in range(size)],

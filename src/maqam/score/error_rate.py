@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import jiwer
 import numpy as np
 
+from maqam import extras
 from maqam.text.profiles import DEFAULT_PROFILE, normalize
 
 
@@ -86,5 +86,5 @@ def _edits(reference: list[str], hypothesis: list[str]) -> tuple[int, int, int, 
         "".join(codes.setdefault(unit, chr(0xE000 + len(codes))) for unit in units)
         for units in (reference, hypothesis)
     ]
-    result = jiwer.process_characters(spelled[0], spelled[1])
+    result = extras.load("jiwer").process_characters(spelled[0], spelled[1])
     return result.substitutions, result.deletions, result.insertions, len(reference)

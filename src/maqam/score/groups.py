@@ -44,6 +44,23 @@ def groups_of(columns: Mapping[str, Sequence[Any]], axes: Sequence[str]) -> dict
     return groups
 
 
+def tells_dialects(columns: Mapping[str, Sequence[Any]]) -> bool:
+    """Tell whether a label follows from the dialect: of one alone there is nothing to tell apart.
+
+    Args:
+        columns: Columns of hypotheses.parquet, rows of one task with labels.
+
+    Examples:
+        >>> tells_dialects({"dialect": ["EG", "SA", "EG"], "reference": ["nile", "gulf", "nile"]})
+        True
+        >>> tells_dialects({"dialect": ["EG", "EG"], "reference": ["happy", "sad"]})
+        False
+    """
+    both = zip(columns["dialect"], columns["reference"], strict=True)
+    pairs = {(dialect, label) for dialect, label in both if dialect}
+    return len({dialect for dialect, _ in pairs}) == len(pairs)
+
+
 def _by_name(values: Sequence[str | None]) -> dict[str, np.ndarray]:
     named = np.array([value or "" for value in values])
     return {str(name): np.flatnonzero(named == name) for name in np.unique(named) if name}

@@ -1,71 +1,69 @@
 """Every score of a run from its hypotheses alone: no model is needed to score or rescore."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from maqam.errors import RunError
 from maqam.score import classification
+from maqam.score.answers import Answers
 from maqam.score.bootstrap import Interval, block_sums, interval
-from maqam.score.dialects import dialect_gap, sums_by_dialect, worst_dialect
-from maqam.score.error_rate import Edits, edits_by_utterance
-from maqam.score.failures import (
-    is_blank,
-    is_explosion,
-    is_loop,
-    is_preface,
-    is_refusal,
-    is_wrong_script,
-)
-from maqam.score.groups import AXES, groups_of
-from maqam.score.labels import chosen_labels, label_measures
-from maqam.score.measure import Measure, mean, ratio
-from maqam.score.rouge import chrf, chrf_signature, novel_ngrams, rouge
+from maqam.score.groups import groups_of, tells_dialects
+from maqam.score.labels import Columns, chosen_labels
+from maqam.score.measure import Counts, Measure, ratio
+from maqam.score.metrics import metrics_of
+from maqam.score.ngrams import bleu_signature, chrf_signature
 from maqam.score.settings import ScoreSettings
 from maqam.seeding import generator
-from maqam.tasks import TASKS
-from maqam.text.profiles import normalize
+from maqam.tasks import Task, Tasks, tasks_as_table
+
+__all__ = ["Columns", "measures", "ratio", "score_hypotheses"]
 
 FORMAT_VERSION = 1
-COMPARED_PROFILES = ("leaderboard-v2", "none")
-
-Columns = Mapping[str, Sequence[Any]]
 
 
-def measures(columns: Columns, task: str, settings: ScoreSettings) -> list[Measure]:
+def measures(columns: Columns, task: Task, settings: ScoreSettings) -> list[Measure]:
     """Return every score of one task's hypotheses.
 
     Args:
         columns: Columns of hypotheses.parquet, rows of this task only.
-        task: Name of the task.
+        task: The task.
         settings: Profile.
     """
-    references, hypotheses = list(columns["reference"]), list(columns["hypothesis"])
-    if labels := TASKS[task].labels:
-        return label_measures(columns, list(labels), settings) + _blanks(hypotheses)
+    by_profile: dict[str | None, Answers] = {}
     found = []
-    if task == "asr":
-        profiles = dict.fromkeys((settings.profile, *COMPARED_PROFILES))
-        for profile in profiles:
-            axes = AXES if profile == settings.profile else ("dialect",)
-            found += _error_rates(references, hypotheses, profile, axes)
-        found += _word_error_measures(columns, settings.profile)
-    else:
-        found += _summary_measures(columns, settings.profile)
-    found += _failures(references, hypotheses)
-    words = [[len(text.split()) for text in texts] for texts in (hypotheses, references)]
-    lengths = np.array(words, dtype=np.float64).T
-    found.append(Measure("length_ratio", lengths, ratio, lengths[:, 1], higher_is_better=None))
-    return found + _blanks(hypotheses)
+    for metric in metrics_of(task):
+        profiles = dict.fromkeys(one or settings.profile for one in metric.profiles)
+        for profile in profiles or (None,):
+            if profile not in by_profile:
+                by_profile[profile] = Answers(columns, task.labels, settings, profile)
+            found += [
+                Measure(
+                    **{name: getattr(one, name) for name in Counts.__dataclass_fields__},
+                    name=metric.name,
+                    higher_is_better=metric.higher_is_better,
+                    is_detail=metric.is_detail,
+                    profile=profile,
+                )
+                for one in metric.measure(by_profile[profile])
+            ]
+    return found
 
 
 def score_hypotheses(
-    columns: Columns, *, settings: ScoreSettings, seed: int, split: str, synthetic: bool
+    columns: Columns,
+    *,
+    tasks: Tasks,
+    settings: ScoreSettings,
+    seed: int,
+    split: str,
+    synthetic: bool,
 ) -> dict[str, Any]:
     """Score hypotheses per task and group of utterances, each figure with its interval.
 
     Args:
         columns: Columns of hypotheses.parquet.
+        tasks: The tasks that there are.
         settings: Profile and resamples.
         seed: Seed of the bootstrap.
         split: Name of the split, for the record.
@@ -73,27 +71,54 @@ def score_hypotheses(
 
     Returns:
         What scores.json holds.
+
+    Raises:
+        ConfigError: If a task names a metric that cannot be its own.
+        RunError: If the hypotheses are of a task that there is not.
     """
-    tasks = np.asarray(columns["task"], dtype=object)
-    scores, confusions = [], {}
-    for task in [name for name in TASKS if (tasks == name).any()]:
-        own = take(columns, np.flatnonzero(tasks == task))
+    scores, confusions, shown = [], {}, {}
+    for task, rows in rows_by_task(columns, tasks):
+        shown[task.name] = task
+        own = take(columns, rows)
         for measure in measures(own, task, settings):
             scores += _by_group(measure, own, task, settings, seed)
-        if labels := TASKS[task].labels:
+        if labels := task.labels:
             counts = classification.confusion(
                 own["reference"], chosen_labels(own, labels, settings), labels
             )
-            confusions[task] = {"labels": list(labels), "counts": counts[:, :-1].tolist()}
+            confusions[task.name] = {"labels": list(labels), "counts": counts[:, :-1].tolist()}
     return {
         "format_version": FORMAT_VERSION,
         "split": split,
         "profile": settings.profile,
         "synthetic": synthetic,
-        "signatures": {"chrf": chrf_signature(0), "chrf_plus": chrf_signature(2)},
+        "signatures": {
+            "bleu": bleu_signature(),
+            "chrf": chrf_signature(0),
+            "chrf_plus": chrf_signature(2),
+        },
+        "tasks": tasks_as_table(shown),
         "scores": scores,
         "confusions": confusions,
     }
+
+
+def rows_by_task(columns: Columns, tasks: Tasks) -> list[tuple[Task, np.ndarray]]:
+    """Return the tasks that hypotheses are of, in the order of the tasks, with their rows.
+
+    Raises:
+        RunError: If the hypotheses are of a task that there is not.
+    """
+    named = np.asarray(columns["task"], dtype=object)
+    unknown = sorted(set(named.tolist()) - set(tasks))
+    if unknown:
+        raise RunError(
+            f"the hypotheses are of task {unknown[0]!r}, and there are {', '.join(tasks)}",
+            where="score",
+            hint="the run's tasks.yaml names the tasks it was scored with",
+        )
+    rows = [(task, np.flatnonzero(named == name)) for name, task in tasks.items()]
+    return [(task, own) for task, own in rows if len(own)]
 
 
 def take(columns: Columns, rows: np.ndarray) -> dict[str, list[Any]]:
@@ -108,10 +133,10 @@ def blocks_of(columns: Columns) -> list[str]:
 
 
 def _by_group(
-    measure: Measure, columns: Columns, task: str, settings: ScoreSettings, seed: int
+    measure: Measure, columns: Columns, task: Task, settings: ScoreSettings, seed: int
 ) -> list[dict[str, Any]]:
-    is_label = task == "did"  # of one dialect alone there is nothing to tell apart
-    axes = [axis for axis in measure.axes if not (is_label and axis == "dialect")]
+    is_told = bool(task.labels) and tells_dialects(columns)
+    axes = [axis for axis in measure.axes if not (is_told and axis == "dialect")]
     if measure.label:
         axes = []
     groups = groups_of(columns, axes)
@@ -119,7 +144,7 @@ def _by_group(
     rows = []
     for group, members in groups.items():
         name = f"label={measure.label}" if measure.label else group
-        rng = generator(seed, "bootstrap", task, measure.name, measure.profile, name)
+        rng = generator(seed, "bootstrap", task.name, measure.name, measure.profile, name)
         sums = block_sums(measure.sums[members], blocks[members].tolist())
         value = float(measure.statistic(sums.sum(axis=0)))
         around = Interval(None, None)
@@ -129,7 +154,7 @@ def _by_group(
             )
         rows.append(
             {
-                "task": task,
+                "task": task.name,
                 "metric": measure.name,
                 "group": name,
                 "value": value if np.isfinite(value) else None,
@@ -143,75 +168,3 @@ def _by_group(
             }
         )
     return rows
-
-
-def _error_rates(
-    references: Sequence[str], hypotheses: Sequence[str], profile: str, axes: tuple[str, ...]
-) -> list[Measure]:
-    found = []
-    for name, unit in (("wer", "word"), ("cer", "character")):
-        edits = edits_by_utterance(
-            references,
-            hypotheses,
-            profile=profile,
-            unit=unit,  # type: ignore[arg-type]
-        )
-        sums = np.stack([edits.errors, edits.num_units], axis=1)
-        found.append(
-            Measure(name, sums, ratio, edits.num_units, False, profile, _kinds(edits), axes)
-        )
-    return found
-
-
-def _kinds(edits: Edits) -> dict[str, np.ndarray]:
-    names = ("substitutions", "deletions", "insertions")
-    return {name: getattr(edits, name) for name in names}
-
-
-def _word_error_measures(columns: Columns, profile: str) -> list[Measure]:
-    edits = edits_by_utterance(columns["reference"], columns["hypothesis"], profile=profile)
-    over = np.stack([edits.errors > edits.num_units, np.ones(len(edits.errors))], axis=1)
-    over = over * (edits.num_units > 0)[:, None]
-    found = [Measure("wer_over_one_rate", over, ratio, over[:, 1], False, profile)]
-    pairs = np.stack([edits.errors, edits.num_units], axis=1)
-    sums = sums_by_dialect(pairs, columns["dialect"])
-    if sums.shape[1] > 1:
-        words = sums[..., 1].sum(axis=1)
-        for name, statistic in (("wer_worst_dialect", worst_dialect), ("wer_gap", dialect_gap)):
-            found.append(Measure(name, sums, statistic, words, False, profile, axes=()))
-    return found
-
-
-def _summary_measures(columns: Columns, profile: str) -> list[Measure]:
-    found = []
-    for one in dict.fromkeys((profile, "none")):
-        plain = [
-            [normalize(text, one) for text in columns[name]] for name in ("reference", "hypothesis")
-        ]
-        overlaps = rouge(plain[0], plain[1])
-        overlaps["chrf"] = chrf(plain[0], plain[1])
-        overlaps["chrf_plus"] = chrf(plain[0], plain[1], word_order=2)
-        found += [
-            mean(name, values, higher_is_better=True, profile=one)
-            for name, values in overlaps.items()
-        ]
-    documents = columns.get("document", [None] * len(columns["id"]))
-    for size in (1, 2) if any(documents) else ():
-        sums = novel_ngrams(documents, list(columns["hypothesis"]), size)
-        found.append(Measure(f"novel_{size}", sums, ratio, sums[:, 1], None))
-    return found
-
-
-def _failures(references: Sequence[str], hypotheses: Sequence[str]) -> list[Measure]:
-    rates = {
-        "loop_rate": is_loop(hypotheses),
-        "explosion_rate": is_explosion(references, hypotheses),
-        "preface_rate": is_preface(references, hypotheses),
-        "refusal_rate": is_refusal(references, hypotheses),
-        "wrong_script_rate": is_wrong_script(references, hypotheses),
-    }
-    return [mean(name, values, higher_is_better=False) for name, values in rates.items()]
-
-
-def _blanks(hypotheses: Sequence[str]) -> list[Measure]:
-    return [mean("blank_rate", is_blank(hypotheses), higher_is_better=False)]

@@ -9,12 +9,13 @@ from maqam.errors import RunError
 from maqam.evaluate.hypotheses import read_hypotheses
 from maqam.files import write_json
 from maqam.run_layout import RunLayout, StudyLayout
-from maqam.runs.folders import recipe_of
+from maqam.runs.folders import common_tasks, recipe_of
 from maqam.score.comparison.checkpoints import compare_checkpoints
 from maqam.score.comparison.methods import FORMAT_VERSION, compare_methods
 from maqam.score.comparison.transfer import forgetting, negative_transfer
 from maqam.score.scoring import Columns
 from maqam.studies.convergence import convergence_rows
+from maqam.tasks import tasks_as_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,14 @@ def compare_runs(
         raise RunError(
             f"no run of method {first!r}", where="compare", hint=f"there are {', '.join(found)}"
         )
-    settings = recipe_of(runs[0]).score
+    settings, tasks = recipe_of(runs[0]).score, common_tasks(runs)
     comparison: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "baseline": first,
         "split": split,
         "synthetic": _is_synthetic(runs),
-        "rows": compare_methods(found, baseline=first, settings=settings),
+        "tasks": tasks_as_table(tasks),
+        "rows": compare_methods(found, baseline=first, tasks=tasks, settings=settings),
         "convergence": convergence_rows(folders, first),
     }
     if references is not None and references.single:
@@ -90,10 +92,12 @@ def compare_runs(
             task: {recipe_of(folder).seed: _read(folder, split) for folder in own}
             for task, own in references.single.items()
         }
-        comparison["negative_transfer"] = negative_transfer(found, single, settings=settings)
+        comparison["negative_transfer"] = negative_transfer(
+            found, single, tasks=tasks, settings=settings
+        )
     if references is not None and references.start is not None:
         start = _read(references.start, split)
-        comparison["forgetting"] = forgetting(found, start, settings=settings)
+        comparison["forgetting"] = forgetting(found, start, tasks=tasks, settings=settings)
     return comparison
 
 
@@ -159,7 +163,7 @@ def compare_run_checkpoints(
         raise RunError(
             f"no run named {first!r}", where="compare", hint=f"there are {', '.join(names)}"
         )
-    recipe = recipe_of(runs[0])
+    recipe, tasks = recipe_of(runs[0]), common_tasks(runs)
     found = {name: _read(folder, split) for name, folder in zip(names, runs, strict=True)}
     return {
         "format_version": FORMAT_VERSION,
@@ -167,5 +171,6 @@ def compare_run_checkpoints(
         "baseline": first,
         "split": split,
         "synthetic": _is_synthetic(runs),
-        "rows": compare_checkpoints(found, baseline=first, settings=recipe.score),
+        "tasks": tasks_as_table(tasks),
+        "rows": compare_checkpoints(found, baseline=first, tasks=tasks, settings=recipe.score),
     }

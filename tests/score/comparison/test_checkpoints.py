@@ -4,6 +4,7 @@ import pytest
 from maqam.errors import RunError
 from maqam.score.comparison.checkpoints import compare_checkpoints
 from maqam.score.settings import ScoreSettings
+from maqam.tasks import default_tasks
 from tests.score.tables import joined, make_columns
 
 SETTINGS = ScoreSettings()
@@ -35,7 +36,9 @@ def both(share_wrong, seed):
 
 def compare(hypotheses, **options):
     options = {"num_resamples": 1000, **options}
-    return compare_checkpoints(hypotheses, baseline="start", settings=SETTINGS, **options)
+    return compare_checkpoints(
+        hypotheses, baseline="start", tasks=default_tasks(), settings=SETTINGS, **options
+    )
 
 
 def find(rows, checkpoint, metric):

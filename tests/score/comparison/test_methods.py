@@ -13,6 +13,7 @@ from maqam.score.comparison.methods import (
     paired_p_value,
 )
 from maqam.score.settings import ScoreSettings
+from maqam.tasks import default_tasks
 from tests.score.tables import joined, make_columns
 
 SETTINGS = ScoreSettings(num_resamples=200)
@@ -48,7 +49,9 @@ def method(make, share_wrong, *, seeds=SEEDS, first=0):
 
 
 def compare(hypotheses, *, seed=0):
-    return compare_methods(hypotheses, baseline="uniform", settings=SETTINGS, seed=seed)
+    return compare_methods(
+        hypotheses, baseline="uniform", tasks=default_tasks(), settings=SETTINGS, seed=seed
+    )
 
 
 def find(rows, name, metric="wer", group="all"):

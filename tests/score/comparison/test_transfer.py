@@ -4,6 +4,7 @@ import pytest
 from maqam.errors import RunError
 from maqam.score.comparison.transfer import forgetting, negative_transfer
 from maqam.score.settings import ScoreSettings
+from maqam.tasks import default_tasks
 from tests.score.tables import joined, make_columns
 
 SETTINGS = ScoreSettings(num_resamples=300)
@@ -36,7 +37,9 @@ def find(rows, task, method="mixed"):
 
 def test_a_loss_is_positive_whichever_way_the_metric_points():
     single = {"asr": runs(0.1, 0.9), "did": runs(0.9, 0.1)}
-    rows = negative_transfer({"mixed": runs(0.6, 0.5, first=10)}, single, settings=SETTINGS)
+    rows = negative_transfer(
+        {"mixed": runs(0.6, 0.5, first=10)}, single, tasks=default_tasks(), settings=SETTINGS
+    )
     assert len(rows) == 2
     for task in ("asr", "did"):
         row = find(rows, task)
@@ -48,7 +51,10 @@ def test_a_loss_is_positive_whichever_way_the_metric_points():
 
 def test_a_task_that_others_help_is_a_gain():
     rows = negative_transfer(
-        {"mixed": runs(0.1, 0.5, first=10)}, {"asr": runs(0.6, 0.0)}, settings=SETTINGS
+        {"mixed": runs(0.1, 0.5, first=10)},
+        {"asr": runs(0.6, 0.0)},
+        tasks=default_tasks(),
+        settings=SETTINGS,
     )
     assert [row["verdict"] for row in rows] == ["gain"]
     assert rows[0]["loss_high"] < 0
@@ -56,7 +62,10 @@ def test_a_task_that_others_help_is_a_gain():
 
 def test_one_seed_gives_a_loss_without_a_verdict():
     rows = negative_transfer(
-        {"mixed": runs(0.6, 0.5, seeds=[0])}, {"asr": runs(0.1, 0.5, seeds=[0])}, settings=SETTINGS
+        {"mixed": runs(0.6, 0.5, seeds=[0])},
+        {"asr": runs(0.1, 0.5, seeds=[0])},
+        tasks=default_tasks(),
+        settings=SETTINGS,
     )
     assert rows[0]["loss"] == pytest.approx(0.5)
     assert rows[0]["verdict"] == "one seed: no verdict"
@@ -65,11 +74,18 @@ def test_one_seed_gives_a_loss_without_a_verdict():
 def test_single_task_runs_of_unequal_seeds_are_refused():
     single = {"asr": runs(0.1, 0.5), "did": runs(0.1, 0.5, seeds=[0, 1])}
     with pytest.raises(RunError, match=r"the single-task runs of did have seeds \[0, 1\]"):
-        negative_transfer({"mixed": runs(0.6, 0.5)}, single, settings=SETTINGS)
+        negative_transfer(
+            {"mixed": runs(0.6, 0.5)}, single, tasks=default_tasks(), settings=SETTINGS
+        )
 
 
 def test_what_the_start_could_and_the_end_cannot_is_forgotten():
-    rows = forgetting({"mixed": runs(0.6, 0.1, first=10)}, table(0.1, 0.6, 99), settings=SETTINGS)
+    rows = forgetting(
+        {"mixed": runs(0.6, 0.1, first=10)},
+        table(0.1, 0.6, 99),
+        tasks=default_tasks(),
+        settings=SETTINGS,
+    )
     assert find(rows, "asr")["verdict"] == "forgotten"
     assert find(rows, "did")["verdict"] == "learned"
     assert find(rows, "asr")["loss"] == pytest.approx(0.51)
@@ -79,4 +95,4 @@ def test_a_start_scored_on_other_utterances_is_refused():
     other = table(0.1, 0.1, 0)
     other["id"] = [f"x{name}" for name in other["id"]]
     with pytest.raises(RunError, match="was scored on other utterances"):
-        forgetting({"mixed": runs(0.5, 0.5)}, other, settings=SETTINGS)
+        forgetting({"mixed": runs(0.5, 0.5)}, other, tasks=default_tasks(), settings=SETTINGS)

@@ -21,10 +21,10 @@ from maqam.score.comparison.paired import (
     swapped_differences,
 )
 from maqam.score.measure import Measure
-from maqam.score.scoring import Columns, blocks_of, measures, take
+from maqam.score.scoring import Columns, blocks_of, measures, rows_by_task, take
 from maqam.score.settings import ScoreSettings
 from maqam.seeding import generator
-from maqam.tasks import TASKS
+from maqam.tasks import Task, Tasks
 
 NUM_RESAMPLES = 10_000
 
@@ -33,7 +33,7 @@ NUM_RESAMPLES = 10_000
 class _Pair:
     """One score of a checkpoint and of the baseline, by block of the whole split."""
 
-    task: str
+    task: Task
     name: str
     measure: Measure
     first: np.ndarray
@@ -42,7 +42,7 @@ class _Pair:
 
     @property
     def is_main(self) -> bool:
-        return self.measure.name == TASKS[self.task].metrics[0]
+        return self.measure.name == self.task.metrics[0]
 
     @property
     def values(self) -> tuple[float, float]:
@@ -56,6 +56,7 @@ def compare_checkpoints(
     hypotheses: Mapping[str, Columns],
     *,
     baseline: str,
+    tasks: Tasks,
     settings: ScoreSettings,
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
@@ -65,6 +66,7 @@ def compare_checkpoints(
     Args:
         hypotheses: Columns of hypotheses.parquet by checkpoint.
         baseline: Checkpoint the others are compared with.
+        tasks: The tasks that there are.
         settings: Profile.
         num_resamples: Resamples, and times that speakers are swapped.
         seed: Seed of both.
@@ -76,7 +78,7 @@ def compare_checkpoints(
     Raises:
         RunError: If checkpoints were not scored on the same utterances.
     """
-    pairs = _pairs(hypotheses, baseline, settings)
+    pairs = _pairs(hypotheses, baseline, tasks, settings)
     tossed: list[np.ndarray] = []
     rows = []
     for pair in pairs:
@@ -104,7 +106,7 @@ def compare_checkpoints(
 
 
 def _pairs(
-    hypotheses: Mapping[str, Columns], baseline: str, settings: ScoreSettings
+    hypotheses: Mapping[str, Columns], baseline: str, tasks: Tasks, settings: ScoreSettings
 ) -> list[_Pair]:
     base = hypotheses[baseline]
     for name, columns in hypotheses.items():
@@ -115,10 +117,8 @@ def _pairs(
                 hint="evaluate all runs on the same split",
             )
     names, codes = np.unique(np.array(blocks_of(base)), return_inverse=True)
-    tasks = np.asarray(base["task"], dtype=object)
     found = []
-    for task in [name for name in TASKS if (tasks == name).any()]:
-        members = np.flatnonzero(tasks == task)
+    for task, members in rows_by_task(base, tasks):
         own = {name: take(columns, members) for name, columns in hypotheses.items()}
         measured = {name: measures(columns, task, settings) for name, columns in own.items()}
         blocks = codes.reshape(-1)[members]
@@ -147,7 +147,7 @@ def _row(pair: _Pair, num_resamples: int, seed: int) -> tuple[dict[str, Any], np
     before, after = pair.values
     gap = after - before
     row: dict[str, Any] = {
-        "task": pair.task,
+        "task": pair.task.name,
         "metric": pair.measure.name,
         "checkpoint": pair.name,
         "baseline_value": before if np.isfinite(before) else None,
@@ -170,7 +170,7 @@ def _row(pair: _Pair, num_resamples: int, seed: int) -> tuple[dict[str, Any], np
         pair.second[held],
         statistic,
         num_resamples=num_resamples,
-        rng=generator(seed, "checkpoints", pair.task, pair.measure.name),
+        rng=generator(seed, "checkpoints", pair.task.name, pair.measure.name),
     )
     nulls = swapped_differences(
         pair.first,

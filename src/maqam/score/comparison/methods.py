@@ -14,11 +14,12 @@ from scipy import stats
 
 from maqam.errors import RunError
 from maqam.score.bootstrap import Interval, block_sums, interval, two_level
+from maqam.score.groups import tells_dialects
 from maqam.score.measure import Measure
-from maqam.score.scoring import Columns, blocks_of, measures, take
+from maqam.score.scoring import Columns, blocks_of, measures, rows_by_task, take
 from maqam.score.settings import ScoreSettings
 from maqam.seeding import generator
-from maqam.tasks import TASKS
+from maqam.tasks import Task, Tasks
 
 FORMAT_VERSION = 1
 SIGNIFICANCE = 0.05
@@ -48,6 +49,7 @@ def compare_methods(
     hypotheses: Mapping[str, Mapping[int, Columns]],
     *,
     baseline: str,
+    tasks: Tasks,
     settings: ScoreSettings,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
@@ -56,6 +58,7 @@ def compare_methods(
     Args:
         hypotheses: Columns of hypotheses.parquet by method, by seed.
         baseline: Method the others are compared with.
+        tasks: The tasks that there are.
         settings: Profile and resamples.
         seed: Seed of the bootstrap.
 
@@ -67,16 +70,14 @@ def compare_methods(
     """
     seeds = _paired_seeds(hypotheses, baseline)
     first = hypotheses[baseline][seeds[0]]
-    tasks = np.asarray(first["task"], dtype=object)
     rows: list[dict[str, Any]] = []
-    for task in [name for name in TASKS if (tasks == name).any()]:
-        members = np.flatnonzero(tasks == task)
+    for task, members in rows_by_task(first, tasks):
         own = {
             method: [take(by_seed[one], members) for one in seeds]
             for method, by_seed in hypotheses.items()
         }
         rows += _compare_task(own, task, baseline, settings, seed)
-    _correct(rows)
+    _correct(rows, tasks)
     return rows
 
 
@@ -102,14 +103,14 @@ def _paired_seeds(hypotheses: Mapping[str, Mapping[int, Columns]], baseline: str
 
 def _compare_task(
     own: Mapping[str, Sequence[Columns]],
-    task: str,
+    task: Task,
     baseline: str,
     settings: ScoreSettings,
     seed: int,
 ) -> list[dict[str, Any]]:
     dialects = np.array([value or "" for value in own[baseline][0]["dialect"]])
     groups = {"all": np.arange(len(dialects))}
-    if task != "did":
+    if not (task.labels and tells_dialects(own[baseline][0])):
         for dialect in sorted(set(dialects) - {""}):
             groups[f"dialect={dialect}"] = np.flatnonzero(dialects == dialect)
     blocks = np.array(blocks_of(own[baseline][0]))
@@ -137,7 +138,8 @@ def _compare_task(
                 for method, by_seed in measured.items()
             }
             rows += [
-                _row(task, group, method, scores, baseline, settings, seed) for method in scores
+                _row(task.name, group, method, scores, baseline, settings, seed)
+                for method in scores
             ]
     return rows
 
@@ -212,7 +214,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(round(value, 12)) for value in corrected]
 
 
-def _correct(rows: list[dict[str, Any]]) -> None:
+def _correct(rows: list[dict[str, Any]], tasks: Tasks) -> None:
     """Correct the p-values of each family and give the verdicts, in place.
 
     The family of a claim is every method on every task's main metric; other scores and single
@@ -221,7 +223,7 @@ def _correct(rows: list[dict[str, Any]]) -> None:
     families: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     for row in rows:
         if row["p_value"] is not None and row["higher_is_better"] is not None:
-            is_main = row["group"] == "all" and row["metric"] == TASKS[row["task"]].metrics[0]
+            is_main = row["group"] == "all" and row["metric"] == tasks[row["task"]].metrics[0]
             families[is_main].append(row)
     for family in families.values():
         for row, p_value in zip(family, holm([row["p_value"] for row in family]), strict=True):

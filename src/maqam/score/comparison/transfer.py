@@ -13,7 +13,7 @@ from maqam.errors import RunError
 from maqam.score.comparison.methods import compare_methods
 from maqam.score.scoring import Columns, take
 from maqam.score.settings import ScoreSettings
-from maqam.tasks import TASKS
+from maqam.tasks import Tasks
 
 Runs = Mapping[int, Columns]  # hypotheses by seed
 
@@ -24,6 +24,7 @@ def negative_transfer(
     hypotheses: Mapping[str, Runs],
     single: Mapping[str, Runs],
     *,
+    tasks: Tasks,
     settings: ScoreSettings,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
@@ -32,6 +33,7 @@ def negative_transfer(
     Args:
         hypotheses: Columns of hypotheses.parquet by method, by seed.
         single: The same by task, of models trained on it alone; rows of other tasks are left out.
+        tasks: The tasks that there are.
         settings: Profile and resamples.
         seed: Seed of the bootstrap.
 
@@ -59,13 +61,14 @@ def negative_transfer(
         }
         for method, runs in hypotheses.items()
     }
-    return _losses(own, reference, settings, seed, ("negative transfer", "gain"))
+    return _losses(own, reference, tasks, settings, seed, ("negative transfer", "gain"))
 
 
 def forgetting(
     hypotheses: Mapping[str, Runs],
     start: Columns,
     *,
+    tasks: Tasks,
     settings: ScoreSettings,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
@@ -74,6 +77,7 @@ def forgetting(
     Args:
         hypotheses: Columns of hypotheses.parquet by method, by seed.
         start: Columns of the model at the start, which all seeds share.
+        tasks: The tasks that there are.
         settings: Profile and resamples.
         seed: Seed of the bootstrap.
 
@@ -85,24 +89,29 @@ def forgetting(
     """
     seeds = {one for runs in hypotheses.values() for one in runs}
     reference = dict.fromkeys(sorted(seeds), start)
-    return _losses(hypotheses, reference, settings, seed, ("forgotten", "learned"))
+    return _losses(hypotheses, reference, tasks, settings, seed, ("forgotten", "learned"))
 
 
 def _losses(
     hypotheses: Mapping[str, Runs],
     reference: Runs,
+    tasks: Tasks,
     settings: ScoreSettings,
     seed: int,
     words: tuple[str, str],
 ) -> list[dict[str, Any]]:
     """Turn a comparison with a reference into losses; `words` name a loss and a gain."""
     rows = compare_methods(
-        {_REFERENCE: reference, **hypotheses}, baseline=_REFERENCE, settings=settings, seed=seed
+        {_REFERENCE: reference, **hypotheses},
+        baseline=_REFERENCE,
+        tasks=tasks,
+        settings=settings,
+        seed=seed,
     )
     main = [
         row
         for row in rows
-        if row["group"] == "all" and row["metric"] == TASKS[row["task"]].metrics[0]
+        if row["group"] == "all" and row["metric"] == tasks[row["task"]].metrics[0]
     ]
     means = {row["task"]: row["mean"] for row in main if row["method"] == _REFERENCE}
     named = {"worse": words[0], "better": words[1]}

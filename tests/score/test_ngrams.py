@@ -3,7 +3,7 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import CHRF
 
-from maqam.score.rouge import KINDS, chrf, novel_ngrams, rouge
+from maqam.score.ngrams import KINDS, chrf, novel_ngrams, rouge
 
 
 def f1(overlap, reference, hypothesis):
