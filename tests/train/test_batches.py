@@ -2,17 +2,18 @@ import numpy as np
 import pytest
 import torch
 
+from maqam.schedule import PlanBatchSampler, Pool, Uniform, make_plan
 from maqam.train.batches import PlanBatches, StepsLeft
 from maqam.train.log_mels import LogMels
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
 from maqam.train.token_budget import TokenBudget
 
-from .corpus import make_plan
+from . import corpus
 
 
 def make_batches(backbone, manifest, audio_states=None):
-    plan = make_plan(np.arange(24), num_steps=3, batch_size=8)
+    plan = corpus.make_plan(np.arange(24), num_steps=3, batch_size=8)
     prepared = prepare_rows(backbone.dialogue, manifest, plan.rows)
     log_mels = LogMels(backbone, manifest, prepared.rows)
     return PlanBatches(
@@ -88,3 +89,15 @@ def test_batches_without_audio_are_refused(backbone, manifest):
     batches.log_mels = None
     with pytest.raises(ValueError, match="need audio states or log-mels"):
         batches[0, None]
+
+
+def test_micro_batches_are_those_of_the_sampler_for_other_trainers(backbone, manifest):
+    pool = Pool.from_columns({"task": list(manifest.column("task"))})
+    plan = make_plan(Uniform(), pool, steps=3, batch_size=8, seed=0)
+    prepared = prepare_rows(backbone.dialogue, manifest, np.arange(24))
+    log_mels = LogMels(backbone, manifest, prepared.rows)
+    for rank in range(2):
+        split = {"rank": rank, "world_size": 2, "num_micro_batches": 2}
+        batches = PlanBatches(backbone, plan, prepared, Objective(), log_mels, **split)
+        ours = [one.rows.tolist() for step in range(3) for one in batches[step, None].micro_batches]
+        assert ours == list(PlanBatchSampler(plan, lengths=prepared.num_tokens, **split))
