@@ -1,9 +1,8 @@
 """What a room and a microphone add: loudness, reverberation, noise at a known SNR."""
 
 import numpy as np
-import soxr
-from scipy.signal import fftconvolve
 
+from maqam import extras
 from maqam.synth import espeak
 
 SAMPLE_RATE = 16000
@@ -24,7 +23,7 @@ def to_model_rate(samples: np.ndarray) -> np.ndarray:
     loud = np.flatnonzero(np.abs(samples) > 1e-3)
     if loud.size:
         samples = samples[loud[0] : loud[-1] + 1]
-    samples = soxr.resample(samples, espeak.SAMPLE_RATE, SAMPLE_RATE)
+    samples = extras.load("soxr").resample(samples, espeak.SAMPLE_RATE, SAMPLE_RATE)
     return np.pad(samples, SAMPLE_RATE * 80 // 1000).astype(np.float32)
 
 
@@ -60,7 +59,7 @@ def reverberate(samples: np.ndarray, rt60_seconds: float, rng: np.random.Generat
     response = 0.25 * rng.standard_normal(length) * decay
     response *= 0.7 / np.linalg.norm(response)
     response[0] = 1.0
-    wet = fftconvolve(samples, response)[: len(samples)]
+    wet = extras.load("scipy.signal").fftconvolve(samples, response)[: len(samples)]
     wet *= _rms(samples) / max(_rms(wet), 1e-9)
     return np.asarray(wet, dtype=np.float32)
 

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
+from maqam import extras
 from maqam.seeding import generator
 from maqam.synth import acoustics, espeak
 from maqam.synth.grammar import make_sentence
@@ -90,7 +90,9 @@ def work(folder: Path, seed: int, data: Path) -> None:
     for line in sys.stdin:
         job = Job(**json.loads(line))
         samples = render(job, seed, babble, data)
-        soundfile.write(folder / f"{job.id}.flac", samples, acoustics.SAMPLE_RATE, subtype="PCM_16")
+        extras.load("soundfile").write(
+            folder / f"{job.id}.flac", samples, acoustics.SAMPLE_RATE, subtype="PCM_16"
+        )
         sys.stdout.write(f"{job.id}\t{len(samples)}\n")
         sys.stdout.flush()
 
