@@ -33,7 +33,7 @@ from transformers import (
 from maqam.data.audio import read_audio
 from maqam.data.manifest import Manifest, read_manifest
 from maqam.data.pool import pool_from_manifest
-from maqam.features.extract import fill_store
+from maqam.features.extract import fill_store, store_contents
 from maqam.features.settings import FeatureSettings
 from maqam.features.store import FeatureStore
 from maqam.models.adapters import add_adapter
@@ -241,7 +241,7 @@ def main() -> None:
         )
         begun = time.perf_counter()
         place = folder / f"features-{number}"
-        stored = fill_store(own, manifest, plan.rows, place, settings=FeatureSettings())
+        stored = fill_store(own, store_contents(own, manifest, plan.rows, FeatureSettings()), place)
         rates["filling"].append(stored.rows.size / (time.perf_counter() - begun))
         rates["ours"].append(ours(own, manifest, plan, stored, settings))
         rates["plain"].append(plain(peer, plan, stock, settings))

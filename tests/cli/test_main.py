@@ -11,7 +11,7 @@ import pytest
 
 from maqam.cli import screen
 from maqam.errors import RunError
-from maqam.runs import preparation
+from maqam.runs import stages
 
 from .calls import assert_refused, maqam
 
@@ -92,7 +92,7 @@ def test_a_wrong_call_exits_with_2_and_shows_the_usage(words: tuple[str, ...]) -
 
 def test_what_the_user_can_mend_exits_with_1(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     error = RunError("no such thing", where="there", hint="look elsewhere")
-    monkeypatch.setattr(preparation, "prepare", raising(error))
+    monkeypatch.setattr(stages, "train", raising(error))
     result = maqam("train", recipe)
     assert result.code == 1
     assert result.err == "error: there: no such thing\nhint: look elsewhere\n"
@@ -101,7 +101,7 @@ def test_what_the_user_can_mend_exits_with_1(recipe: Path, monkeypatch: pytest.M
 def test_ctrl_c_exits_with_130_and_says_how_to_go_on(
     recipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preparation, "prepare", raising(KeyboardInterrupt()))
+    monkeypatch.setattr(stages, "train", raising(KeyboardInterrupt()))
     result = maqam("train", recipe)
     assert result.code == 130
     assert result.line("error") == "error: interrupted"
@@ -112,12 +112,12 @@ def test_a_full_disk_nobody_caught_is_still_one_line(
     recipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/file")
-    monkeypatch.setattr(preparation, "prepare", raising(error))
+    monkeypatch.setattr(stages, "train", raising(error))
     assert_refused(maqam("train", recipe), "/data/file", "the disk is full")
 
 
 def test_a_fault_of_ours_keeps_its_traceback(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preparation, "prepare", raising(ZeroDivisionError("ours")))
+    monkeypatch.setattr(stages, "train", raising(ZeroDivisionError("ours")))
     with pytest.raises(ZeroDivisionError, match="ours"):
         maqam("train", recipe)
 

@@ -8,7 +8,7 @@ import torch
 from maqam.data.manifest import read_manifest
 from maqam.errors import AudioError, StoreError
 from maqam.features import extract
-from maqam.features.extract import fill_store, store_inputs
+from maqam.features.extract import fill_part, fill_store, join_parts, store_contents
 from maqam.features.settings import FeatureSettings
 from maqam.features.store import FeatureStore
 from maqam.models.audio_states import online_states
@@ -37,12 +37,21 @@ def own_manifest(tmp_path):
     return make_manifest(tmp_path / "corpus", [0.5, 0.0, 0.7])
 
 
+def inputs_of(backbone, manifest, rows, settings):
+    return store_contents(backbone, manifest, rows, settings).inputs
+
+
+def filled(backbone, manifest, rows, folder, settings=EXACT, progress=None):
+    contents = store_contents(backbone, manifest, rows, settings)
+    return fill_store(backbone, contents, folder, progress=progress)
+
+
 def alone(backbone, manifest, row):
     return online_states(backbone, manifest)([row])[0]
 
 
 def test_a_row_gets_the_same_states_whatever_lies_beside_it(backbone, manifest, tmp_path):
-    store = fill_store(backbone, manifest, ROWS, tmp_path, settings=EXACT)
+    store = filled(backbone, manifest, ROWS, tmp_path)
     for row, states in zip(ROWS, store(ROWS), strict=True):
         expected = alone(backbone, manifest, row)
         assert states.shape == expected.shape
@@ -51,8 +60,10 @@ def test_a_row_gets_the_same_states_whatever_lies_beside_it(backbone, manifest, 
 
 def test_the_size_of_batches_does_not_change_the_store(backbone, manifest, tmp_path):
     settings = FeatureSettings(dtype="float32", batch_seconds=1000.0)
-    one_batch = fill_store(backbone, manifest, ROWS, tmp_path / "a", settings=settings)
-    small = fill_store(backbone, manifest, ROWS, tmp_path / "b", settings=EXACT)
+    one_batch = fill_store(
+        backbone, store_contents(backbone, manifest, ROWS, settings), tmp_path / "a"
+    )
+    small = filled(backbone, manifest, ROWS, tmp_path / "b")
     for first, second in zip(one_batch(ROWS), small(ROWS), strict=True):
         assert torch.allclose(first, second, atol=1e-4)
     assert one_batch.fingerprint == small.fingerprint
@@ -66,7 +77,7 @@ def test_states_have_the_width_the_dialogue_expects_and_need_no_gradient(backbon
 
 
 def test_text_rows_have_no_frames_and_a_zero_mean(backbone, manifest, tmp_path):
-    store = fill_store(backbone, manifest, ROWS, tmp_path, settings=EXACT)
+    store = filled(backbone, manifest, ROWS, tmp_path)
     assert store([1])[0].shape == (0, backbone.audio_dim)
     assert online_states(backbone, manifest)([1])[0].shape == (0, backbone.audio_dim)
     assert not store.pooled([1, 5]).any()
@@ -74,26 +85,23 @@ def test_text_rows_have_no_frames_and_a_zero_mean(backbone, manifest, tmp_path):
 
 
 def test_means_are_those_of_the_states_before_rounding(backbone, manifest, tmp_path):
-    store = fill_store(backbone, manifest, ROWS, tmp_path, settings=FeatureSettings())
+    store = fill_store(
+        backbone, store_contents(backbone, manifest, ROWS, FeatureSettings()), tmp_path
+    )
     expected = alone(backbone, manifest, 2).mean(dim=0)
     assert np.allclose(store.pooled([2])[0], expected, atol=1e-5)
 
 
 def test_a_pool_of_text_rows_only_makes_a_store(backbone, manifest, tmp_path):
-    store = fill_store(backbone, manifest, np.array([1, 5]), tmp_path, settings=EXACT)
+    store = fill_store(
+        backbone, store_contents(backbone, manifest, np.array([1, 5]), EXACT), tmp_path
+    )
     assert store.num_frames([1, 5]).tolist() == [0, 0]
 
 
 def test_progress_counts_seconds_up_to_their_total(backbone, manifest, tmp_path):
     seen = []
-    fill_store(
-        backbone,
-        manifest,
-        ROWS,
-        tmp_path,
-        settings=EXACT,
-        progress=lambda done, total: seen.append((done, total)),
-    )
+    filled(backbone, manifest, ROWS, tmp_path, progress=lambda *done: seen.append(done))
     done = [one for one, _ in seen]
     assert len(seen) > 1
     assert done == sorted(done)
@@ -103,9 +111,11 @@ def test_progress_counts_seconds_up_to_their_total(backbone, manifest, tmp_path)
 def test_a_finished_store_is_opened_without_running_the_encoder(
     backbone, manifest, tmp_path, monkeypatch
 ):
-    first = fill_store(backbone, manifest, ROWS, tmp_path, settings=EXACT)
+    first = filled(backbone, manifest, ROWS, tmp_path)
     monkeypatch.setattr(extract, "encode_rows", None)
-    again = fill_store(backbone, manifest, np.tile(ROWS, 2), tmp_path, settings=EXACT)
+    again = fill_store(
+        backbone, store_contents(backbone, manifest, np.tile(ROWS, 2), EXACT), tmp_path
+    )
     assert again.fingerprint == first.fingerprint
 
 
@@ -116,57 +126,63 @@ def test_a_fill_broken_off_between_batches_ends_as_if_it_never_stopped(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fill_store(backbone, manifest, ROWS, tmp_path / "a", settings=EXACT, progress=stop)
+        fill_store(
+            backbone, store_contents(backbone, manifest, ROWS, EXACT), tmp_path / "a", progress=stop
+        )
     with pytest.raises(StoreError, match="half written"):
         FeatureStore(tmp_path / "a")
-    fill_store(backbone, manifest, ROWS, tmp_path / "a", settings=EXACT)
-    fill_store(backbone, manifest, ROWS, tmp_path / "b", settings=EXACT)
+    filled(backbone, manifest, ROWS, tmp_path / "a")
+    filled(backbone, manifest, ROWS, tmp_path / "b")
     for name in ("states.npy", "offsets.npy", "rows.npy", "pooled.npy", "store.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
 def test_other_weights_rows_or_formats_are_refused_by_name(backbone, manifest, tmp_path):
-    fill_store(backbone, manifest, ROWS, tmp_path, settings=EXACT)
+    filled(backbone, manifest, ROWS, tmp_path)
     for model, rows, settings, name in (
         (make_backbone(seed=1), ROWS, EXACT, "weights"),
         (backbone, ROWS[:3], EXACT, "audio"),
         (backbone, ROWS, FeatureSettings(), "dtype"),
     ):
         with pytest.raises(StoreError, match=f"made with other {name}$"):
-            fill_store(model, manifest, rows, tmp_path, settings=settings)
+            filled(model, manifest, rows, tmp_path, settings)
 
 
 def test_the_llm_does_not_count_but_the_aligner_does(manifest):
     backbone = make_backbone()
-    before = store_inputs(backbone, manifest, ROWS, EXACT)
+    before = inputs_of(backbone, manifest, ROWS, EXACT)
     with torch.no_grad():
         backbone.model.lm_head.weight.add_(1.0)
-    assert store_inputs(backbone, manifest, ROWS, EXACT) == before
+    assert inputs_of(backbone, manifest, ROWS, EXACT) == before
     with torch.no_grad():
         backbone.model.model.audio_tower.proj.bias.add_(1.0)
-    assert store_inputs(backbone, manifest, ROWS, EXACT)["weights"] != before["weights"]
+    assert inputs_of(backbone, manifest, ROWS, EXACT)["weights"] != before["weights"]
 
 
 def test_a_replaced_audio_file_changes_the_inputs(backbone, own_manifest):
     rows = np.arange(3)
-    before = store_inputs(backbone, own_manifest, rows, EXACT)
+    before = inputs_of(backbone, own_manifest, rows, EXACT)
     path = own_manifest.audio_path(0)
     path.write_bytes(path.read_bytes() + b"\0\0")
-    assert store_inputs(backbone, own_manifest, rows, EXACT)["audio"] != before["audio"]
+    assert inputs_of(backbone, own_manifest, rows, EXACT)["audio"] != before["audio"]
 
 
 def test_a_corpus_moved_elsewhere_keeps_its_inputs(backbone, own_manifest, tmp_path):
     rows = np.arange(3)
     moved = read_manifest(shutil.copytree(own_manifest.folder, tmp_path / "moved"))
-    before = store_inputs(backbone, own_manifest, rows, EXACT)
-    assert store_inputs(backbone, moved, rows, EXACT) == before
+    before = inputs_of(backbone, own_manifest, rows, EXACT)
+    assert inputs_of(backbone, moved, rows, EXACT) == before
 
 
 def test_missing_audio_is_counted_before_anything_is_written(backbone, own_manifest, tmp_path):
     for row in (0, 2):
         own_manifest.audio_path(row).unlink()
     with pytest.raises(AudioError, match=r"2 audio files are missing: .*0\.wav"):
-        fill_store(backbone, own_manifest, np.arange(3), tmp_path / "store", settings=EXACT)
+        fill_store(
+            backbone,
+            store_contents(backbone, own_manifest, np.arange(3), EXACT),
+            tmp_path / "store",
+        )
     assert not (tmp_path / "store").exists()
 
 
@@ -178,9 +194,13 @@ def test_broken_audio_stops_the_fill_and_a_mended_file_lets_it_go_on(
     settings = FeatureSettings(dtype="float32", batch_seconds=0.1)
     path.write_bytes(whole[:-1000])
     with pytest.raises(AudioError, match="cut short"):
-        fill_store(backbone, own_manifest, np.arange(3), tmp_path / "s", settings=settings)
+        fill_store(
+            backbone, store_contents(backbone, own_manifest, np.arange(3), settings), tmp_path / "s"
+        )
     path.write_bytes(whole)
-    store = fill_store(backbone, own_manifest, np.arange(3), tmp_path / "s", settings=settings)
+    store = fill_store(
+        backbone, store_contents(backbone, own_manifest, np.arange(3), settings), tmp_path / "s"
+    )
     assert store.num_frames([0, 1, 2]).tolist() == [12, 0, 17]
 
 
@@ -195,13 +215,13 @@ def test_rows_with_several_audio_files_are_refused(backbone, own_manifest):
     audios = [["audio/0.wav", "audio/2.wav"], [], ["audio/2.wav"]]
     own_manifest.table = own_manifest.table.set_column(column, "audios", [audios])
     with pytest.raises(AudioError, match="1 rows name more than one audio file: 0"):
-        store_inputs(backbone, own_manifest, np.arange(3), EXACT)
+        inputs_of(backbone, own_manifest, np.arange(3), EXACT)
 
 
 def test_a_store_the_disk_cannot_hold_is_refused_at_once(backbone, manifest, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
     with pytest.raises(StoreError, match=r"needs 0\.0 GB more, the disk has 0\.0 GB"):
-        fill_store(backbone, manifest, ROWS, tmp_path, settings=EXACT)
+        filled(backbone, manifest, ROWS, tmp_path)
 
 
 def test_rows_go_longest_first_in_batches_of_the_given_seconds():
@@ -209,3 +229,31 @@ def test_rows_go_longest_first_in_batches_of_the_given_seconds():
     batches = [batch.tolist() for batch in extract._batches(rows, seconds, 7.0)]
     assert batches == [[0], [1, 2], [3, 4, 5]]
     assert list(extract._batches(rows[:0], seconds[:0], 7.0)) == []
+
+
+@pytest.mark.parametrize("keep", ["states", "pooled"])
+@pytest.mark.parametrize("num_parts", [2, 3])
+def test_parts_of_several_processes_join_to_the_bytes_of_one(
+    backbone, manifest, tmp_path, keep, num_parts
+):
+    settings = FeatureSettings(keep=keep, batch_seconds=2.0)
+    contents = store_contents(backbone, manifest, ROWS, settings)
+    alone = fill_store(backbone, contents, tmp_path / "one")
+    for index in reversed(range(num_parts)):
+        fill_part(backbone, contents, tmp_path / "many", (index, num_parts))
+    assert join_parts(contents, tmp_path / "many", num_parts).fingerprint == alone.fingerprint
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert sorted(path.name for path in (tmp_path / "many").iterdir()) == names
+    for name in names:
+        assert (tmp_path / "many" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+
+
+def test_a_store_of_means_holds_no_states(backbone, manifest, tmp_path):
+    means = filled(backbone, manifest, ROWS, tmp_path / "m", FeatureSettings(keep="pooled"))
+    states = filled(backbone, manifest, ROWS, tmp_path / "s", FeatureSettings(keep="states"))
+    assert not (tmp_path / "m" / "states.npy").exists()
+    assert np.array_equal(means.pooled(ROWS), states.pooled(ROWS))
+    assert np.array_equal(means.num_frames(ROWS), states.num_frames(ROWS))
+    assert means.fingerprint != states.fingerprint
+    with pytest.raises(StoreError, match="keeps the means of aligner outputs only"):
+        means([0])

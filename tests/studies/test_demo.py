@@ -11,7 +11,8 @@ from maqam.errors import ConfigError, RunError, ScheduleError
 from maqam.progress import no_bars
 from maqam.recipe import Recipe, load_recipe, validate
 from maqam.report.overlap import NOT_CHECKED
-from maqam.runs import folders, plans, preparation, stages
+from maqam.runs import folders, plans, stages
+from maqam.runs.session import Session
 from maqam.schedule import load_plan
 from maqam.studies.demo import demo_study
 from maqam.studies.overlap import check_overlap
@@ -62,8 +63,11 @@ def test_every_method_is_trained_scored_and_reported(study: Path) -> None:
 
 
 def test_methods_have_equal_budget_and_different_rows(study: Path) -> None:
-    plans = [load_plan(run_folder(study, method) / "plan") for method in METHODS]
-    assert len({(plan.offsets.tobytes(), plan.seed, plan.pool_fingerprint) for plan in plans}) == 1
+    folders = [run_folder(study, method) for method in METHODS]
+    plans = [load_plan(folder / "plan") for folder in folders]
+    records = [json.loads((folder / "run.json").read_text()) for folder in folders]
+    assert len({(plan.offsets.tobytes(), plan.seed) for plan in plans}) == 1
+    assert len({record["fingerprints"]["manifest"] for record in records}) == 1
     assert len({plan.fingerprint for plan in plans}) == len(METHODS)
 
 
@@ -137,19 +141,19 @@ def test_a_study_does_not_mix_with_runs_of_another_recipe(study: Path) -> None:
 
 def test_a_plan_of_another_schedule_is_not_followed(study: Path) -> None:
     recipe = load_recipe(run_folder(study, "ads") / "recipe.yaml")
-    prepared = preparation.prepare(recipe, no_bars)
+    session = Session(recipe)
     own = copied(recipe, name="another")
-    plans.write_plan(own, prepared, own.folder / "plan", overwrite=False)
+    plans.write_plan(session.of(own), own.folder / "plan", overwrite=False)
     for changed in ({"schedule": {"kind": "uniform"}}, {"seed": 1}):
         with pytest.raises(ScheduleError, match="dealt by another schedule, deal or seed"):
-            stages.train(copied(own, **changed), prepared, no_bars)
+            stages.train(session.of(copied(own, **changed)))
 
 
 def test_a_written_plan_is_not_written_over_unasked(study: Path) -> None:
     recipe = load_recipe(run_folder(study, "ads") / "recipe.yaml")
-    prepared = preparation.prepare(recipe, no_bars)
+    session = Session(recipe)
     with pytest.raises(RunError, match="the folder holds a plan"):
-        plans.write_plan(recipe, prepared, recipe.folder / "plan", overwrite=False)
+        plans.write_plan(session, recipe.folder / "plan", overwrite=False)
 
 
 def test_an_unfinished_run_is_not_scored(study: Path, tmp_path: Path) -> None:
@@ -157,7 +161,7 @@ def test_an_unfinished_run_is_not_scored(study: Path, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_bytes(recipe.read_bytes())
     (tmp_path / "run.json").write_text('{"format_version": 1, "state": "running"}')
     with pytest.raises(RunError, match="the run is not finished"):
-        stages.evaluate(tmp_path, no_bars)
+        stages.evaluate(Session(folders.recipe_of(tmp_path)), tmp_path)
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
@@ -169,7 +173,7 @@ def test_a_split_without_rows_is_refused(study: Path) -> None:
     recipe = load_recipe(run_folder(study, "ads") / "recipe.yaml")
     data = {**recipe.data.model_dump(), "train_split": "training"}
     with pytest.raises(ScheduleError, match="no utterance of split 'training'"):
-        preparation.prepare(copied(recipe, data=data), no_bars)
+        Session(copied(recipe, data=data)).pool  # noqa: B018
 
 
 def test_a_normaliser_that_does_not_exist_is_refused_with_the_recipe() -> None:

@@ -16,6 +16,18 @@ class _CompilesByDefault(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+def _session(recipe: Any) -> Any:  # noqa: ANN401  typed where it is imported
+    """Return the session of a recipe: with a model only where its schedule needs clusters."""
+    from maqam.cli import screen
+    from maqam.runs import planning
+
+    if not planning.needs_features(recipe):
+        return planning.PlanningSession(recipe, screen.progress_bar, screen.say)
+    from maqam.runs.session import Session
+
+    return Session(recipe, screen.progress_bar, screen.say)
+
+
 app = typer.Typer(
     cls=_CompilesByDefault,
     no_args_is_help=True,
@@ -38,12 +50,11 @@ def compile_plan(
     from maqam.cli import screen
     from maqam.recipe import load_recipe
     from maqam.run_layout import RunLayout
-    from maqam.runs import plans, preparation
+    from maqam.runs import plans
 
     resolved = load_recipe(recipe, settings or [])
-    prepared = preparation.prepare(resolved, screen.progress_bar)
     folder = output or RunLayout(resolved.folder).plan.folder
-    plan = plans.write_plan(resolved, prepared, folder, overwrite=force)
+    plan = plans.write_plan(_session(resolved), folder, overwrite=force)
     for note in plan.notes:
         screen.say(note)
     screen.stdout.print(str(folder), markup=False)
@@ -119,7 +130,8 @@ def verify(
     from maqam.cli import screen
     from maqam.runs import plans
 
-    checked, findings = plans.verify(folder, screen.progress_bar, recipe=recipe, log=log)
+    session = _session(plans.plan_recipe(folder, recipe))
+    checked, findings = plans.verify(folder, session, log=log)
     if as_json:
         screen.print_json({"checked": checked, "findings": [asdict(one) for one in findings]})
     else:
@@ -158,7 +170,10 @@ def export(
     from maqam.cli import screen
     from maqam.errors import ConfigError
     from maqam.export.export import ExportSettings, export_plan, not_kept
+    from maqam.run_layout import PlanLayout
     from maqam.runs import plans
+    from maqam.runs.planning import PlanningSession
+    from maqam.schedule import load_plan
 
     try:
         settings = ExportSettings(
@@ -171,7 +186,8 @@ def export(
         )
     except ValueError as error:
         raise ConfigError(str(error), where="maqam plan export") from error
-    plan, manifest = plans.open_plan(folder, screen.progress_bar, recipe=recipe)
+    plan = load_plan(PlanLayout.of(folder).folder)
+    manifest = PlanningSession(plans.plan_recipe(folder, recipe), screen.progress_bar).manifest
     with screen.progress_bar("write the steps") as progress:
         made = export_plan(plan, manifest, output, target=to, settings=settings, progress=progress)
     for one in not_kept(plan):

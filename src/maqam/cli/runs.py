@@ -16,11 +16,10 @@ def features(recipe: RecipeFile, settings: Settings = None, as_json: AsJson = Fa
     """Store the aligner outputs of a recipe's data and cluster their means."""
     from maqam.cli import screen
     from maqam.recipe import load_recipe
-    from maqam.runs import preparation
+    from maqam.runs.session import Session
 
     resolved = load_recipe(recipe, settings or [])
-    prepared = preparation.prepare(resolved, screen.progress_bar)
-    summary = preparation.describe_features(prepared)
+    summary = Session(resolved, screen.progress_bar, screen.say).describe_features()
     if as_json:
         screen.print_json(summary)
     else:
@@ -38,11 +37,12 @@ def train(
     """Train one run: the plan is compiled (or found) and followed."""
     from maqam.cli import screen
     from maqam.recipe import load_recipe
-    from maqam.runs import preparation, stages
+    from maqam.runs import stages
+    from maqam.runs.session import Session
 
     resolved = load_recipe(recipe, settings or [])
-    prepared = preparation.prepare(resolved, screen.progress_bar)
-    result = stages.train(resolved, prepared, screen.progress_bar, resume=resume, extend=extend)
+    session = Session(resolved, screen.progress_bar, screen.say)
+    result = stages.train(session, resume=resume, extend=extend)
     screen.print_table(
         "trainable parameters",
         ("part", "parameters", "trainable"),
@@ -96,8 +96,11 @@ def evaluate(
         screen.say(str(file))
     else:
         from maqam.runs import stages
+        from maqam.runs.folders import recipe_of
+        from maqam.runs.session import Session
 
-        scores = stages.evaluate(run, screen.progress_bar, split=split)
+        session = Session(recipe_of(run), screen.progress_bar, screen.say)
+        scores = stages.evaluate(session, run, split=split)
     if as_json:
         screen.print_json(scores)
     else:
@@ -128,8 +131,11 @@ def _score_meaning(
 def _check_batches(run: Path, split: str, *, as_json: bool) -> None:
     from maqam.cli import screen
     from maqam.runs import stages
+    from maqam.runs.folders import recipe_of
+    from maqam.runs.session import Session
 
-    found = stages.check_run_batches(run, screen.progress_bar, split=split)
+    session = Session(recipe_of(run), screen.progress_bar, screen.say)
+    found = stages.check_run_batches(session, run, split=split)
     if as_json:
         screen.print_json(found.as_dict())
         return

@@ -1,6 +1,7 @@
 """What commands show: progress and warnings on stderr, results and tables on stdout."""
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -23,8 +24,9 @@ from rich.text import Text
 
 from maqam.progress import Progress
 
-stdout = Console(highlight=False, soft_wrap=True)
-stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+_IS_FIRST = os.environ.get("RANK", "0") == "0"  # of the processes of torchrun, one speaks
+stdout = Console(highlight=False, soft_wrap=True, quiet=not _IS_FIRST)
+stderr = Console(stderr=True, highlight=False, soft_wrap=True, quiet=not _IS_FIRST)
 stdout.width = max(stdout.width, 160)  # a terminal wraps long lines: better than folded cells
 
 
@@ -101,4 +103,5 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[objec
 
 def print_json(value: Any) -> None:  # noqa: ANN401  any plain value
     """Print a result for a script to read."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    if _IS_FIRST:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")

@@ -3,12 +3,19 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+Keep = Literal["auto", "states", "pooled", "none"]
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureSettings:
     """The feature store of a run and the clusters made from it.
 
     Attributes:
+        keep: "states" stores all aligner outputs, so that no run encodes audio again; "pooled"
+            keeps their means, which clusters are made of, and audio is encoded while a run trains
+            and is scored; "none" stores nothing, for schedules that need no cluster. "auto" keeps
+            states where those of the training split take at most 20 GB and half of the free
+            disk, else what the schedule needs.
         num_clusters: Clusters of the ADS embeddings; null for the paper's 500, and for one
             cluster every 20 rows on pools too small for 500, which a note then says.
         num_dimensions: Principal components kept before clustering (ours; the paper names none).
@@ -20,6 +27,7 @@ class FeatureSettings:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
+    keep: Keep = "auto"
     num_clusters: int | None = None
     num_dimensions: int = 128
     dtype: Literal["float16", "float32"] = "float16"

@@ -34,6 +34,7 @@ _GO_ON = (
     "it was stopped"
 )
 NOTE_SECONDS = 5.0  # between notes: each waits for the disk, most of a tenth of a second
+POOLED_ONLY = "means only"  # in the place of a number format: no states are kept
 STATES, OFFSETS, ROWS, POOLED = "states.npy", "offsets.npy", "rows.npy", "pooled.npy"
 
 
@@ -42,7 +43,7 @@ class FeatureStore:
 
     Args:
         folder: A finished store.
-        inputs: What the store must have been made from, as `store_inputs` gives it; None to take
+        inputs: What the store must have been made from, as `store_contents` names it; None to take
             it as it is.
 
     Raises:
@@ -55,7 +56,9 @@ class FeatureStore:
         self.inputs: dict[str, str] = record["inputs"]
         if inputs is not None:
             _refuse_other(folder, self.inputs, inputs)
-        self._states = _opened(folder / STATES, (record["num_frames"], record["dim"]))
+        self._states = None
+        if self.inputs["dtype"] != POOLED_ONLY:
+            self._states = _opened(folder / STATES, (record["num_frames"], record["dim"]))
         self._offsets = np.array(_opened(folder / OFFSETS, (record["num_rows"] + 1,)))
         self._pooled = _opened(folder / POOLED, (record["num_rows"], record["dim"]))
         self._rows = np.array(_opened(folder / ROWS, (record["num_rows"],)))
@@ -65,14 +68,39 @@ class FeatureStore:
         """Return the aligner outputs [T_i, D] float32 of manifest rows; zero length for text rows.
 
         Raises:
-            StoreError: If a row is not in the store.
+            StoreError: If a row is not in the store, or the store keeps means only.
         """
-        return [
-            torch.from_numpy(
-                self._states[self._offsets[at] : self._offsets[at + 1]].astype(np.float32)
+        states = self._states
+        if states is None:
+            raise StoreError(
+                "the feature store keeps the means of aligner outputs only",
+                where=str(self.folder),
+                hint="set features.keep: states",
             )
+        return [
+            torch.from_numpy(states[self._offsets[at] : self._offsets[at + 1]].astype(np.float32))
             for at in self._positions(rows)
         ]
+
+    def frames(self, rows: Sequence[int] | np.ndarray) -> list[np.ndarray]:
+        """Return what is stored of manifest rows, as `StoreWriter.append` takes it.
+
+        Args:
+            rows: Manifest rows.
+
+        Returns:
+            (num_frames, dim) aligner outputs of each; zeros where the store keeps means only.
+        """
+        states = self._states
+        if states is None:
+            counts = self.num_frames(rows)
+            return [np.broadcast_to(np.float32(0), (int(one), self.dim)) for one in counts]
+        return [states[self._offsets[at] : self._offsets[at + 1]] for at in self._positions(rows)]
+
+    @staticmethod
+    def is_whole(folder: Path) -> bool:
+        """Tell whether a folder holds a finished store."""
+        return (folder / DONE).is_file()
 
     @property
     def fingerprint(self) -> str:
@@ -82,7 +110,7 @@ class FeatureStore:
     @property
     def dim(self) -> int:
         """Width of the aligner outputs."""
-        return int(self._states.shape[1])
+        return int(self._pooled.shape[1])
 
     @cached_property
     def rows(self) -> np.ndarray:
@@ -122,7 +150,7 @@ class StoreWriter:
 
     Args:
         folder: Where the store goes; it is made where there is none.
-        inputs: What the store is made from, as `store_inputs` gives it.
+        inputs: What the store is made from, as `store_contents` names it.
         rows: (num_rows,) manifest rows in the order they will be appended.
         dim: Width of the aligner outputs.
         dtype: "float16" or "float32", the number format of the states.
@@ -135,7 +163,9 @@ class StoreWriter:
         self, folder: Path, inputs: Mapping[str, str], rows: np.ndarray, dim: int, dtype: str
     ) -> None:
         self.folder = folder
-        self._inputs, self._dim, self._dtype = dict(inputs), dim, np.dtype(dtype).newbyteorder("<")
+        self._inputs, self._dim = dict(inputs), dim
+        self._done = 0, 0
+        self._dtype = None if dtype == POOLED_ONLY else np.dtype(dtype).newbyteorder("<")
         with writing(self.folder, _WHAT, error=StoreError, hint=_GO_ON):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / DONE).unlink(missing_ok=True)
@@ -148,7 +178,6 @@ class StoreWriter:
                 (folder / FILLING).unlink(missing_ok=True)
                 with whole_file(folder / ROWS) as draft, draft.open("wb") as file:
                     np.save(file, rows, allow_pickle=False)
-        self._done = self._pooled.num_rows, self._states.num_rows
         self._noted_at = time.monotonic()
 
     @property
@@ -169,7 +198,7 @@ class StoreWriter:
         """
         frames = np.concatenate([*states, np.zeros((0, self._dim), dtype=np.float32)])
         largest = float(np.abs(frames).max(initial=0.0))
-        limit = float(np.finfo(self._dtype).max)
+        limit = float(np.finfo(self._dtype or np.float32).max)
         if not largest <= limit:
             raise StoreError(
                 f"an aligner output of size {largest:g} does not fit a store of numbers up to "
@@ -177,12 +206,13 @@ class StoreWriter:
                 where=str(self.folder),
                 hint="set features.dtype: float32; if it is not finite, check the weights",
             )
-        starts = self._states.num_rows + np.cumsum([0, *(len(one) for one in states)])
+        starts = self._done[1] + np.cumsum([0, *(len(one) for one in states)])
         with writing(self.folder, _WHAT, error=StoreError, hint=_GO_ON):
-            self._states.append(frames)
+            if self._states is not None:
+                self._states.append(frames)
             self._pooled.append(pooled)
             self._offsets.append(starts[:-1])
-            self._done = self._pooled.num_rows, self._states.num_rows
+            self._done = self._pooled.num_rows, int(starts[-1])
             if time.monotonic() - self._noted_at >= NOTE_SECONDS:
                 self._note()
 
@@ -203,7 +233,7 @@ class StoreWriter:
         }
         with writing(self.folder, _WHAT, error=StoreError, hint=_GO_ON):
             self._offsets.append(np.array([num_frames]))
-            for array in (self._states, self._pooled, self._offsets):
+            for array in self._arrays():
                 array.finish()
             write_json(self.folder / DONE, record, _WHAT, error=StoreError)
             (self.folder / FILLING).unlink(missing_ok=True)
@@ -214,18 +244,25 @@ class StoreWriter:
         if self.num_done and not (self.folder / DONE).is_file():
             with suppress(OSError, StoreError):  # on a full disk the note before this one stands
                 self._note()
-        for array in (self._states, self._pooled, self._offsets):
+        for array in self._arrays():
             array.close()
 
     def _open(self, num_rows: int, num_frames: int) -> None:
         folder, dim = self.folder, self._dim
         self._offsets = GrowingArray(folder / OFFSETS, "<i8", num_rows=num_rows)
         self._pooled = GrowingArray(folder / POOLED, "<f4", width=dim, num_rows=num_rows)
-        floats = self._dtype.str
-        self._states = GrowingArray(folder / STATES, floats, width=dim, num_rows=num_frames)
+        self._states = None
+        if self._dtype is not None:
+            floats = self._dtype.str
+            self._states = GrowingArray(folder / STATES, floats, width=dim, num_rows=num_frames)
+        self._done = num_rows, num_frames
+
+    def _arrays(self) -> list[GrowingArray]:
+        arrays = [self._states, self._pooled, self._offsets]
+        return [one for one in arrays if one is not None]
 
     def _note(self) -> None:
-        for array in (self._states, self._pooled, self._offsets):
+        for array in self._arrays():
             array.sync()
         note = {
             "format_version": FORMAT_VERSION,

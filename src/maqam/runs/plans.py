@@ -5,35 +5,28 @@ from pathlib import Path
 
 import numpy as np
 
-from maqam.data.manifest import Manifest
-from maqam.errors import RunError, ScheduleError
+from maqam.errors import MissingExtraError, RunError, ScheduleError
 from maqam.files import read_records, write_text, writing
-from maqam.models.checkpoint import load_dialogue
-from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml, load_recipe
 from maqam.run_layout import PlanLayout, RunLayout
 from maqam.runs.folders import keep_tasks, recipe_of_plan
-from maqam.runs.preparation import Prepared, open_manifest, prepare
-from maqam.schedule import DealSettings, Plan, Pool, load_plan, schedule_as_table
+from maqam.runs.planning import PlanningSession
+from maqam.schedule import Plan, Pool, load_plan, schedule_as_table
 from maqam.schedule.adaptive.protocol import is_adaptive
-from maqam.schedule.adaptive_plan import GrowingPlan
 from maqam.schedule.compiler import Budget, plan_for
 from maqam.schedule.verification import PlanFinding, verify_log, verify_plan
-from maqam.train.adaptive.controller import AdaptivePlan
-from maqam.train.adaptive.probes import choose_probes
-from maqam.train.rows import prepare_rows
 
 _SAMPLED = 200  # rows of a task that its mean target tokens are taken from
 
 
-def write_plan(recipe: Recipe, prepared: Prepared, folder: Path, *, overwrite: bool) -> Plan:
+def write_plan(session: PlanningSession, folder: Path, *, overwrite: bool) -> Plan:
     """Compile the recipe's schedule and write the plan.
 
     Raises:
         RunError: If the folder holds a plan and `overwrite` is off, a run follows that plan, or it
             cannot be written.
     """
-    files = PlanLayout(folder)
+    recipe, files = session.recipe, PlanLayout(folder)
     if files.is_there and not overwrite:
         raise RunError(
             "the folder holds a plan", where=str(folder), hint="write over it with --force"
@@ -50,65 +43,56 @@ def write_plan(recipe: Recipe, prepared: Prepared, folder: Path, *, overwrite: b
             where="schedule",
             hint=f"maqam train; then maqam plan show {recipe.folder}",
         )
-    plan = plan_for(recipe.schedule, prepared.pool, _budget(recipe))
-    return save_plan(plan, recipe, prepared, folder)
+    plan = plan_for(recipe.schedule, session.pool, _budget(recipe))
+    return save_plan(plan, session, folder)
 
 
-def save_plan(plan: Plan, recipe: Recipe, prepared: Prepared, folder: Path) -> Plan:
+def save_plan(plan: Plan, session: PlanningSession, folder: Path) -> Plan:
     """Write a plan with the mean target tokens of its tasks, its recipe beside it."""
-    known = replace(plan, target_tokens=_target_tokens(recipe, prepared))
+    known = replace(plan, target_tokens=_target_tokens(session))
     with writing(folder):
         known.save(folder)
-    write_text(PlanLayout(folder).recipe, dump_yaml(recipe))
-    keep_tasks(prepared.manifest.tasks, folder)
+    write_text(PlanLayout(folder).recipe, dump_yaml(session.recipe))
+    keep_tasks(session.manifest.tasks, folder)
     return known
 
 
-def open_plan(folder: Path, bars: Bars, *, recipe: Path | None = None) -> tuple[Plan, Manifest]:
-    """Read a plan and the manifest whose rows it names.
+def plan_recipe(folder: Path, recipe: Path | None = None) -> Recipe:
+    """Read the recipe that a plan was made from.
 
     Args:
         folder: Folder of a plan, or of a run.
-        bars: Opens a progress bar for a stage.
-        recipe: Recipe it was compiled from; that beside the plan when None.
+        recipe: Its file; that beside the plan when None.
 
     Raises:
-        RunError: If there is no recipe.
+        RunError: If there is none.
     """
-    place = PlanLayout.of(folder).folder
-    plan = load_plan(place)
-    made = load_recipe(recipe) if recipe is not None else recipe_of_plan(place)
-    return plan, open_manifest(made, bars)
+    if recipe is not None:
+        return load_recipe(recipe)
+    return recipe_of_plan(PlanLayout.of(folder).folder)
 
 
 def verify(
-    folder: Path, bars: Bars, *, recipe: Path | None = None, log: Path | None = None
+    folder: Path, session: PlanningSession, *, log: Path | None = None
 ) -> tuple[list[str], list[PlanFinding]]:
     """Hold a plan against its data, its schedule and a training.
 
     Args:
         folder: Folder of a plan, or of a run.
-        bars: Opens a progress bar for a stage.
-        recipe: Recipe it was compiled from; that beside the plan when None.
+        session: Data of the recipe that the plan was made from.
         log: Record of a training; the run's own when None, if there is one.
 
     Returns:
         What was checked, and what does not hold.
 
     Raises:
-        RunError: If there is no recipe, or no record where one is named.
+        RunError: If there is no record where one is named.
     """
-    place = PlanLayout.of(folder).folder
-    plan = load_plan(place)
-    made = load_recipe(recipe) if recipe is not None else recipe_of_plan(place)
-    prepared = prepare(made, bars)
+    plan = load_plan(PlanLayout.of(folder).folder)
     checked = ["rows, batches, epochs and schedule"]
-    findings = verify_plan(
-        plan,
-        prepared.pool,
-        steps=made.train.num_steps,
-        extra_steps=made.train.total_steps - made.train.num_steps,
-    )
+    train = session.recipe.train
+    extra_steps = train.total_steps - train.num_steps
+    findings = verify_plan(plan, session.pool, steps=train.num_steps, extra_steps=extra_steps)
     record = log or RunLayout(folder).steps
     if log is not None or record.is_file():
         checked.append(f"the steps of {record.name}")
@@ -116,30 +100,37 @@ def verify(
     return checked, findings
 
 
-def _target_tokens(recipe: Recipe, prepared: Prepared) -> dict[str, float]:
-    """Return the mean target tokens of each task, from at most 200 of its rows."""
-    pool = prepared.pool
+def _target_tokens(session: PlanningSession) -> dict[str, float]:
+    """Compute the mean target tokens of each task, from at most 200 of its rows.
+
+    Without a tokenizer there are none, and `maqam plan show` tells no shares of the loss.
+    """
+    pool = session.pool
     sample = [
         pool.rows[np.flatnonzero(pool.columns["task"] == code)[:_SAMPLED]]
         for code in range(len(pool.names["task"]))
     ]
-    found = prepare_rows(load_dialogue(recipe.model), prepared.manifest, np.concatenate(sample))
+    try:
+        found = session.tokenised(np.concatenate(sample))
+    except MissingExtraError:
+        return {}
     return {
         task: float(found.num_target_tokens[found.positions(rows)].mean())
         for task, rows in zip(pool.names["task"], sample, strict=True)
     }
 
 
-def followed_plan(recipe: Recipe, prepared: Prepared) -> Plan:
+def followed_plan(session: PlanningSession) -> Plan:
     """Read the plan of a run's folder, or compile it where there is none."""
+    recipe = session.recipe
     files = RunLayout(recipe.folder).plan
     if not files.is_there:
-        return write_plan(recipe, prepared, files.folder, overwrite=False)
+        return write_plan(session, files.folder, overwrite=False)
     plan = load_plan(files.folder)
-    plan.check_pool(prepared.pool)
     _check_rule(plan, recipe, recipe.folder)
+    plan.check_pool(session.pool)
     if recipe.train.extensions and plan.num_steps < recipe.train.total_steps:
-        return save_plan(_longer(plan, recipe, prepared.pool), recipe, prepared, files.folder)
+        return save_plan(_longer(plan, recipe, session.pool), session, files.folder)
     return plan
 
 
@@ -169,44 +160,6 @@ def _longer(plan: Plan, recipe: Recipe, pool: Pool) -> Plan:
             hint="train a new run with more steps",
         )
     return longer
-
-
-def adaptive_plan(recipe: Recipe, prepared: Prepared) -> AdaptivePlan | None:
-    """Begin the plan of a schedule that decides while the run trains; None for any other.
-
-    Raises:
-        ScheduleError: If the recipe deals in a way that cannot grow, or there is nothing to
-            probe the model on.
-    """
-    schedule = recipe.schedule
-    if not is_adaptive(schedule):
-        return None
-    if recipe.train.extensions:
-        raise ScheduleError(
-            "a schedule that decides while the run trains decides for the steps it was begun with",
-            where="train.extensions",
-            hint="train a new run with more steps, or from its adapter: train.adapter_from",
-        )
-    if recipe.deal != DealSettings():
-        raise ScheduleError(
-            "a schedule that decides while the run trains deals rows and repeats groups",
-            where="deal",
-            hint="leave deal out",
-        )
-    steps, batch_size = recipe.train.num_steps, recipe.train.batch_size
-    plan = GrowingPlan(schedule, prepared.pool, Budget(steps, batch_size, recipe.seed))
-    probes: dict[str, np.ndarray] = {}
-    if schedule.needs:
-        tasks = prepared.pool.names["task"]
-        probes = choose_probes(prepared.manifest, schedule.probe_split, tasks, schedule.probe_size)
-        absent = [task for task in tasks if task not in probes]
-        if absent:
-            raise ScheduleError(
-                f"split {schedule.probe_split!r} has no row of task {', '.join(absent)} to probe",
-                where="schedule.probe_split",
-                hint="name a split that has every task and is not trained on",
-            )
-    return AdaptivePlan(schedule, plan, probes)
 
 
 def _check_rule(plan: Plan, recipe: Recipe, folder: Path) -> None:

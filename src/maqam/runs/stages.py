@@ -10,41 +10,40 @@ from typing import Any
 import numpy as np
 
 from maqam.data.manifest import Manifest
-from maqam.errors import RunError
+from maqam.errors import RunError, ScheduleError
 from maqam.evaluate.invariance import BatchCheck, check_batches
 from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.files import write_text
 from maqam.models.adapters import load_adapter
 from maqam.models.audio_states import online_states
-from maqam.models.loading import load_backbone
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.models.settings import ModelSettings
-from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml
 from maqam.run_layout import RunLayout
 from maqam.runs.extending import continued, extended, set_scores_apart
 from maqam.runs.folders import keep_tasks, recipe_of
-from maqam.runs.plans import adaptive_plan, followed_plan, save_plan
-from maqam.runs.preparation import Prepared, prepare
+from maqam.runs.plans import followed_plan, save_plan
+from maqam.runs.processes import Processes
+from maqam.runs.session import Session
+from maqam.schedule import DealSettings
+from maqam.schedule.adaptive.protocol import is_adaptive
+from maqam.schedule.adaptive_plan import GrowingPlan
+from maqam.schedule.compiler import Budget
 from maqam.seeding import generator
 from maqam.tasks import tasks_in
+from maqam.train.adaptive.controller import AdaptivePlan
+from maqam.train.adaptive.probes import choose_probes
 from maqam.train.phases import Phase, PhaseResult, run_phase
 
 
-def train(
-    recipe: Recipe,
-    prepared: Prepared,
-    bars: Bars,
-    *,
-    resume: bool = False,
-    extend: int | None = None,
-) -> PhaseResult:
+def train(session: Session, *, resume: bool = False, extend: int | None = None) -> PhaseResult:
     """Train one run by its plan.
 
+    Of several processes the first prepares what takes no model, and all compute the features.
+
     Args:
-        recipe: The run.
-        prepared: Its data and features.
-        bars: Opens a progress bar for a stage.
+        session: The run's data and model. After phase "tune" its backbone is as before; one that
+            phase "align" trained is let go.
         resume: Whether to go on from the last whole checkpoint, if there is one.
         extend: Steps to add to the finished run.
 
@@ -53,79 +52,90 @@ def train(
             off, or it was another recipe's.
         ScheduleError: If the run's plan was dealt from another pool.
     """
-    folder = recipe.folder
     if extend is not None:
-        recipe = extended(recipe, extend)
+        session = session.of(extended(session.recipe, extend))
     elif resume:
-        recipe = continued(recipe)
-    adaptive = adaptive_plan(recipe, prepared)
-    plan = adaptive.plan if adaptive else followed_plan(recipe, prepared)
-    backbone = load_backbone(recipe.model)
-    write_text(RunLayout(folder).recipe, dump_yaml(recipe))
-    keep_tasks(prepared.manifest.tasks, folder)
+        session = session.of(continued(session.recipe))
+    recipe, processes = session.recipe, Processes()
+    folder, own = recipe.folder, RunLayout(recipe.folder)
+    with processes.first_goes_ahead():
+        manifest = session.manifest
+    session.fill_features()
+    with processes.first_goes_ahead():
+        adaptive = _adaptive_plan(session)
+        plan = adaptive.plan if adaptive else followed_plan(session)
+    probed = [*adaptive.probe_rows.values()] if adaptive else []
+    audio_states = session.audio_states(np.concatenate([session.train_rows, *probed]))
+    if processes.is_first:
+        write_text(own.recipe, dump_yaml(recipe))
+        keep_tasks(manifest.tasks, folder)
     settings = recipe.train
     if extend is not None:
         set_scores_apart(recipe)
     if recipe.deal.exhaustion != "repeat":  # the plan may end where the pool ran out
         settings = replace(settings, num_steps=min(plan.num_steps, settings.num_steps))
     phase = Phase(
-        prepared.manifest,
+        manifest,
         plan,
         settings,
         recipe.objective,
         recipe.seed,
-        audio_states=prepared.store,
+        audio_states=audio_states,
         adaptive=adaptive,
+        prepared=session.tokenised(plan.rows),
+        weights=session.weights_fingerprint,
     )
-    with bars(f"train {recipe.name}") as progress:
-        goes_on = resume or extend is not None
-        result = run_phase(backbone, phase, folder, resume=goes_on, progress=progress)
-    if adaptive:
-        save_plan(adaptive.plan.finished(), recipe, prepared, RunLayout(folder).plan.folder)
+    try:
+        with session.bars(f"train {recipe.name}") as progress:
+            goes_on = resume or extend is not None
+            result = run_phase(session.backbone, phase, folder, resume=goes_on, progress=progress)
+    finally:
+        if settings.phase == "align":
+            session.forget_backbone()
+    if adaptive and processes.is_first:
+        save_plan(adaptive.plan.finished(), session, own.plan.folder)
     return result
 
 
-def evaluate(
-    folder: Path, bars: Bars, *, split: str = "test", prepared: Prepared | None = None
-) -> dict[str, Any]:
+def evaluate(session: Session, folder: Path, *, split: str = "test") -> dict[str, Any]:
     """Decode and score a split with a finished run.
 
     Args:
+        session: Data and model of the run's recipe.
         folder: The run.
-        bars: Opens a progress bar for a stage.
         split: Split of the manifest.
-        prepared: Its data and features, where they are at hand.
 
     Raises:
         RunError: If the run is not finished, or the split has no utterance.
     """
-    run = _finished(folder, bars, prepared)
-    with bars(f"score {run.recipe.name}") as progress:
+    run = _finished(session, folder)
+    rows = run.manifest.select(split=split)
+    with session.bars(f"score {session.recipe.name}") as progress:
         return evaluate_rows(
             run.backbone,
             run.manifest,
-            run.manifest.select(split=split),
+            rows,
             RunLayout(folder).evaluation(split).folder,
-            Evaluation(run.recipe.score, run.audio_states, run.recipe.seed),
+            Evaluation(session.recipe.score, run.audio_states(rows), session.recipe.seed),
             progress=progress,
         )
 
 
 def check_run_batches(
-    folder: Path, bars: Bars, *, split: str = "test", num_utterances: int = 32
+    session: Session, folder: Path, *, split: str = "test", num_utterances: int = 32
 ) -> BatchCheck:
     """Decode a sample of a split at batch size 1 and at the recipe's, with a finished run.
 
     Args:
+        session: Data and model of the run's recipe.
         folder: The run.
-        bars: Opens a progress bar for a stage.
         split: Split of the manifest.
         num_utterances: Utterances of the sample, spread over the tasks as the split is.
 
     Raises:
         RunError: If the run is not finished, or the split has no utterance.
     """
-    run = _finished(folder, bars, None)
+    run, recipe = _finished(session, folder), session.recipe
     rows = run.manifest.select(split=split)
     if not len(rows):
         raise RunError(
@@ -133,14 +143,14 @@ def check_run_batches(
             where=str(folder),
             hint="check the name of the split",
         )
-    drawn = generator(run.recipe.seed, "batch check").permutation(rows)[:num_utterances]
-    with bars("decode one by one and side by side") as progress:
+    drawn = np.sort(generator(recipe.seed, "batch check").permutation(rows)[:num_utterances])
+    with session.bars("decode one by one and side by side") as progress:
         return check_batches(
             run.backbone,
             run.manifest,
-            np.sort(drawn),
-            settings=run.recipe.score,
-            audio_states=run.audio_states,
+            drawn,
+            settings=recipe.score,
+            audio_states=run.audio_states(drawn),
             progress=progress,
         )
 
@@ -149,23 +159,30 @@ def check_run_batches(
 class _Run:
     """A finished run, ready to answer."""
 
-    recipe: Recipe
+    session: Session
     manifest: Manifest
     backbone: AudioLLM
-    audio_states: AudioStates
+
+    def audio_states(self, rows: np.ndarray) -> AudioStates:
+        """Return the aligner outputs of rows: stored ones, or those of the encoder on the spot."""
+        stored = self.session.audio_states(rows) if len(rows) else None
+        return stored or online_states(self.backbone, self.manifest)
 
 
-def _finished(folder: Path, bars: Bars, prepared: Prepared | None) -> _Run:
-    recipe = recipe_of(folder)
-    if RunLayout(folder).read_record().get("state") != "finished":
+def _finished(session: Session, folder: Path) -> _Run:
+    own, recipe = RunLayout(folder), session.recipe
+    if own.read_record().get("state") != "finished":
         raise RunError(
             "the run is not finished", where=str(folder), hint="maqam train RECIPE --resume"
         )
-    own = prepared or prepare(recipe, bars)
-    backbone = _trained(recipe, folder)
-    manifest = Manifest(own.manifest.path, own.manifest.table, tasks_in(folder))
-    audio_states = own.store or online_states(backbone, manifest)
-    return _Run(recipe, manifest, backbone, audio_states)
+    known = session.manifest
+    manifest = Manifest(known.path, known.table, tasks_in(folder))
+    if recipe.train.phase == "align":
+        trained = ModelSettings(recipe.model.kind, str(own.weights), recipe.model.dtype)
+        return _Run(session, manifest, session.trained(trained))
+    backbone = session.backbone
+    load_adapter(backbone, own.adapter)
+    return _Run(session, manifest, backbone)
 
 
 def is_scored(recipe: Recipe, split: str = "test") -> bool:
@@ -186,10 +203,40 @@ def is_scored(recipe: Recipe, split: str = "test") -> bool:
     return files.evaluation(split).scores.is_file()
 
 
-def _trained(recipe: Recipe, folder: Path) -> AudioLLM:
-    if recipe.train.phase == "align":
-        path = str(RunLayout(folder).weights)
-        return load_backbone(ModelSettings(recipe.model.kind, path, recipe.model.dtype))
-    backbone = load_backbone(recipe.model)
-    load_adapter(backbone, RunLayout(folder).adapter)
-    return backbone
+def _adaptive_plan(session: Session) -> AdaptivePlan | None:
+    """Begin the plan of a schedule that decides while the run trains; None for any other.
+
+    Raises:
+        ScheduleError: If the recipe deals in a way that cannot grow, or there is nothing to
+            probe the model on.
+    """
+    recipe = session.recipe
+    schedule = recipe.schedule
+    if not is_adaptive(schedule):
+        return None
+    if recipe.train.extensions:
+        raise ScheduleError(
+            "a schedule that decides while the run trains decides for the steps it was begun with",
+            where="train.extensions",
+            hint="train a new run with more steps, or from its adapter: train.adapter_from",
+        )
+    if recipe.deal != DealSettings():
+        raise ScheduleError(
+            "a schedule that decides while the run trains deals rows and repeats groups",
+            where="deal",
+            hint="leave deal out",
+        )
+    steps, batch_size = recipe.train.num_steps, recipe.train.batch_size
+    plan = GrowingPlan(schedule, session.pool, Budget(steps, batch_size, recipe.seed))
+    probes: dict[str, np.ndarray] = {}
+    if schedule.needs:
+        tasks = session.pool.names["task"]
+        probes = choose_probes(session.manifest, schedule.probe_split, tasks, schedule.probe_size)
+        absent = [task for task in tasks if task not in probes]
+        if absent:
+            raise ScheduleError(
+                f"split {schedule.probe_split!r} has no row of task {', '.join(absent)} to probe",
+                where="schedule.probe_split",
+                hint="name a split that has every task and is not trained on",
+            )
+    return AdaptivePlan(schedule, plan, probes)

@@ -9,7 +9,8 @@ from typing import Any
 from maqam.progress import Bars
 from maqam.report.page import write_report
 from maqam.run_layout import StudyLayout
-from maqam.runs import preparation, stages
+from maqam.runs import stages
+from maqam.runs.session import Session
 from maqam.studies.comparison import compare_study
 from maqam.studies.grid import Study
 from maqam.studies.overlap import check_overlap
@@ -39,19 +40,19 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
     files = StudyLayout(Path(study.output))
     recipes = study.recipes()
     first = recipes[0][1]
-    prepared = preparation.prepare(first, bars)
+    session = Session(first, bars, say)
     files.write_record(
         {
             "name": study.name,
             "baseline": study.baseline,
             "seeds": list(study.seeds),
             "methods": list(study.methods),
-            "synthetic": prepared.manifest.is_synthetic,
+            "synthetic": session.manifest.is_synthetic,
         },
     )
     if study.check_overlap and all(one.data == first.data for _, one in recipes):
         splits = first.data.train_split, "test"
-        check_overlap(prepared.manifest, splits, files.overlap, bars, say)
+        check_overlap(session.manifest, splits, files.overlap, bars, say)
     else:
         files.overlap.unlink(missing_ok=True)
     elapsed: list[float] = []
@@ -62,9 +63,9 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
         left = _minutes_left(elapsed, len(recipes) - index)
         say(f"[{index + 1}/{len(recipes)}] {recipe.name}{left}")
         began = time.monotonic()
-        own = preparation.prepare(recipe, bars)
-        stages.train(recipe, own, bars, resume=True)
-        stages.evaluate(recipe.folder, bars, prepared=own)
+        own = session.of(recipe)
+        stages.train(own, resume=True)
+        stages.evaluate(own, recipe.folder)
         elapsed.append(time.monotonic() - began)
     comparison = compare_study(files.folder)
     return Outcome(comparison, write_report([files.folder], files.report))

@@ -69,6 +69,8 @@ class Phase:
         audio_states: Stored aligner outputs, for phase "tune"; the encoder runs in every step
             where there are none.
         adaptive: The schedule and its probes, where the plan grows while it is followed.
+        prepared: The rows of the plan, where they were tokenised before.
+        weights: Hash of all weights the phase begins with, where it is known.
     """
 
     manifest: Manifest
@@ -78,6 +80,8 @@ class Phase:
     seed: int
     audio_states: AudioStates | None = None
     adaptive: AdaptivePlan | None = None
+    prepared: PreparedRows | None = None
+    weights: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +213,7 @@ def _identity(backbone: AudioLLM, phase: Phase) -> dict[str, Any]:
             "manifest": phase.manifest.fingerprint,
             "features": getattr(phase.audio_states, "fingerprint", None),
             "plan": phase.plan.fingerprint,
-            "weights": weights_fingerprint(backbone),
+            "weights": phase.weights or weights_fingerprint(backbone),
             **adapter,
         },
     }
@@ -258,7 +262,7 @@ def _make_trainable(backbone: AudioLLM, phase: Phase) -> PeftModel | None:
 def _trainer(backbone: AudioLLM, phase: Phase, run_folder: Path) -> tuple[PlanTrainer, list[str]]:
     """Prepare rows, audio and loss; give the trainer and what the user should know."""
     settings, objective = phase.settings, phase.objective
-    prepared = prepare_rows(backbone.dialogue, phase.manifest, phase.plan.rows)
+    prepared = phase.prepared or prepare_rows(backbone.dialogue, phase.manifest, phase.plan.rows)
     encodes = settings.phase == "align"
     audio_states, log_mels = phase.audio_states, None
     if encodes:

@@ -54,6 +54,47 @@ class PreparedRows:
         found: np.ndarray = np.searchsorted(self.rows, rows)
         return found
 
+    def of(self, rows: np.ndarray) -> "PreparedRows":
+        """Return what is known of some of the rows.
+
+        Args:
+            rows: Manifest rows that are here, repetitions allowed.
+        """
+        return self._taken(self.positions(np.unique(rows)))
+
+    def joined(self, other: "PreparedRows") -> "PreparedRows":
+        """Return what is known of these rows and of others.
+
+        Args:
+            other: Rows none of which is here.
+        """
+        both = PreparedRows(
+            rows=np.concatenate([self.rows, other.rows]),
+            ids=np.concatenate([self.ids, other.ids]),
+            offsets=np.concatenate([self.offsets, self.offsets[-1] + other.offsets[1:]]),
+            num_target_tokens=np.concatenate([self.num_target_tokens, other.num_target_tokens]),
+            num_audio_tokens=np.concatenate([self.num_audio_tokens, other.num_audio_tokens]),
+            tasks=np.concatenate([self.tasks, other.tasks + len(self.task_names)]),
+            task_names=self.task_names + other.task_names,
+        )
+        return both._taken(np.argsort(both.rows))
+
+    def _taken(self, at: np.ndarray) -> "PreparedRows":
+        """Return the rows at some positions, in that order."""
+        lengths = np.diff(self.offsets)[at]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        source = np.repeat(self.offsets[:-1][at] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        names, tasks = np.unique(np.array(self.task_names)[self.tasks[at]], return_inverse=True)
+        return PreparedRows(
+            rows=self.rows[at],
+            ids=self.ids[source],
+            offsets=offsets,
+            num_target_tokens=self.num_target_tokens[at],
+            num_audio_tokens=self.num_audio_tokens[at],
+            tasks=tasks,
+            task_names=tuple(str(name) for name in names),
+        )
+
     def encoded(self, position: int, num_audio_tokens: int, audio_id: int) -> Encoded:
         """Return one dialogue with its audio at its true width."""
         ids = self.ids[self.offsets[position] : self.offsets[position + 1]].astype(np.int64)

@@ -1,0 +1,179 @@
+"""What a plan is made from: data, tokens, the pool; no model and no torch.
+
+A schedule says by its settings which columns it reads, and only those are made.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from maqam.data.manifest import Manifest, read_manifest
+from maqam.data.pool import pool_from_manifest
+from maqam.errors import ScheduleError
+from maqam.models.checkpoint import load_dialogue
+from maqam.models.dialogue import DialogueEncoder
+from maqam.progress import Bars, no_bars
+from maqam.recipe import Recipe
+from maqam.schedule import Pool, schedule_as_table
+from maqam.synth.corpus import make_corpus
+from maqam.train.rows import PreparedRows, prepare_rows
+
+Made = TypeVar("Made")
+Say = Callable[[str], None]
+
+
+def unheard(line: str) -> None:
+    """Say nothing: for use as a library and in tests."""
+
+
+def columns_needed(recipe: Recipe) -> frozenset[str]:
+    """Tell what a plan needs that the manifest does not hold.
+
+    Returns:
+        Some of "tokens", "cluster" and "embedding".
+    """
+    table = schedule_as_table(recipe.schedule)
+    asked = {
+        "tokens": recipe.deal.unit == "tokens" or _mentions(table, "tokens"),
+        "cluster": _mentions(table, "cluster"),
+        "embedding": recipe.deal.pick is not None,
+    }
+    return frozenset(name for name, is_needed in asked.items() if is_needed)
+
+
+def needs_features(recipe: Recipe) -> bool:
+    """Tell whether a plan of the recipe needs aligner outputs, which take a model."""
+    return bool(columns_needed(recipe) & {"cluster", "embedding"})
+
+
+class PlanningSession:
+    """The data of a run, each thing made once and only when it is asked for.
+
+    Args:
+        recipe: The run.
+        bars: Opens a progress bar for a stage.
+        say: Takes a line that the user should know before a long stage.
+    """
+
+    def __init__(self, recipe: Recipe, bars: Bars = no_bars, say: Say = unheard) -> None:
+        self.recipe, self.bars, self.say = recipe, bars, say
+        self._made: dict[tuple[object, ...], object] = {}
+
+    @property
+    def manifest(self) -> Manifest:
+        """The utterances; the embedded corpus is made where the recipe names none.
+
+        Raises:
+            ManifestError: If the manifest cannot be read.
+        """
+        return self._once(("manifest", *self._data_key()), self._open_manifest)
+
+    @property
+    def corpus_folder(self) -> Path:
+        """Where the embedded corpus of the recipe is kept."""
+        return Path(self.recipe.output) / "corpus"
+
+    @property
+    def train_rows(self) -> np.ndarray:
+        """(num_rows,) manifest rows that are trained on.
+
+        Raises:
+            ScheduleError: If there are none.
+        """
+        split = self.recipe.data.train_split
+        rows = self.manifest.select(split=split)
+        if self.recipe.train.phase == "align":
+            rows = np.intersect1d(rows, self.manifest.select(task="asr"))
+        if not len(rows):
+            raise ScheduleError(
+                f"no utterance of split {split!r} to train on",
+                where=str(self.manifest.path),
+                hint="check data.train_split",
+            )
+        return rows
+
+    @property
+    def dialogue(self) -> DialogueEncoder:
+        """Tokenizer and chat form of the model, without its weights.
+
+        Raises:
+            MissingExtraError: If the library of tokenizers is not installed.
+            ModelError: If the checkpoint cannot be read.
+        """
+        model = self.recipe.model
+        return self._once(("dialogue", model), lambda: load_dialogue(model))
+
+    @property
+    def pool(self) -> Pool:
+        """What the schedule deals from, with the columns it needs.
+
+        Raises:
+            ScheduleError: If the schedule needs what the phase does not have.
+        """
+        return self._once(self._pool_key(), self._make_pool)
+
+    def tokenised(self, rows: np.ndarray) -> PreparedRows:
+        """Tokenise manifest rows; those of an earlier call are not tokenised again.
+
+        Args:
+            rows: Manifest rows, repetitions allowed.
+
+        Raises:
+            ModelError: If dialogues do not fit the model.
+        """
+        key = ("tokenised", self.recipe.model, *self._data_key())
+        known = self._made.get(key)
+        if not isinstance(known, PreparedRows):
+            known = prepare_rows(self.dialogue, self.manifest, rows)
+        elif len(absent := np.setdiff1d(rows, known.rows)):
+            known = known.joined(prepare_rows(self.dialogue, self.manifest, absent))
+        self._made[key] = known
+        return known.of(rows)
+
+    def _make_pool(self) -> Pool:
+        return pool_from_manifest(self.manifest, self.train_rows, values=self._values())
+
+    def _values(self) -> dict[str, np.ndarray]:
+        """Count the tokens of the training rows, audio included, where the plan needs them."""
+        if "tokens" not in columns_needed(self.recipe):
+            return {}
+        found = self.tokenised(self.train_rows)
+        return {"tokens": found.num_tokens[found.positions(self.train_rows)]}
+
+    def _open_manifest(self) -> Manifest:
+        data = self.recipe.data
+        if data.manifest is not None:
+            place = Path(data.manifest)
+            return read_manifest(place, tasks=self.recipe.tasks_of(place))
+        with self.bars("generate the synthetic corpus") as progress:
+            folder = make_corpus(self.corpus_folder, data.synth, progress=progress)
+        return read_manifest(folder, tasks=self.recipe.tasks_of(folder))
+
+    def _once(self, key: tuple[object, ...], make: Callable[[], Made]) -> Made:
+        """Return what was made under a key, made now if it was not."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]  # type: ignore[return-value]  # a key names one kind of thing
+
+    def _data_key(self) -> tuple[object, ...]:
+        data = self.recipe.model_dump_json(include={"data", "output", "tasks"})
+        return (data,)
+
+    def _pool_key(self) -> tuple[object, ...]:
+        recipe = self.recipe
+        needed = columns_needed(recipe)
+        key = "pool", *self._data_key(), recipe.train.phase, needed
+        if not needed:
+            return key
+        return *key, recipe.model, recipe.features, recipe.seed
+
+
+def _mentions(settings: object, measure: str) -> bool:
+    """Tell whether a schedule's settings name a measure, alone or as an axis of bins."""
+    if isinstance(settings, str):
+        return settings.partition("/")[0] == measure
+    if isinstance(settings, Mapping):
+        return any(_mentions(one, measure) for one in settings.values())
+    return isinstance(settings, list) and any(_mentions(one, measure) for one in settings)
