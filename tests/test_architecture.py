@@ -36,6 +36,7 @@ WITHOUT_TORCH = (
     "maqam.data.pool",
     "maqam.score.comparison.methods",
     "maqam.recipe",
+    "maqam.runs.plans",
     "maqam.runs.rescoring",
     "maqam.report.page",
     "maqam.train.settings",

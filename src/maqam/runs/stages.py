@@ -70,7 +70,7 @@ def train(session: Session, *, resume: bool = False, extend: int | None = None) 
         write_text(own.recipe, dump_yaml(recipe))
         keep_tasks(manifest.tasks, folder)
     settings = recipe.train
-    if extend is not None:
+    if extend is not None and processes.is_first:
         set_scores_apart(recipe)
     if recipe.deal.exhaustion != "repeat":  # the plan may end where the pool ran out
         settings = replace(settings, num_steps=min(plan.num_steps, settings.num_steps))
