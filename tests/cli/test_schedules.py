@@ -21,31 +21,31 @@ def trained(world: World, folder: Path, *words: str) -> Path:
 def test_an_online_schedule_trains_and_leaves_a_plan_to_look_at(
     world: World, tmp_path: Path
 ) -> None:
-    schedule = "schedule={kind: online, reward: progress, every: 2, probe_split: test}"
+    schedule = "schedule={kind: adaptive, reward: progress, every: 2, probe_split: test}"
     run = trained(world, tmp_path, schedule, "train.num_steps=8")
     decisions = [json.loads(line) for line in (run / "decisions.jsonl").read_text().splitlines()]
     assert [one["decision"]["begins"] for one in decisions] == [4, 6]
     shown = maqam("plan", "show", run)
     assert shown.code == 0
-    assert "online: 8 steps of 4" in shown.out
+    assert "adaptive: 8 steps of 4" in shown.out
 
 
 def test_an_online_schedule_has_no_plan_before(world: World, tmp_path: Path) -> None:
-    schedule = "schedule={kind: online, reward: exp3, every: 2}"
+    schedule = "schedule={kind: adaptive, reward: exp3, every: 2}"
     result = maqam("plan", world.recipe, f"output={tmp_path}", schedule)
     assert result.code == 1
     assert "decides while the run trains, so there is no plan before" in result.err
 
 
 def test_probes_of_a_split_without_a_task_are_refused(world: World, tmp_path: Path) -> None:
-    schedule = "schedule={kind: online, reward: progress, every: 2, probe_split: nowhere}"
+    schedule = "schedule={kind: adaptive, reward: progress, every: 2, probe_split: nowhere}"
     result = maqam("train", world.recipe, f"output={tmp_path}", schedule)
     assert result.code == 1
     assert "split 'nowhere' has no row of task" in result.err
 
 
-def test_a_growing_plan_deals_rows_only(world: World, tmp_path: Path) -> None:
-    words = ("schedule={kind: online, reward: exp3, every: 2}", "deal.exhaustion=cap")
+def test_an_adaptive_plan_deals_rows_only(world: World, tmp_path: Path) -> None:
+    words = ("schedule={kind: adaptive, reward: exp3, every: 2}", "deal.exhaustion=cap")
     result = maqam("train", world.recipe, f"output={tmp_path}", *words)
     assert result.code == 1
     assert "deals rows and repeats groups" in result.err

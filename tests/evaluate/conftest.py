@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
-from maqam.models.audio_states import OnlineStates
+from maqam.models.audio_states import EncodedStates
 from maqam.models.protocol import AudioLLM
 from maqam.models.qwen_omni.pocket import new_pocket
 from maqam.tasks import default_tasks
@@ -36,5 +36,5 @@ def backbone() -> AudioLLM:
 
 
 @pytest.fixture(scope="session")
-def audio_states(backbone: AudioLLM, manifest: Manifest) -> OnlineStates:
-    return OnlineStates(backbone, LogMels(backbone, manifest, np.arange(NUM_UTTERANCES)))
+def audio_states(backbone: AudioLLM, manifest: Manifest) -> EncodedStates:
+    return EncodedStates(backbone, LogMels(backbone, manifest, np.arange(NUM_UTTERANCES)))

@@ -11,7 +11,7 @@ from maqam.features import extract
 from maqam.features.extract import fill_part, fill_store, join_parts, store_contents
 from maqam.features.settings import FeatureSettings
 from maqam.features.store import FeatureStore
-from maqam.models.audio_states import online_states
+from maqam.models.audio_states import encoded_states
 
 from .corpus import make_backbone, make_manifest
 
@@ -47,7 +47,7 @@ def filled(backbone, manifest, rows, folder, settings=EXACT, progress=None):
 
 
 def alone(backbone, manifest, row):
-    return online_states(backbone, manifest)([row])[0]
+    return encoded_states(backbone, manifest)([row])[0]
 
 
 def test_a_row_gets_the_same_states_whatever_lies_beside_it(backbone, manifest, tmp_path):
@@ -70,7 +70,7 @@ def test_the_size_of_batches_does_not_change_the_store(backbone, manifest, tmp_p
 
 
 def test_states_have_the_width_the_dialogue_expects_and_need_no_gradient(backbone, manifest):
-    (states,) = online_states(backbone, manifest)([0])
+    (states,) = encoded_states(backbone, manifest)([0])
     assert states.shape == (backbone.dialogue.num_audio_tokens(120), backbone.audio_dim)
     assert states.dtype == torch.float32
     assert not states.requires_grad
@@ -79,7 +79,7 @@ def test_states_have_the_width_the_dialogue_expects_and_need_no_gradient(backbon
 def test_text_rows_have_no_frames_and_a_zero_mean(backbone, manifest, tmp_path):
     store = filled(backbone, manifest, ROWS, tmp_path)
     assert store([1])[0].shape == (0, backbone.audio_dim)
-    assert online_states(backbone, manifest)([1])[0].shape == (0, backbone.audio_dim)
+    assert encoded_states(backbone, manifest)([1])[0].shape == (0, backbone.audio_dim)
     assert not store.pooled([1, 5]).any()
     assert np.flatnonzero(store.num_frames(ROWS) == 0).tolist() == [1, 5]
 
@@ -207,7 +207,7 @@ def test_broken_audio_stops_the_fill_and_a_mended_file_lets_it_go_on(
 def test_audio_without_a_single_token_is_named(backbone, tmp_path):
     manifest = make_manifest(tmp_path, [0.5, 0.015])
     with pytest.raises(AudioError, match="the audio of 1 rows is too short for an audio token: 1"):
-        online_states(backbone, manifest)([0, 1])
+        encoded_states(backbone, manifest)([0, 1])
 
 
 def test_rows_with_several_audio_files_are_refused(backbone, own_manifest):

@@ -13,9 +13,9 @@ from maqam.schedule import (
     schedule_as_table,
     schedule_from_table,
 )
-from maqam.schedule.adaptive.kinds import Online, ThenAuto
+from maqam.schedule.adaptive.kinds import AdaptiveMixture, ThenAuto
 from maqam.schedule.adaptive.protocol import Decision, Observation
-from maqam.schedule.adaptive_plan import GrowingPlan
+from maqam.schedule.adaptive_plan import AdaptivePlan
 from maqam.schedule.compiler import Budget
 from maqam.schedule.switch import Switch
 
@@ -37,9 +37,9 @@ def observed(step: int, probe_loss: float = 1.0) -> Observation:
     )
 
 
-def grown(schedule, steps: int = 40, seed: int = 0, losses=()) -> GrowingPlan:
+def grown(schedule, steps: int = 40, seed: int = 0, losses=()) -> AdaptivePlan:
     """Follow a plan to its end, probe losses as given."""
-    plan = GrowingPlan(schedule, pool(), Budget(steps, 12, seed))
+    plan = AdaptivePlan(schedule, pool(), Budget(steps, 12, seed))
     history: list[Observation] = []
     while plan.num_dealt < steps:
         step = plan.num_dealt - schedule.every
@@ -51,13 +51,15 @@ def grown(schedule, steps: int = 40, seed: int = 0, losses=()) -> GrowingPlan:
 
 @pytest.mark.parametrize("base", [Alpha(alpha=0.3), Ads(("task", "label"))])
 def test_without_a_rate_it_deals_what_its_base_deals(base) -> None:
-    plan = grown(Online("progress", base=base, every=7, rate=0.0, pull=1.0, floor=0.0)).finished()
+    plan = grown(
+        AdaptiveMixture("progress", base=base, every=7, rate=0.0, pull=1.0, floor=0.0)
+    ).finished()
     static = make_plan(base, pool(), steps=40, batch_size=12, seed=0)
     assert plan.fingerprint == static.fingerprint
 
 
 def test_shares_decided_rule_the_window_after_the_next() -> None:
-    schedule = Online("doremi", every=5, reference=dict.fromkeys(TASKS, 0.0), rate=3.0)
+    schedule = AdaptiveMixture("doremi", every=5, reference=dict.fromkeys(TASKS, 0.0), rate=3.0)
     plan = grown(schedule, steps=20).finished()
     counts = plan.shares["task"].counts
     before = make_plan(Alpha(alpha=1.0), pool(), steps=10, batch_size=12, seed=0)
@@ -66,26 +68,26 @@ def test_shares_decided_rule_the_window_after_the_next() -> None:
 
 
 def test_the_same_decisions_deal_the_same_rows() -> None:
-    schedule = Online("exp3", every=5)
+    schedule = AdaptiveMixture("exp3", every=5)
     one = grown(schedule)
-    other = GrowingPlan(schedule, pool(), Budget(40, 12, 0))
+    other = AdaptivePlan(schedule, pool(), Budget(40, 12, 0))
     for decision in one.decisions:
         other.grow(Decision(**decision.as_table()))
     assert other.finished().fingerprint == one.finished().fingerprint
 
 
 def test_a_decision_for_another_window_is_refused() -> None:
-    plan = GrowingPlan(Online("exp3", every=5), pool(), Budget(40, 12, 0))
+    plan = AdaptivePlan(AdaptiveMixture("exp3", every=5), pool(), Budget(40, 12, 0))
     with pytest.raises(ScheduleError, match="a decision for step 15 where step 10 is next"):
         plan.grow(Decision(step=10, begins=15, shares=dict.fromkeys(TASKS, 1 / 3)))
 
 
 def test_a_batch_larger_than_the_pool_is_refused() -> None:
     with pytest.raises(ScheduleError, match="a batch of 500 from a pool of 170"):
-        GrowingPlan(Online("exp3"), pool(), Budget(40, 500, 0))
+        AdaptivePlan(AdaptiveMixture("exp3"), pool(), Budget(40, 500, 0))
 
 
-def switched(losses: list[float], **settings) -> GrowingPlan:
+def switched(losses: list[float], **settings) -> AdaptivePlan:
     schedule = ThenAuto(Uniform(), Ads(("task", "label")), every=5, dip="linear", **settings)
     return grown(schedule, steps=100, losses=losses)
 
@@ -134,21 +136,21 @@ def test_no_switch_comes_before_its_time() -> None:
 def test_a_clock_too_slow_for_a_switch_is_refused() -> None:
     schedule = ThenAuto(Uniform(), Alpha(), every=50)
     with pytest.raises(ScheduleError, match="a decision every 50 steps rules from step 100 on"):
-        GrowingPlan(schedule, pool(), Budget(100, 12, 0))
+        AdaptivePlan(schedule, pool(), Budget(100, 12, 0))
 
 
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ({"kind": "online", "reward": "luck"}, "reward must be one of exp3, doremi"),
-        ({"kind": "online", "reward": "exp3", "every": 1}, "every must be at least 2"),
-        ({"kind": "online", "reward": "exp3", "probe_size": 0}, "probe_size must be at least 1"),
-        ({"kind": "online", "reward": "exp3", "rate": -1}, "rate must be >= 0"),
-        ({"kind": "online", "reward": "exp3", "floor": 2}, "floor must lie in"),
-        ({"kind": "online", "reward": "doremi"}, "needs a reference"),
-        ({"kind": "online", "reward": "exp3", "reference": {"asr": 1.0}}, "needs a reference"),
+        ({"kind": "adaptive", "reward": "luck"}, "reward must be one of exp3, doremi"),
+        ({"kind": "adaptive", "reward": "exp3", "every": 1}, "every must be at least 2"),
+        ({"kind": "adaptive", "reward": "exp3", "probe_size": 0}, "probe_size must be at least 1"),
+        ({"kind": "adaptive", "reward": "exp3", "rate": -1}, "rate must be >= 0"),
+        ({"kind": "adaptive", "reward": "exp3", "floor": 2}, "floor must lie in"),
+        ({"kind": "adaptive", "reward": "doremi"}, "needs a reference"),
+        ({"kind": "adaptive", "reward": "exp3", "reference": {"asr": 1.0}}, "needs a reference"),
         (
-            {"kind": "online", "reward": "exp3", "base": {"kind": "online", "reward": "ado"}},
+            {"kind": "adaptive", "reward": "exp3", "base": {"kind": "adaptive", "reward": "ado"}},
             "decides while the run trains",
         ),
         (
@@ -163,7 +165,7 @@ def test_a_clock_too_slow_for_a_switch_is_refused() -> None:
         ),
         (
             {"kind": "then", "at": 0.4, "first": {"kind": "tpc"}}
-            | {"second": {"kind": "online", "reward": "exp3"}},
+            | {"second": {"kind": "adaptive", "reward": "exp3"}},
             "decides while the run trains",
         ),
     ],
@@ -175,7 +177,7 @@ def test_settings_that_do_not_hold_are_refused(table, words: str) -> None:
 
 def test_the_tables_of_both_are_read_back_equal() -> None:
     for table in (
-        {"kind": "online", "reward": "progress", "base": {"kind": "ads"}},
+        {"kind": "adaptive", "reward": "progress", "base": {"kind": "ads"}},
         {"kind": "then", "at": "auto", "first": {"kind": "tpc"}, "second": {"kind": "ads"}},
     ):
         schedule = schedule_from_table(table)

@@ -18,10 +18,10 @@ from maqam.schedule import (
     make_plan,
     schedule_from_table,
 )
-from maqam.schedule.adaptive.kinds import Online, ThenAuto
+from maqam.schedule.adaptive.kinds import AdaptiveMixture, ThenAuto
 from maqam.schedule.adaptive.protocol import Adaptive, Decision, Observation
 from maqam.schedule.adaptive.rewards import METHODS
-from maqam.schedule.adaptive_plan import GrowingPlan
+from maqam.schedule.adaptive_plan import AdaptivePlan
 from maqam.schedule.compiler import Budget
 
 from .test_laws import STATIC, TASKS, asked, pools, positions_of, schedule_of
@@ -257,7 +257,7 @@ def adaptive_of(reward: str, base: Schedule) -> Adaptive:
     if reward == "auto":
         return ThenAuto(base, schedule_of("ads"), every=4, at_least=0.2)
     reference = dict.fromkeys(TASKS, 1.0) if reward == "doremi" else {}
-    return Online(reward, base=base, every=4, reference=reference)
+    return AdaptiveMixture(reward, base=base, every=4, reference=reference)
 
 
 def observed(step: int, names: list[str], rng: np.random.Generator) -> Observation:
@@ -286,14 +286,14 @@ def test_a_plan_that_grows_goes_on_from_its_record_and_keeps_every_guarantee(
     schedule = adaptive_of(reward, schedule_of(base))
     budget = Budget(28, batch_size, seed)
     rng = np.random.default_rng(seed)
-    whole = GrowingPlan(schedule, pool, budget)
+    whole = AdaptivePlan(schedule, pool, budget)
     history: list[Observation] = []
     record: list[Decision] = []
     while whole.num_dealt < 28:
         history.append(observed(whole.num_dealt - 4, list(pool.names["task"]), rng))
         record.append(schedule.decide(history, whole.decisions, 28, whole.prior))
         whole.grow(record[-1])
-    resumed = GrowingPlan(schedule, pool, budget)
+    resumed = AdaptivePlan(schedule, pool, budget)
     for place, one in enumerate(record):
         if place < stop:
             resumed.grow(Decision(**one.as_table()))  # read back from decisions.jsonl

@@ -4,7 +4,7 @@ import torch
 
 from maqam.data.audio import read_audio
 from maqam.errors import AudioError
-from maqam.models.audio_states import OnlineStates
+from maqam.models.audio_states import EncodedStates
 from maqam.models.log_mel import log_mel
 from maqam.train import log_mels
 from maqam.train.log_mels import LogMels
@@ -39,7 +39,7 @@ def test_missing_audio_is_named_before_training(backbone, tmp_path):
 
 
 def test_aligner_outputs_computed_on_the_spot_need_no_gradient(backbone, manifest):
-    states = OnlineStates(backbone, LogMels(backbone, manifest, np.arange(4)))
+    states = EncodedStates(backbone, LogMels(backbone, manifest, np.arange(4)))
     spoken, written = states([SPOKEN, WRITTEN])
     assert written.shape == (0, backbone.audio_dim)
     assert not spoken.requires_grad

@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from maqam.models.audio_states import OnlineStates
+from maqam.models.audio_states import EncodedStates
 from maqam.models.freezing import train_only
 from maqam.train.batches import PlanBatches
 from maqam.train.ctc import spell
@@ -50,7 +50,7 @@ def make_batches(backbone, manifest, objective, *, encodes, num_micro_batches=1)
         plan=plan,
         prepared=prepared,
         objective=objective,
-        audio_states=None if encodes else OnlineStates(backbone, log_mels),
+        audio_states=None if encodes else EncodedStates(backbone, log_mels),
         log_mels=log_mels if encodes else None,
         transcripts=transcripts,
         num_micro_batches=num_micro_batches,

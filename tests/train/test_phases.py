@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from maqam.data.manifest import Manifest
 from maqam.errors import MaqamWarning, ModelError, RunError, ScheduleError
-from maqam.models.audio_states import OnlineStates
+from maqam.models.audio_states import EncodedStates
 from maqam.models.loading import load_backbone
 from maqam.models.settings import ModelSettings
 from maqam.train.augment import Augmentation
@@ -144,11 +144,11 @@ def test_aligning_with_lora_merges_it_into_the_checkpoint(backbone, manifest, ru
 
 def test_stored_aligner_outputs_train_as_those_computed_on_the_spot(manifest, tmp_path):
     losses = {}
-    for name in ("online", "stored"):
+    for name in ("encoded", "stored"):
         backbone, phase = make_backbone(), make_phase(manifest)
         if name == "stored":
             log_mels = LogMels(backbone, manifest, np.arange(24))
-            states = [OnlineStates(backbone, log_mels)([row])[0] for row in range(24)]
+            states = [EncodedStates(backbone, log_mels)([row])[0] for row in range(24)]
             phase = Phase(
                 phase.manifest,
                 phase.plan,
@@ -160,7 +160,7 @@ def test_stored_aligner_outputs_train_as_those_computed_on_the_spot(manifest, tm
         run_phase(backbone, phase, tmp_path / name)
         lines = (tmp_path / name / "train.jsonl").read_text().splitlines()
         losses[name] = [json.loads(line)["loss"] for line in lines]
-    assert losses["online"] == pytest.approx(losses["stored"], rel=1e-4)
+    assert losses["encoded"] == pytest.approx(losses["stored"], rel=1e-4)
 
 
 def test_the_run_says_what_it_is(backbone, manifest, run_folder):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from maqam.models.audio_states import OnlineStates
+from maqam.models.audio_states import EncodedStates
 from maqam.schedule import Switch
 from maqam.train.batches import PlanBatches
 from maqam.train.log_mels import LogMels
@@ -31,7 +31,7 @@ def followed(corpus, folder: Path, switches: dict[int, Switch]) -> list[tuple[fl
     plan.switches = switches
     prepared = prepare_rows(backbone.dialogue, corpus, plan.rows)
     log_mels = LogMels(backbone, corpus, prepared.rows)
-    batches = PlanBatches(backbone, plan, prepared, Objective(), OnlineStates(backbone, log_mels))
+    batches = PlanBatches(backbone, plan, prepared, Objective(), EncodedStates(backbone, log_mels))
     settings = TrainSettings(
         num_steps=STEPS, batch_size=4, micro_batches=1, learning_rate=1e-4, warmup=0, decay=0
     )

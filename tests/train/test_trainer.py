@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from maqam.errors import RunError
-from maqam.models.audio_states import OnlineStates
+from maqam.models.audio_states import EncodedStates
 from maqam.models.freezing import train_only
 from maqam.schedule.plan import rows_checksum
 from maqam.train.batches import PlanBatches
@@ -37,7 +37,7 @@ def make_trainer(manifest, folder, *, num_micro_batches=1, num_steps=1, objectiv
     train_only(backbone, ("llm",))
     plan = make_plan(np.arange(24), num_steps=num_steps, batch_size=8)
     prepared = prepare_rows(backbone.dialogue, manifest, plan.rows)
-    audio_states = OnlineStates(backbone, LogMels(backbone, manifest, prepared.rows))
+    audio_states = EncodedStates(backbone, LogMels(backbone, manifest, prepared.rows))
     batches = PlanBatches(
         backbone,
         plan,

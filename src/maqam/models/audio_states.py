@@ -43,7 +43,7 @@ class RowAudio:
         return self._front_end.frames(samples)
 
 
-class OnlineStates:
+class EncodedStates:
     """Aligner outputs computed when they are asked for, by an encoder that does not train.
 
     Args:
@@ -65,10 +65,10 @@ class OnlineStates:
         return encode_rows(self._backbone, self._log_mels(rows), rows)
 
 
-def online_states(backbone: AudioLLM, manifest: Manifest) -> OnlineStates:
+def encoded_states(backbone: AudioLLM, manifest: Manifest) -> EncodedStates:
     """Return the aligner outputs of a manifest's rows without storing them."""
     audio = RowAudio(backbone, manifest)
-    return OnlineStates(backbone, lambda rows: [audio(int(row)) for row in rows])
+    return EncodedStates(backbone, lambda rows: [audio(int(row)) for row in rows])
 
 
 def encode_rows(

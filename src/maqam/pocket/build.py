@@ -24,7 +24,7 @@ from maqam.data.pool import pool_from_manifest
 from maqam.errors import ConfigError
 from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.files import write_text
-from maqam.models.audio_states import online_states
+from maqam.models.audio_states import encoded_states
 from maqam.models.loading import own_device
 from maqam.models.protocol import AudioLLM
 from maqam.models.qwen_omni.pocket import VOCABULARY_SIZE, new_pocket, save_pocket
@@ -159,7 +159,7 @@ def _scores(
     backbone: AudioLLM, manifest: Manifest, recipe: Recipe, bars: Bars
 ) -> Mapping[str, Any]:
     rows = manifest.select(split="test", task="asr")
-    states = online_states(backbone, manifest)
+    states = encoded_states(backbone, manifest)
     with bars("score the test split") as progress:
         return evaluate_rows(
             backbone,

@@ -15,7 +15,7 @@ from maqam.evaluate.invariance import BatchCheck, check_batches
 from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.files import write_text
 from maqam.models.adapters import load_adapter
-from maqam.models.audio_states import online_states
+from maqam.models.audio_states import encoded_states
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.models.settings import ModelSettings
 from maqam.recipe import Recipe, dump_yaml
@@ -27,11 +27,11 @@ from maqam.runs.processes import Processes
 from maqam.runs.session import Session
 from maqam.schedule import DealSettings
 from maqam.schedule.adaptive.protocol import is_adaptive
-from maqam.schedule.adaptive_plan import GrowingPlan
+from maqam.schedule.adaptive_plan import AdaptivePlan
 from maqam.schedule.compiler import Budget
 from maqam.seeding import generator
 from maqam.tasks import tasks_in
-from maqam.train.adaptive.controller import AdaptivePlan
+from maqam.train.adaptive.controller import AdaptiveTraining
 from maqam.train.adaptive.probes import choose_probes
 from maqam.train.phases import Phase, PhaseResult, run_phase
 
@@ -166,7 +166,7 @@ class _Run:
     def audio_states(self, rows: np.ndarray) -> AudioStates:
         """Return the aligner outputs of rows: stored ones, or those of the encoder on the spot."""
         stored = self.session.audio_states(rows) if len(rows) else None
-        return stored or online_states(self.backbone, self.manifest)
+        return stored or encoded_states(self.backbone, self.manifest)
 
 
 def _finished(session: Session, folder: Path) -> _Run:
@@ -203,7 +203,7 @@ def is_scored(recipe: Recipe, split: str = "test") -> bool:
     return files.evaluation(split).scores.is_file()
 
 
-def _adaptive_plan(session: Session) -> AdaptivePlan | None:
+def _adaptive_plan(session: Session) -> AdaptiveTraining | None:
     """Begin the plan of a schedule that decides while the run trains; None for any other.
 
     Raises:
@@ -227,7 +227,7 @@ def _adaptive_plan(session: Session) -> AdaptivePlan | None:
             hint="leave deal out",
         )
     steps, batch_size = recipe.train.num_steps, recipe.train.batch_size
-    plan = GrowingPlan(schedule, session.pool, Budget(steps, batch_size, recipe.seed))
+    plan = AdaptivePlan(schedule, session.pool, Budget(steps, batch_size, recipe.seed))
     probes: dict[str, np.ndarray] = {}
     if schedule.needs:
         tasks = session.pool.names["task"]
@@ -239,4 +239,4 @@ def _adaptive_plan(session: Session) -> AdaptivePlan | None:
                 where="schedule.probe_split",
                 hint="name a split that has every task and is not trained on",
             )
-    return AdaptivePlan(schedule, plan, probes)
+    return AdaptiveTraining(schedule, plan, probes)

@@ -18,7 +18,7 @@ from maqam.schedule.schedules import schedule_as_table
 from maqam.seeding import derive
 
 
-class GrowingPlan:
+class AdaptivePlan:
     """The rows of the steps dealt so far.
 
     Args:

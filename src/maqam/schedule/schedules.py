@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, cast
 
-from maqam.schedule.adaptive.kinds import Online, ThenAuto
+from maqam.schedule.adaptive.kinds import AdaptiveMixture, ThenAuto
 from maqam.schedule.kinds.base import Schedule
 from maqam.schedule.kinds.compose import Mix, Then
 from maqam.schedule.kinds.curricula import Curriculum, Tpc
@@ -24,7 +24,7 @@ KINDS: Mapping[str, type[Any]] = {
     "then": Then,
     "mix": Mix,
     "custom": Custom,
-    "online": Online,
+    "adaptive": AdaptiveMixture,
 }
 _CLASSES = (*KINDS.values(), ThenAuto)
 

@@ -25,14 +25,14 @@ from maqam.models.adapters import (
     save_adapter,
     save_weights,
 )
-from maqam.models.audio_states import OnlineStates
+from maqam.models.audio_states import EncodedStates
 from maqam.models.freezing import PartParameters, parameter_table, train_only
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.progress import Progress
 from maqam.run_layout import RunLayout
 from maqam.schedule.plan import PlanLike
 from maqam.seeding import derive
-from maqam.train.adaptive.controller import AdaptivePlan, Controller
+from maqam.train.adaptive.controller import AdaptiveTraining, Controller
 from maqam.train.batches import PlanBatches
 from maqam.train.checkpoints import newest_checkpoint, weights_folder
 from maqam.train.ctc import TRANSCRIBED, Transcripts, check_transcribed, spell
@@ -79,7 +79,7 @@ class Phase:
     objective: Objective
     seed: int
     audio_states: AudioStates | None = None
-    adaptive: AdaptivePlan | None = None
+    adaptive: AdaptiveTraining | None = None
     prepared: PreparedRows | None = None
     weights: str | None = None
 
@@ -184,12 +184,12 @@ def check_plan(plan: PlanLike, manifest: Manifest, settings: TrainSettings) -> N
 
 
 def _check_adaptive(phase: Phase) -> None:
-    """Refuse what an online schedule cannot be combined with."""
+    """Refuse what an adaptive schedule cannot be combined with."""
     if phase.adaptive is None:
         return
     if phase.settings.workers:
         raise ScheduleError(
-            "an online schedule deals while it trains, so nothing can be prepared ahead",
+            "an adaptive schedule deals while it trains, so nothing can be prepared ahead",
             where="train.workers",
             hint="set train.workers=0",
         )
@@ -268,7 +268,7 @@ def _trainer(backbone: AudioLLM, phase: Phase, run_folder: Path) -> tuple[PlanTr
     if encodes:
         audio_states, log_mels = None, LogMels(backbone, phase.manifest, prepared.rows)
     elif audio_states is None:
-        audio_states = OnlineStates(backbone, LogMels(backbone, phase.manifest, prepared.rows))
+        audio_states = EncodedStates(backbone, LogMels(backbone, phase.manifest, prepared.rows))
     spells = encodes and objective.ctc_weight > 0
     transcripts = spell(prepared) if spells else None
     if settings.llm == "off":

@@ -11,11 +11,11 @@ from maqam.data.manifest import Manifest
 from maqam.data.pool import pool_from_manifest
 from maqam.errors import RunError, ScheduleError
 from maqam.schedule import Uniform, load_plan
-from maqam.schedule.adaptive.kinds import Online, ThenAuto
-from maqam.schedule.adaptive_plan import GrowingPlan
+from maqam.schedule.adaptive.kinds import AdaptiveMixture, ThenAuto
+from maqam.schedule.adaptive_plan import AdaptivePlan
 from maqam.schedule.compiler import Budget
 from maqam.schedule.schedules import schedule_from_table
-from maqam.train.adaptive.controller import AdaptivePlan
+from maqam.train.adaptive.controller import AdaptiveTraining
 from maqam.train.phases import Phase, run_phase
 from maqam.train.settings import Objective, TrainSettings
 from tests.train.corpus import make_backbone, make_manifest
@@ -31,11 +31,11 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     return make_manifest(tmp_path_factory.mktemp("corpus"), 24)
 
 
-def adaptive(schedule, manifest: Manifest) -> AdaptivePlan:
+def adaptive(schedule, manifest: Manifest) -> AdaptiveTraining:
     pool = pool_from_manifest(manifest, np.arange(16))
     rows = {task: np.array([16 + at, 20 + at]) for at, task in enumerate(TASKS)}
-    plan = GrowingPlan(schedule, pool, Budget(SETTINGS.num_steps, SETTINGS.batch_size, 3))
-    return AdaptivePlan(schedule, plan, rows)
+    plan = AdaptivePlan(schedule, pool, Budget(SETTINGS.num_steps, SETTINGS.batch_size, 3))
+    return AdaptiveTraining(schedule, plan, rows)
 
 
 class KilledError(Exception):
@@ -44,15 +44,15 @@ class KilledError(Exception):
 
 def run(schedule, manifest: Manifest, folder: Path, *, until: int | None = None, resume=False):
     """Train; break off after a step where asked. Give the plan."""
-    growing = adaptive(schedule, manifest)
+    training = adaptive(schedule, manifest)
 
     def stop(done: int, total: int) -> None:
         if done == until:
             raise KilledError
 
-    phase = Phase(manifest, growing.plan, SETTINGS, Objective("task"), seed=3, adaptive=growing)
+    phase = Phase(manifest, training.plan, SETTINGS, Objective("task"), seed=3, adaptive=training)
     run_phase(make_backbone(), phase, folder, resume=resume, progress=stop)
-    return growing.plan
+    return training.plan
 
 
 def lines(folder: Path) -> list[dict[str, object]]:
@@ -60,9 +60,9 @@ def lines(folder: Path) -> list[dict[str, object]]:
 
 
 SCHEDULES = {
-    "exp3": Online("exp3", every=2),
-    "progress": Online("progress", every=2),
-    "doge": Online("doge", every=3),
+    "exp3": AdaptiveMixture("exp3", every=2),
+    "progress": AdaptiveMixture("progress", every=2),
+    "doge": AdaptiveMixture("doge", every=3),
     "auto": ThenAuto(
         Uniform(), schedule_from_table({"kind": "alpha", "alpha": 0.0}), every=2, at_least=0.1
     ),
@@ -92,8 +92,8 @@ def test_a_run_broken_off_anywhere_decides_and_trains_as_if_it_never_stopped(
 
 
 def test_the_rows_trained_on_are_those_of_the_finished_plan(whole, tmp_path: Path) -> None:
-    _, folder, growing = whole
-    growing.finished().save(tmp_path)
+    _, folder, plan = whole
+    plan.finished().save(tmp_path)
     plan = load_plan(tmp_path)
     records = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
     shares = plan.shares["task"]
@@ -130,9 +130,9 @@ def test_a_damaged_record_of_decisions_is_refused(manifest: Manifest, tmp_path: 
     [({"workers": 2}, "nothing can be prepared ahead"), ({"llm": "off"}, "next-token loss")],
 )
 def test_a_run_that_an_online_schedule_cannot_lead_is_refused(manifest, tmp_path, changes, words):
-    growing = adaptive(SCHEDULES["progress"], manifest)
+    training = adaptive(SCHEDULES["progress"], manifest)
     settings = replace(SETTINGS, phase="align", **changes)
-    phase = Phase(manifest, growing.plan, settings, Objective("task"), seed=3, adaptive=growing)
+    phase = Phase(manifest, training.plan, settings, Objective("task"), seed=3, adaptive=training)
     with pytest.raises(ScheduleError, match=words):
         run_phase(make_backbone(), phase, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from maqam.models.audio_states import OnlineStates
+from maqam.models.audio_states import EncodedStates
 from maqam.models.freezing import train_only
 from maqam.train.adaptive.probes import Probes, choose_probes
 from maqam.train.batches import PlanBatches
@@ -23,7 +23,7 @@ def probed(tmp_path_factory: pytest.TempPathFactory):
     backbone = make_backbone()
     train_only(backbone, ("llm",))
     learner = TrainingModel(backbone)
-    audio_states = OnlineStates(backbone, LogMels(backbone, manifest, np.arange(12)))
+    audio_states = EncodedStates(backbone, LogMels(backbone, manifest, np.arange(12)))
     learner.train()
     return (
         manifest,

@@ -21,7 +21,7 @@ from maqam.schedule.switch import Switch
 
 
 @dataclass(frozen=True, slots=True)
-class Online:
+class AdaptiveMixture:
     """Task shares that follow a reward, by mirror descent on a fixed clock.
 
     A decision is taken every `every` steps and rules the window after the next. The first two
@@ -42,7 +42,7 @@ class Online:
     """
 
     reward: str
-    kind: Literal["online"] = field(default="online", init=False)
+    kind: Literal["adaptive"] = field(default="adaptive", init=False)
     base: Schedule = field(default_factory=Uniform)
     every: int = 100
     rate: float | None = None
@@ -77,7 +77,7 @@ class Online:
 
     def stages(self, pool: Pool) -> list[Stage]:
         """Return the only stage."""
-        return [Stage(0.0, f"online, {self.reward}")]
+        return [Stage(0.0, f"adaptive, {self.reward}")]
 
     def prior(self, flow: Flow, cells: Cells) -> Mapping[str, float]:
         """Return the base's share of each task."""

@@ -18,7 +18,7 @@ from maqam.errors import RunError
 from maqam.files import RESUME, write_text, writing
 from maqam.run_layout import RunLayout
 from maqam.schedule.adaptive.protocol import Adaptive, Decision, Observation
-from maqam.schedule.adaptive_plan import GrowingPlan
+from maqam.schedule.adaptive_plan import AdaptivePlan
 from maqam.train.adaptive.probes import Probes
 from maqam.train.objective import TrainingModel
 from maqam.train.observers.observer import Observer, Training
@@ -28,7 +28,7 @@ _WHAT = "the record of decisions"
 
 
 @dataclass(frozen=True, slots=True)
-class AdaptivePlan:
+class AdaptiveTraining:
     """A plan that grows, and what its schedule must be told.
 
     Attributes:
@@ -38,7 +38,7 @@ class AdaptivePlan:
     """
 
     schedule: Adaptive
-    plan: GrowingPlan
+    plan: AdaptivePlan
     probe_rows: Mapping[str, np.ndarray]
 
 
@@ -51,7 +51,7 @@ class Controller(Observer):
         run_folder: Folder of the run.
     """
 
-    def __init__(self, adaptive: AdaptivePlan, manifest: Manifest, run_folder: Path) -> None:
+    def __init__(self, adaptive: AdaptiveTraining, manifest: Manifest, run_folder: Path) -> None:
         self._schedule, self._plan = adaptive.schedule, adaptive.plan
         self._probe_rows, self._manifest = adaptive.probe_rows, manifest
         self._probes: Probes | None = None
