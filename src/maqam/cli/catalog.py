@@ -98,7 +98,7 @@ def catalog(
 
 
 def _card_lines(card: Any) -> list[str]:  # noqa: ANN401  imported inside the command
-    """Say in lines what a card holds."""
+    """Return the lines that show a card."""
     hours = "unknown" if card.hours.total is None else f"{card.hours.total:g}"
     known = {
         "title": f"{card.title} ({card.name}), language {card.language}",

@@ -19,7 +19,7 @@ def synth(
     workers: Annotated[
         int | None, typer.Option(help="Processes that synthesize; one for each core by default.")
     ] = None,
-    force: Annotated[bool, typer.Option(help="Replace a corpus of other settings.")] = False,
+    force: Annotated[bool, typer.Option(help="Overwrite a corpus with other settings.")] = False,
 ) -> None:
     """Generate the embedded corpus: SYNTHETIC Arabic speech by eSpeak NG, five tasks."""
     from maqam.cli import screen
@@ -37,12 +37,12 @@ def check(
     manifest: ManifestPath,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Folder for the sound rows and rejects.jsonl."),
+        typer.Option("-o", "--output", help="Folder for the rows that passed and rejects.jsonl."),
     ] = None,
     read: Annotated[bool, typer.Option(help="Decode all audio.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Look for missing, damaged and leaking utterances; all findings are listed."""
+    """Find missing, damaged and leaking utterances; all findings are listed."""
     from dataclasses import asdict
 
     from maqam.cli import screen
@@ -168,7 +168,7 @@ def import_from(
     ] = None,
     decode: Annotated[bool, typer.Option(help="Decode all audio, not only headers.")] = False,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that look at audio; one for each core by default.")
+        int | None, typer.Option(help="Processes that read audio; one for each core by default.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -13,9 +13,9 @@ def judge(
         typer.Argument(help="Another scored run, to compare with, in both orders."),
     ] = None,
     url: Annotated[
-        str, typer.Option(help="Base address of an endpoint that speaks OpenAI's protocol.")
+        str, typer.Option(help="Base URL of an OpenAI-compatible endpoint.")
     ] = "http://localhost:8000/v1",
-    model: Annotated[str, typer.Option(help="Name of the judge there.")] = "",
+    model: Annotated[str, typer.Option(help="Name of the judge model.")] = "",
     split: Annotated[str, typer.Option(help="Split that was decoded.")] = "test",
     limit: Annotated[
         int | None, typer.Option(help="Maximum utterances per task, drawn by the seed.", min=1)
@@ -28,12 +28,13 @@ def judge(
         str, typer.Option(help="Environment variable that holds the key, if one is needed.")
     ] = "MAQAM_JUDGE_KEY",
     cache: Annotated[
-        Path | None, typer.Option(help="Folder of replies; RUN/eval/judge-replies by default.")
+        Path | None,
+        typer.Option(help="Folder of cached replies; RUN/eval/judge-replies by default."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed of the draw and of the order.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
-    """Have summaries rated from 0 to 5 by a language model, or compared with another run's."""
+    """Rate summaries from 0 to 5 by a language model, or compare them with another run's."""
     from maqam.cli import screen
     from maqam.evaluate.endpoint import Endpoint
     from maqam.evaluate.judge import Judging

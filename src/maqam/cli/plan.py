@@ -44,7 +44,7 @@ def compile_plan(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder of the plan.")
     ] = None,
-    force: Annotated[bool, typer.Option(help="Write over a plan that exists.")] = False,
+    force: Annotated[bool, typer.Option(help="Overwrite an existing plan.")] = False,
 ) -> None:
     """Compile the schedule of a recipe to the rows of every step."""
     from maqam.cli import screen
@@ -68,7 +68,7 @@ def show(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Tell what a plan deals of each task and label: shares, epochs, repeats, part of the loss."""
+    """Print what a plan holds of each task and label: shares, epochs, repeats, part of the loss."""
     from maqam.cli import screen, tables
     from maqam.run_layout import PlanLayout
     from maqam.schedule import audit, load_plan
@@ -93,10 +93,10 @@ def show(
 @app.command("diff")
 def diff(
     first: Annotated[Path, typer.Argument(help="Folder of a plan, or of a run.")],
-    second: Annotated[Path, typer.Argument(help="Folder of another.")],
+    second: Annotated[Path, typer.Argument(help="Folder of another plan or run.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Tell where two plans differ: settings, steps, rows, shares of groups."""
+    """Print where two plans differ: settings, steps, rows, shares of groups."""
     from dataclasses import asdict
 
     from maqam.cli import screen, tables
@@ -120,11 +120,11 @@ def verify(
         Path | None, typer.Option(help="Recipe it was compiled from, where none lies beside it.")
     ] = None,
     log: Annotated[
-        Path | None, typer.Option(help="Record of a training, train.jsonl; a run's own if absent.")
+        Path | None, typer.Option(help="Training log, train.jsonl; the run's own by default.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Hold a plan against its data, its schedule and a training; exit code 1 if it fails."""
+    """Check a plan against its data, schedule and training log; exit code 1 if it fails."""
     from dataclasses import asdict
 
     from maqam.cli import screen
@@ -164,7 +164,7 @@ def export(
     recipe: Annotated[
         Path | None, typer.Option(help="Recipe of the plan, where none lies beside it.")
     ] = None,
-    force: Annotated[bool, typer.Option(help="Replace an export that is there.")] = False,
+    force: Annotated[bool, typer.Option(help="Overwrite an existing export.")] = False,
 ) -> None:
     """Write a plan's rows in order for another trainer, with the command that keeps the order."""
     from maqam.cli import screen

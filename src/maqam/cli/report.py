@@ -32,7 +32,7 @@ def compare(
     checkpoints: Annotated[
         bool,
         typer.Option(
-            "--checkpoints", help="Compare these very models by the test items, not their methods."
+            "--checkpoints", help="Compare these models over test items, not methods over seeds."
         ),
     ] = False,
     single: Annotated[

@@ -64,7 +64,7 @@ def evaluate(
         bool,
         typer.Option(
             "--batch-check",
-            help="Decode 32 utterances one by one and side by side, and tell what differs.",
+            help="Decode 32 utterances one by one and in batches, and print what differs.",
         ),
     ] = False,
     bertscore: Annotated[
