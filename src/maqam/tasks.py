@@ -291,7 +291,3 @@ def write_tasks(tasks: Tasks, folder: Path) -> Path:
     file = folder / TASKS_FILE
     write_text(file, as_yaml(tasks_as_table(tasks)))
     return file
-
-
-TASKS = default_tasks()
-DIALECTS, EMOTIONS = TASKS["did"].labels, TASKS["ser"].labels

@@ -22,7 +22,7 @@ def taxonomy(
 ) -> None:
     """Show the shared names of dialects or emotions, or map labels of a corpus to them."""
     from maqam.cli import screen
-    from maqam.tasks import TASKS
+    from maqam.tasks import default_tasks
     from maqam.taxonomy.tree import read_taxonomy
 
     found = read_taxonomy(name)
@@ -33,7 +33,7 @@ def taxonomy(
         codes: list[tuple[str, str | None]] = [(code, code) for code in found.nodes]
     else:
         codes = list(zip(labels, found.codes(labels, scheme or "none given"), strict=True))
-    allowed = TASKS[found.task].labels
+    allowed = default_tasks()[found.task].labels
     rows: list[dict[str, Any]] = [
         {
             "label": label,

@@ -1,13 +1,17 @@
 """`maqam data`: look at a manifest, or make the embedded corpus."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 app = typer.Typer(no_args_is_help=True, help="Import, check, count and synthesize data.")
 
 ManifestPath = Annotated[Path, typer.Argument(help="Manifest: a folder or its Parquet file.")]
+TasksFile = Annotated[
+    Path | None, typer.Option(help="YAML of tasks of one's own; else tasks.yaml beside the data.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -40,6 +44,7 @@ def check(
         typer.Option("-o", "--output", help="Folder for the rows that passed and rejects.jsonl."),
     ] = None,
     read: Annotated[bool, typer.Option(help="Decode all audio.")] = True,
+    tasks: TasksFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Find missing, damaged and leaking utterances; all findings are listed."""
@@ -49,7 +54,8 @@ def check(
     from maqam.data.manifest import read_manifest
     from maqam.inspection.checks import check_manifest, write_sound_rows
 
-    found = read_manifest(manifest, check_rows=False)
+    known = _tasks(tasks, manifest)
+    found = read_manifest(manifest, tasks=known, check_rows=False)
     with screen.progress_bar("check utterances") as progress:
         report = check_manifest(found, read=read, progress=progress)
     if as_json:
@@ -166,6 +172,7 @@ def import_from(
     language: Annotated[
         str | None, typer.Option(help="Language of the prompts, ar or en; the card's, or Arabic.")
     ] = None,
+    tasks: TasksFile = None,
     decode: Annotated[bool, typer.Option(help="Decode all audio, not only headers.")] = False,
     workers: Annotated[
         int | None, typer.Option(help="Processes that read audio; one for each core by default.")
@@ -178,19 +185,20 @@ def import_from(
     """
     from maqam.cli import screen
     from maqam.corpora.cards.catalog import is_card, read_card
-    from maqam.corpora.cards.mapping import labels_of_set
     from maqam.corpora.importing.run import import_corpus
     from maqam.corpora.layouts.reading import found_parts
     from maqam.corpora.settings import ImportSettings
 
+    known = _tasks(tasks, source, output)
     settings = ImportSettings(
         kind=kind,
+        tasks=known,
         task=task,
         split=split,
         media_dir=media_dir,
         corpus=corpus,
         columns=_pairs("--column", column),
-        labels={**(labels_of_set(label_set) if label_set else {}), **_pairs("--label", label)},
+        labels={**_set_labels(label_set, known, task), **_pairs("--label", label)},
         language=language,
         decode=decode,
     )
@@ -222,6 +230,30 @@ def import_from(
     if report.num_tags_added:
         screen.say(f"{report.num_tags_added} audio tags added that rows left out")
     screen.stdout.print(str(report.manifest), markup=False)
+
+
+def _tasks(file: Path | None, *places: Path) -> Mapping[str, Any]:
+    """Return the tasks of a file, else those beside the data, else the five of the paper."""
+    from maqam.score.metrics import check_metrics
+    from maqam.tasks import TASKS_FILE, read_tasks, tasks_in
+
+    folders = [place if place.is_dir() else place.parent for place in places]
+    beside = [folder for folder in folders if (folder / TASKS_FILE).is_file()]
+    found = read_tasks(file) if file is not None else tasks_in((beside or folders)[0])
+    check_metrics(found)
+    return found
+
+
+def _set_labels(
+    label_set: str | None, tasks: Mapping[str, Any], task: str | None
+) -> dict[str, str]:
+    """Return our labels by those of a label set: of the task where it has labels."""
+    from maqam.corpora.cards.mapping import labels_of_set
+
+    if label_set is None:
+        return {}
+    asked = tasks.get(task or "")
+    return labels_of_set(label_set, asked if asked is not None and asked.labels else None)
 
 
 def _pairs(option: str, given: list[str] | None) -> dict[str, str]:

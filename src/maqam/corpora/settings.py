@@ -6,7 +6,7 @@ from pathlib import Path
 
 from maqam.data.manifest import SPLITS
 from maqam.errors import ConfigError
-from maqam.tasks import TASKS
+from maqam.tasks import Tasks, default_tasks
 
 COLUMNS = (
     "id",
@@ -16,6 +16,7 @@ COLUMNS = (
     "seconds",
     "text",
     "summary",
+    "target",
     "label",
     "dialect",
     "speaker",
@@ -37,8 +38,9 @@ class ImportSettings:
         corpus: Name written as `source` of the rows that name none; the source's own when absent.
         columns: For tables: our name of a column to the source's.
         labels: The source's name of a label or dialect to ours.
-        language: Language of the prompts, "ar" or "en"; the card's, or Arabic, when absent.
+        language: Language of the prompts, such as "ar"; the card's, or Arabic, when absent.
         decode: Whether to decode all audio now, and not only read its header.
+        tasks: The tasks that rows may name; the five of the paper when absent.
 
     Raises:
         ConfigError: If a task, split, column, label or language is unknown.
@@ -53,12 +55,14 @@ class ImportSettings:
     labels: Mapping[str, str] = field(default_factory=dict)
     language: str | None = None
     decode: bool = False
+    tasks: Tasks = field(default_factory=default_tasks)
 
     def __post_init__(self) -> None:
-        known = {label for task in TASKS.values() for label in task.labels}
-        _check("task", [self.task], TASKS)
+        known = {label for task in self.tasks.values() for label in task.labels}
+        spoken = {language for task in self.tasks.values() for language in task.prompts}
+        _check("task", [self.task], self.tasks)
         _check("split", [self.split], SPLITS)
-        _check("language", [self.language], TASKS["asr"].prompts)
+        _check("language", [self.language], sorted(spoken))
         _check("column", self.columns, COLUMNS)
         _check("label", self.labels.values(), sorted(known))
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -74,7 +74,7 @@ class Utterance:
         sound: Its audio.
         text: What is said, or the text to summarize.
         summary: Its summary.
-        labels: Its class by task, in the source's words, such as {"did": "EGY"}.
+        answers: Its answer by task, in the source's words, such as {"did": "EGY"}.
         dialect: Its dialect, in the source's words.
         speaker: Who speaks.
         source: Corpus it belongs to.
@@ -91,7 +91,7 @@ class Utterance:
     sound: Sound | None = None
     text: str | None = None
     summary: str | None = None
-    labels: Mapping[str, str] | None = None
+    answers: Mapping[str, str] = field(default_factory=dict)
     dialect: str | None = None
     speaker: str | None = None
     source: str | None = None

@@ -37,6 +37,8 @@ SCHEMA = pa.schema(
         ("synthetic", pa.bool_()),
     ]
 )
+PROMPT_LANGUAGE = "prompt_language"  # of the task's prompt in the question; null: own words
+IMPORT_SCHEMA = SCHEMA.append(pa.field(PROMPT_LANGUAGE, pa.string()))
 NULLABLE = ("label", "dialect", "speaker")
 REQUIRED = tuple(name for name in SCHEMA.names if name not in NULLABLE)
 

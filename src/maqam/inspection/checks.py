@@ -19,6 +19,7 @@ from maqam.errors import AudioError, ManifestError
 from maqam.files import write_text
 from maqam.inspection.leaks import shared_values
 from maqam.progress import Progress
+from maqam.tasks import default_tasks
 
 REJECTS_NAME = "rejects.jsonl"
 
@@ -192,7 +193,8 @@ def write_sound_rows(manifest: Manifest, report: CheckReport, folder: Path) -> t
     ]
     index = table.column_names.index("audios")
     column = pa.array(audios, pa.list_(pa.string()))
-    path = write_manifest(table.set_column(index, "audios", column), folder)
+    own = manifest.tasks if manifest.tasks != default_tasks() else None
+    path = write_manifest(table.set_column(index, "audios", column), folder, own)
     text = "".join(f"{line}\n" for line in _rejected(report))
     write_text(rejects, text, error=ManifestError)
     return path, rejects

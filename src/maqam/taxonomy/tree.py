@@ -143,6 +143,28 @@ class Taxonomy(BaseModel):
         """
         return next((node for node in self.ancestors(code) if node in allowed), None)
 
+    def label_within(self, code: str, labels: Sequence[str]) -> str | None:
+        """Return the nearest of some labels that a node is, or lies within.
+
+        Args:
+            code: A node, such as "EG-CAI".
+            labels: Shared names, or labels of one label set.
+
+        Examples:
+            >>> dialects = read_taxonomy("dialect")
+            >>> dialects.label_within("EG-CAI", ("EGY", "KSA"))
+            'EGY'
+            >>> dialects.label_within("EG-CAI", ("egyptian", "gulf"))
+            'egyptian'
+        """
+        if (found := self.within(code, labels)) is not None:
+            return found
+        for scheme in self.schemes.values():
+            if set(labels) <= set(scheme):
+                named = {node: label for label, node in scheme.items() if label in labels}
+                return next((named[one] for one in self.ancestors(code) if one in named), None)
+        return None
+
     def at_level(self, code: str, level: str) -> str | None:
         """Return the node of a level that a node is, or lies within; None where there is none.
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from maqam.data.schema import SPLITS
-from maqam.tasks import TASKS
+from maqam.tasks import default_tasks
 from maqam.taxonomy.tree import TAXONOMIES, read_taxonomy
 
 Basis = Literal["seen", "secondary", "unchecked", "unknown"]
@@ -325,9 +325,9 @@ class Card(_Settings):
     @field_validator("tasks")
     @classmethod
     def _tasks_exist(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [task for task in tasks if task not in TASKS]
+        unknown = [task for task in tasks if task not in default_tasks()]
         if unknown:
-            raise ValueError(f"no task {', '.join(unknown)}; use {', '.join(TASKS)}")
+            raise ValueError(f"no task {', '.join(unknown)}; use {', '.join(default_tasks())}")
         return tasks
 
     @model_validator(mode="after")

@@ -9,7 +9,6 @@ from maqam.corpora.importing.sounds import AUDIO_SUFFIXES
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import Found, Place, Sound, Unfit, UnfitRowError, Utterance
 from maqam.errors import ConfigError, ManifestError
-from maqam.tasks import TASKS
 
 
 def class_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
@@ -23,7 +22,7 @@ def class_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
         ConfigError: If the task has no labels.
         ManifestError: If there is no folder.
     """
-    labelled = [name for name, task in TASKS.items() if task.labels]
+    labelled = [name for name, task in settings.tasks.items() if task.labels]
     if settings.task not in labelled:
         hint = f"use {' or '.join(labelled)}"
         raise ConfigError(f"classes are no task {settings.task!r}", where="task", hint=hint)
@@ -60,7 +59,7 @@ def _utterance(place: Place, root: Path, file: Path, settings: ImportSettings) -
         place=place,
         id=place.file,
         sound=Sound(str(file)),
-        labels={settings.task or "": label},
+        answers={settings.task or "": label},
         source=settings.corpus or root.name,
         split=split,
     )

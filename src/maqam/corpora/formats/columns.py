@@ -16,7 +16,6 @@ from maqam.corpora.utterance import (
     words,
 )
 from maqam.errors import ManifestError
-from maqam.tasks import TASKS
 
 KNOWN: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "utterance_id", "utt_id"),
@@ -26,6 +25,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "seconds": ("seconds", "duration"),
     "text": ("text", "sentence", "transcription", "transcript"),
     "summary": ("summary",),
+    "target": ("target",),
     "label": ("label", "emotion"),
     "dialect": ("dialect",),
     "speaker": ("speaker", "speaker_id", "client_id"),
@@ -60,6 +60,7 @@ class Columns:
         where: str = "",
     ) -> None:
         self._given = settings.columns
+        self._tasks, self._task = settings.tasks, settings.task
         absent = [name for name in self._given.values() if present and name not in present]
         if absent:
             raise ManifestError(
@@ -106,21 +107,31 @@ class Columns:
             words(self.value(row, ours), ours)
             for ours in ("id", "text", "summary", "dialect", "speaker", "source", "split", "task")
         )
-        label = words(self.value(row, "label"), "label")
-        labelled = [name for name, one in TASKS.items() if one.labels]
         return Utterance(
             place=place,
             id=id_,
             sound=sound,
             text=text,
             summary=summary,
-            labels=dict.fromkeys(labelled, label) if label else {},
+            answers=self._answers(row, task or self._task),
             dialect=dialect,
             speaker=speaker,
             source=source,
             split=split,
             task=task,
         )
+
+    def _answers(self, row: Mapping[str, object], asked: str | None) -> dict[str, str]:
+        """Return what a row holds as answers: `label` of the task asked, of others their column."""
+        label = words(self.value(row, "label"), "label")
+        found = {}
+        for name, task in self._tasks.items():
+            own = self.value(row, task.target) if task.target in KNOWN else row.get(task.target)
+            is_labelled = name == asked and task.labels
+            answer = (label if is_labelled else None) or words(own, task.target)
+            if answer is not None:
+                found[name] = answer
+        return found
 
     def path(self, row: Mapping[str, object], media: Path) -> str | None:
         """Return the path in a row's audio column, None where it has none.

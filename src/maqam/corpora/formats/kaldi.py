@@ -128,7 +128,7 @@ def _utterance(lookup: Lookup, place: Place, name: str, sound: Sound) -> Utteran
         id=name,
         sound=sound,
         text=lookup.get("text", name),
-        labels={task: label for task, label in labels.items() if label},
+        answers={task: label for task, label in labels.items() if label},
         dialect=dialect,
         speaker=lookup.get("speaker", name),
     )

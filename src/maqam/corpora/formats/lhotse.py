@@ -127,7 +127,7 @@ def _utterance(place: Place, name: str | None, found: Row, cut: Sound) -> Uttera
         sound=Sound(cut.path, cut.start + begin, seconds, cut.held),
         text=words(found.get("text"), "text"),
         summary=words(custom.get("summary"), "summary"),
-        labels={task: label for task, label in labels.items() if label},
+        answers={task: label for task, label in labels.items() if label},
         dialect=labels["did"],
         speaker=words(found.get("speaker"), "speaker"),
     )

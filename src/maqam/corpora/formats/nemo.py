@@ -64,7 +64,7 @@ def _utterance(place: Place, row: Mapping[str, Any], media: Path) -> Utterance:
         sound=sound,
         text=words(row.get("text"), "text"),
         summary=words(row.get("summary"), "summary"),
-        labels=labels,
+        answers=labels,
         dialect=words(row.get("dialect"), "dialect"),
         speaker=words(row.get("speaker"), "speaker"),
         source=words(row.get("source"), "source"),

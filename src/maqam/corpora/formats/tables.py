@@ -20,7 +20,6 @@ from maqam.corpora.utterance import (
     shown,
 )
 from maqam.errors import ManifestError
-from maqam.tasks import TASKS
 
 Row = Mapping[str, object]
 
@@ -203,7 +202,7 @@ def _named(
 def _check_audio(
     columns: Columns, header: list[str], settings: ImportSettings, source: Path
 ) -> None:
-    is_spoken = settings.task is not None and TASKS[settings.task].has_audio
+    is_spoken = settings.task is not None and settings.tasks[settings.task].has_audio
     if is_spoken and columns.name("audio", dict.fromkeys(header, "")) is None:
         raise ManifestError(
             "no column is known to hold audio paths",

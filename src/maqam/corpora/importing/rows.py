@@ -9,8 +9,8 @@ import pyarrow as pa
 from maqam.corpora.importing.sounds import Answer, Unsound
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import UnfitRowError, Utterance, shown
-from maqam.data.schema import AUDIO_TAG, SCHEMA, row_faults
-from maqam.tasks import TASKS, Task
+from maqam.data.schema import AUDIO_TAG, IMPORT_SCHEMA, PROMPT_LANGUAGE, row_faults
+from maqam.tasks import Task, Tasks
 
 SPLIT_NAMES: Mapping[str, str] = {
     "train": "train",
@@ -22,6 +22,7 @@ SPLIT_NAMES: Mapping[str, str] = {
     "test": "test",
     "testing": "test",
 }
+DEFAULT_LANGUAGE = "ar"  # of prompts
 Row = dict[str, Any]
 
 
@@ -43,7 +44,10 @@ def manifest_row(found: Utterance, answer: Answer, settings: ImportSettings) -> 
     target = messages[-1]["content"]
     stem = found.place.file.rsplit(".", 1)[0]
     audios = [] if answer is None else [answer.path] * found.num_sounds
-    dialect = found.dialect or (found.labels or {}).get("did")
+    dialect = found.dialect or next(
+        (found.answers[name] for name, one in settings.tasks.items() if _is_dialect(one, found)),
+        None,
+    )
     row = {
         "id": found.id or f"{stem}-{found.place.line}",
         "messages": messages,
@@ -58,6 +62,7 @@ def manifest_row(found: Utterance, answer: Answer, settings: ImportSettings) -> 
         "seconds": answer.seconds if answer else 0.0,
         "target": target,
         "synthetic": found.synthetic,
+        PROMPT_LANGUAGE: None if found.messages is not None else _language(task, settings),
     }
     _check_text(row)
     return row
@@ -67,9 +72,10 @@ def _task(found: Utterance, settings: ImportSettings) -> Task:
     name = found.task or settings.task
     if name is None:
         raise UnfitRowError("no task", "it names no task and none was given")
-    if name not in TASKS:
-        raise UnfitRowError("unknown task", f"task is {name!r}, not one of {', '.join(TASKS)}")
-    return TASKS[name]
+    if name not in settings.tasks:
+        known = ", ".join(settings.tasks)
+        raise UnfitRowError("unknown task", f"task is {name!r}, not one of {known}")
+    return settings.tasks[name]
 
 
 def _split(found: Utterance, settings: ImportSettings) -> str:
@@ -84,7 +90,7 @@ def _messages(
     if found.messages is not None:
         return found.messages
     target = _target(found, task, settings)
-    prompt = task.prompts[settings.language or "ar"]
+    prompt = task.prompts[_language(task, settings)]
     if task.has_audio:
         question = f"{AUDIO_TAG}{prompt}" if found.sound else prompt
     elif found.text is None:
@@ -94,17 +100,29 @@ def _messages(
     return [{"role": "user", "content": question}, {"role": "assistant", "content": target}]
 
 
+def _language(task: Task, settings: ImportSettings) -> str:
+    """Return the language of the prompts, the task's first where it has none in that asked for."""
+    asked = settings.language or DEFAULT_LANGUAGE
+    return asked if asked in task.prompts else next(iter(task.prompts))
+
+
+def _is_dialect(task: Task, found: Utterance) -> bool:
+    """Tell whether what an utterance answers to a task is its dialect."""
+    return task.target == "dialect" and task.name in found.answers
+
+
 def _target(found: Utterance, task: Task, settings: ImportSettings) -> str:
     if task.labels:
-        label = (found.labels or {}).get(task.name)
-        if label is None and task.name == "did":
+        label = found.answers.get(task.name)
+        if label is None and task.target == "dialect":
             label = found.dialect
         if label is None:
             raise UnfitRowError("no label", f"it has no label of task {task.name!r}")
         return settings.labels.get(label, label)
-    target = found.text if task.name == "asr" else found.summary
+    held = {"text": found.text, "summary": found.summary}
+    target = found.answers.get(task.name) or held.get(task.target)
     if target is None:
-        name = "text" if task.name == "asr" else "summary"
+        name = task.target
         raise UnfitRowError(f"no {name}", f"task {task.name!r} needs a {name}")
     return target
 
@@ -121,18 +139,19 @@ def _check_text(row: Row) -> None:
         raise UnfitRowError("not UTF-8", text) from error
 
 
-def faults(rows: Sequence[Row]) -> tuple[pa.Table, dict[int, tuple[str, str]]]:
+def faults(rows: Sequence[Row], tasks: Tasks) -> tuple[pa.Table, dict[int, tuple[str, str]]]:
     """Check rows by the rules of the manifest.
 
     Args:
         rows: Rows of the manifest.
+        tasks: Tasks that they may name.
 
     Returns:
         The table of all rows, and the kind and text of the first rule that a row breaks, by index.
     """
-    table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
+    table = pa.Table.from_pylist(list(rows), schema=IMPORT_SCHEMA)
     found: dict[int, tuple[str, str]] = {}
-    for fault in row_faults(table, TASKS):
+    for fault in row_faults(table, tasks):
         for index in np.asarray(fault.rows).tolist():
             found.setdefault(index, (fault.kind, fault.describe(rows[index])))
     return table, found

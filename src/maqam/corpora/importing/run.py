@@ -37,6 +37,7 @@ from maqam.corpora.utterance import Found, Unfit, UnfitRowError, Utterance
 from maqam.errors import ConfigError, ManifestError
 from maqam.files import writing
 from maqam.progress import Progress
+from maqam.tasks import default_tasks, write_tasks
 
 Reader = Callable[[Path, ImportSettings], Iterator[Found]]
 
@@ -137,6 +138,8 @@ def import_corpus(
             where=str(source),
             hint=f"see {rejects}",
         )
+    if settings.tasks != default_tasks():
+        write_tasks(settings.tasks, folder)
     reasons = dict(store.reasons.most_common())
     return ImportReport(
         manifest, rejects, store.num_rows, store.num_imported, reasons, store.num_tags_added
@@ -197,7 +200,7 @@ def _store(
             made.append((index, manifest_row(one, _inside(one, answer, folder), settings)))
         except UnfitRowError as error:
             reasons[index] = (error.kind, error.text)
-    table, broken = faults([row for _, row in made])
+    table, broken = faults([row for _, row in made], settings.tasks)
     sound = [at for at in range(len(made)) if at not in broken]
     repeated = store.seen.add([made[at][1]["id"] for at in sound])
     for at, is_repeated in zip(sound, repeated, strict=True):

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from maqam.data.manifest import FILE_NAME, VERSION_METADATA
-from maqam.data.schema import SCHEMA
+from maqam.data.schema import IMPORT_SCHEMA
 from maqam.errors import ManifestError
 from maqam.files import whole_file, write_json
 
@@ -179,7 +179,7 @@ class Store:
     def save(self) -> None:
         """Write what is pending, then how far the source was read."""
         self._is_busy = True
-        rows = pa.concat_tables([SCHEMA.empty_table(), *self._pending])
+        rows = pa.concat_tables([IMPORT_SCHEMA.empty_table(), *self._pending])
         if rows.num_rows:
             with whole_file(self._part(self._num_parts)) as draft:
                 pq.write_table(rows, draft, compression="zstd")
@@ -214,7 +214,7 @@ class Store:
         with whole_file(rejects) as draft:
             shutil.copyfile(self._rejects, draft)
         if manifest is not None:
-            schema = SCHEMA.with_metadata(VERSION_METADATA)
+            schema = IMPORT_SCHEMA.with_metadata(VERSION_METADATA)
             with (
                 whole_file(manifest) as draft,
                 pq.ParquetWriter(draft, schema, compression="zstd") as writer,

@@ -37,7 +37,7 @@ from maqam.corpora.utterance import (
     number,
 )
 from maqam.errors import ConfigError, ManifestError
-from maqam.tasks import TASKS
+from maqam.tasks import Task, Tasks, default_tasks
 
 
 def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
@@ -56,7 +56,7 @@ def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
             shared name; the error lists them all.
     """
     card = read_card(settings.kind)
-    task = card_task(card, settings.task)
+    task = settings.tasks[card_task(card, settings.task, settings.tasks)]
     present = [part for part in card.parts if _is_there(part, source)]
     if not present:
         patterns = [pattern for part in card.parts for pattern in part_patterns(part)]
@@ -70,7 +70,7 @@ def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
     for part in present:
         media = settings.media_dir
         reader = _Reader(card.part_fields(part), media or source, media, mapping, part.split, task)
-        for row in _raw_rows(part, source, reader.member, with_audio=TASKS[task].has_audio):
+        for row in _raw_rows(part, source, reader.member, with_audio=task.has_audio):
             yield row if isinstance(row, Unfit) else reader.utterance(row)
 
 
@@ -91,24 +91,27 @@ def card_settings(settings: ImportSettings) -> ImportSettings:
     card = read_card(settings.kind)
     return replace(
         settings,
-        task=card_task(card, settings.task),
+        task=card_task(card, settings.task, settings.tasks),
         language=settings.language or card.language,
         corpus=settings.corpus or card.name,
     )
 
 
-def card_task(card: Card, asked: str | None) -> str:
+def card_task(card: Card, asked: str | None, tasks: Tasks) -> str:
     """Return the task that a card's rows are imported for.
 
     Args:
         card: The card.
         asked: The task the user wants; the card's first when absent.
+        tasks: The tasks that there are: one of the user's own, with labels, is served by any card
+            whose corpus has labels.
 
     Raises:
         ConfigError: If the corpus cannot serve it.
 
     Examples:
-        >>> card_task(read_card("casablanca"), None), card_task(read_card("casablanca"), "did")
+        >>> card, tasks = read_card("casablanca"), default_tasks()
+        >>> card_task(card, None, tasks), card_task(card, "did", tasks)
         ('asr', 'did')
     """
     if not card.tasks:
@@ -117,7 +120,8 @@ def card_task(card: Card, asked: str | None) -> str:
             where=f"card {card.name}",
             hint="maqam data catalog lists the tasks of all cards",
         )
-    if asked is not None and asked not in card.tasks:
+    is_own = asked in tasks and asked not in default_tasks() and card.labels is not None
+    if asked is not None and asked not in card.tasks and not (is_own and tasks[asked].labels):
         raise ConfigError(
             f"{card.title} does not serve task {asked!r}",
             where=f"card {card.name}",
@@ -206,7 +210,7 @@ class _Reader:
     media: Path | None
     mapping: LabelMap
     split: str | None
-    task: str
+    task: Task
     folders: dict[str, list[Path]] = field(default_factory=dict)
 
     def utterance(self, row: Raw) -> Found:
@@ -215,18 +219,18 @@ class _Reader:
         try:
             name = self._value(self.fields.id, row)
             label = self._value(self.fields.label, row)
-            labels, dialect = self.mapping.shared(label)
+            answers, dialect = self.mapping.shared(label)
             return Utterance(
                 place=row.place,
                 id=name,
-                sound=self._sound(row) if TASKS[self.task].has_audio else None,
+                sound=self._sound(row) if self.task.has_audio else None,
                 text=self._value(self.fields.text, row),
                 summary=self._value(self.fields.summary, row),
-                labels=labels,
+                answers=answers,
                 dialect=dialect or self._value(self.fields.dialect, row),
                 speaker=self._value(self.fields.speaker, row),
                 split=self.split,
-                task=self.task,
+                task=self.task.name,
             )
         except UnfitRowError as error:
             return Unfit(row.place, name, error.kind, error.text)
