@@ -3,6 +3,7 @@
 Each stage leaves its result on disk under a fingerprint, and finds it there the next time.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,17 @@ from maqam.seeding import generator
 from maqam.tasks import tasks_in
 from maqam.train.adaptive.controller import AdaptiveTraining
 from maqam.train.adaptive.probes import choose_probes
+from maqam.train.observers.observer import Observer
 from maqam.train.phases import Phase, PhaseResult, run_phase
 
 
-def train(session: Session, *, resume: bool = False, extend: int | None = None) -> PhaseResult:
+def train(
+    session: Session,
+    *,
+    resume: bool = False,
+    extend: int | None = None,
+    observers: Sequence[Observer] = (),
+) -> PhaseResult:
     """Train one run by its plan.
 
     Of several processes the first prepares what takes no model, and all compute the features.
@@ -46,6 +54,7 @@ def train(session: Session, *, resume: bool = False, extend: int | None = None) 
             phase "align" trained is let go.
         resume: Whether to go on from the last whole checkpoint, if there is one.
         extend: Steps to add to the finished run.
+        observers: What else watches the training.
 
     Raises:
         RunError: If there is no finished run to extend, the folder holds a run and `resume` is
@@ -88,7 +97,14 @@ def train(session: Session, *, resume: bool = False, extend: int | None = None) 
     try:
         with session.bars(f"train {recipe.name}") as progress:
             goes_on = resume or extend is not None
-            result = run_phase(session.backbone, phase, folder, resume=goes_on, progress=progress)
+            result = run_phase(
+                session.backbone,
+                phase,
+                folder,
+                resume=goes_on,
+                progress=progress,
+                observers=observers,
+            )
     finally:
         if settings.phase == "align":
             session.forget_backbone()
