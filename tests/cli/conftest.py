@@ -45,14 +45,17 @@ def write_recipe(folder: Path, corpus: Path, pocket: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    folder = tmp_path_factory.mktemp("world")
+def make_world(folder: Path) -> World:
     corpus, pocket = make_corpus(folder / "corpus"), folder / "pocket"
     prompts = [task.prompts["ar"] for task in TASKS.values()]
     labels = [" ".join(task.labels) for task in TASKS.values()]
     save_pocket(new_pocket([" ".join(WORDS), *prompts, *labels], seed=0), pocket)
     return World(folder, corpus, pocket, write_recipe(folder, corpus, pocket))
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return make_world(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture(scope="session")

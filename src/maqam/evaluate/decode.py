@@ -1,7 +1,8 @@
 """Answers of a backbone to manifest rows: greedy text, and the likelihood of each label."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -43,7 +44,8 @@ def answer_rows(
     """Answer manifest rows, in the order they are given.
 
     Rows are decoded side by side with others of their task and about their length, which does
-    not change an answer but for rounding.
+    not change an answer but for rounding. Their audio is encoded group by group where it is not
+    stored, so that memory does not grow with the number of rows.
 
     Args:
         backbone: The model.
@@ -58,23 +60,27 @@ def answer_rows(
     for task in dict.fromkeys(tasks.tolist()):
         members = np.flatnonzero(tasks == task)
         plain = manifest.rows(rows[members])
-        task_states = audio_states([int(row) for row in rows[members]])
-        prompts = [
-            backbone.dialogue.encode(row["messages"], len(one), with_target=False, name=row["id"])
-            for row, one in zip(plain, task_states, strict=True)
-        ]
-        for group in _side_by_side([len(one.input_ids) for one in prompts], settings.batch_tokens):
-            found = _answer(
-                backbone,
-                manifest.tasks[task],
-                [prompts[i] for i in group],
-                [task_states[i] for i in group],
-                settings,
-            )
+        lengths = [len(_prompt(backbone, row).input_ids) for row in plain]
+        for group in _side_by_side(lengths, settings.batch_tokens):
+            states = audio_states([int(rows[members[i]]) for i in group])
+            prompts = [
+                _prompt(backbone, plain[i], len(one)) for i, one in zip(group, states, strict=True)
+            ]
+            found = _answer(backbone, manifest.tasks[task], prompts, states, settings)
             answers.update(zip((int(members[i]) for i in group), found, strict=True))
             if progress is not None:
                 progress(len(answers), len(rows))
     return [answers[index] for index in range(len(rows))]
+
+
+def _prompt(
+    backbone: AudioLLM, row: Mapping[str, Any], num_audio_tokens: int | None = None
+) -> Encoded:
+    """Encode what is asked of a row; audio at the width its seconds give where none is named."""
+    dialogue = backbone.dialogue
+    if num_audio_tokens is None:
+        num_audio_tokens = dialogue.num_audio_tokens_of(row["seconds"])
+    return dialogue.encode(row["messages"], num_audio_tokens, with_target=False, name=row["id"])
 
 
 def _answer(

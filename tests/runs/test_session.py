@@ -1,0 +1,222 @@
+"""What a session makes, how often, and that what it keeps does not change what is trained."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from maqam.errors import ConfigError, ScheduleError
+from maqam.models import loading
+from maqam.recipe import load_recipe
+from maqam.runs import planning, session, stages
+from maqam.runs.plans import write_plan
+from maqam.runs.session import Session
+from maqam.studies.grid import make_study
+from maqam.studies.runner import run_study
+
+ADS, UNIFORM = "schedule={kind: ads}", "schedule={kind: uniform}"
+CLUSTERS = "features.num_clusters=3"
+
+
+@pytest.fixture
+def recipe_of(world, tmp_path):
+    def make(*settings, name="run"):
+        return load_recipe(
+            world.recipe, [f"output={tmp_path}", f"name={name}", CLUSTERS, *settings]
+        )
+
+    return make
+
+
+@pytest.fixture
+def counts(monkeypatch):
+    """Return how often weights were loaded, weights hashed and rows tokenised."""
+    counted = dict.fromkeys(("loads", "hashes", "rows"), 0)
+
+    def counting(name, inner, amount=lambda *given: 1):
+        def call(*given, **named):
+            counted[name] += amount(*given)
+            return inner(*given, **named)
+
+        return call
+
+    monkeypatch.setattr(session, "load_backbone", counting("loads", loading.load_backbone))
+    for name in ("encoder_fingerprint", "weights_fingerprint"):
+        monkeypatch.setattr(session, name, counting("hashes", getattr(session, name)))
+    monkeypatch.setattr(
+        planning,
+        "prepare_rows",
+        counting("rows", planning.prepare_rows, lambda dialogue, manifest, rows: len(set(rows))),
+    )
+    return counted
+
+
+def steps(folder):
+    lines = (Path(folder) / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_a_plan_that_needs_no_cluster_loads_no_model(recipe_of, counts):
+    one = Session(recipe_of(UNIFORM))
+    write_plan(one, one.recipe.folder / "plan", overwrite=False)
+    assert counts["loads"] == counts["hashes"] == 0
+
+
+def test_a_plan_by_clusters_loads_it_once(recipe_of, counts):
+    one = Session(recipe_of(ADS))
+    write_plan(one, one.recipe.folder / "plan", overwrite=False)
+    assert (counts["loads"], counts["hashes"]) == (1, 1)
+
+
+def test_a_run_from_plan_to_scores_loads_it_once(recipe_of, counts):
+    one = Session(recipe_of(ADS))
+    write_plan(one, one.recipe.folder / "plan", overwrite=False)
+    stages.train(one)
+    stages.evaluate(one, one.recipe.folder)
+    assert counts["loads"] == 1
+
+
+def test_a_study_of_four_runs_loads_and_hashes_once_and_tokenises_each_row_once(
+    world, tmp_path, counts
+):
+    base = {
+        "data": {"manifest": str(world.corpus)},
+        "model": {"kind": "qwen2_5_omni", "path": str(world.pocket)},
+        "features": {"num_clusters": 3},
+        "train": {"num_steps": 2, "batch_size": 4, "micro_batches": 1, "lora_rank": 2},
+        "score": {"max_new_tokens": 3, "num_resamples": 20},
+    }
+    kinds = ("uniform", "ads", "tpc", "stratified")
+    study = make_study(
+        {
+            "name": "four",
+            "output": str(tmp_path),
+            "baseline": "uniform",
+            "seeds": [0],
+            "base": base,
+            "methods": {kind: {"schedule": {"kind": kind}} for kind in kinds},
+        },
+        where="test",
+    )
+    run_study(study, planning.no_bars, lambda line: None)
+    assert counts == {"loads": 1, "hashes": 2, "rows": 30}
+
+
+def test_the_fingerprint_of_weights_is_remembered_on_disk_until_a_file_changes(
+    own_pocket, recipe_of, counts
+):
+    def fingerprint():
+        return Session(recipe_of(f"model.path={own_pocket}")).weights_fingerprint
+
+    first = fingerprint()
+    assert fingerprint() == first
+    assert counts["hashes"] == 1
+    weights = own_pocket / "model.safetensors"
+    weights.write_bytes(weights.read_bytes())
+    assert fingerprint() == first
+    assert counts["hashes"] == 2
+
+
+@pytest.fixture
+def own_pocket(world, tmp_path):
+    folder = tmp_path / "pocket"
+    folder.mkdir()
+    for path in world.pocket.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+@pytest.mark.parametrize("schedule", ["uniform", "tpc", "stratified"])
+def test_planning_in_a_process_of_its_own_loads_no_torch(world, tmp_path, schedule):
+    code = (
+        "import sys; from maqam.cli.main import main; "
+        f"code = main(['plan', {str(world.recipe)!r}, 'schedule={{kind: {schedule}}}', "
+        f"'output={tmp_path}']); "
+        "print(code, [one for one in ('torch', 'transformers', 'peft') if one in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_planning_in_tokens_loads_the_tokenizer_only(world, tmp_path):
+    code = (
+        "import sys; from maqam.cli.main import main; "
+        f"code = main(['plan', {str(world.recipe)!r}, 'deal.unit=tokens', 'train.batch_size=100', "
+        f"'output={tmp_path}']); print(code, 'torch' in sys.modules, 'tokenizers' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 False True"
+
+
+def test_what_is_kept_of_features_does_not_change_a_loss(recipe_of):
+    losses = {}
+    for keep in ("states", "pooled"):
+        one = Session(recipe_of(ADS, f"features.keep={keep}", "features.dtype=float32", name=keep))
+        stages.train(one)
+        losses[keep] = [(one["loss"], one["grad_norm"]) for one in steps(one.recipe.folder)]
+        stages.evaluate(one, one.recipe.folder)
+    assert np.allclose(losses["states"], losses["pooled"], rtol=1e-4)
+    scores = [
+        json.loads((recipe_of(name=keep).folder / "eval/test/scores.json").read_text())
+        for keep in ("states", "pooled")
+    ]
+    assert [one["tasks"] for one in scores[:1]] == [one["tasks"] for one in scores[1:]]
+
+
+def test_a_schedule_without_clusters_trains_with_nothing_kept(recipe_of):
+    kept = Session(recipe_of(UNIFORM, "features.dtype=float32", name="kept"))
+    stages.train(kept)
+    bare = Session(recipe_of(UNIFORM, "features.keep=none", name="bare"))
+    stages.train(bare)
+    ours, theirs = steps(bare.recipe.folder), steps(kept.recipe.folder)
+    assert np.allclose([one["loss"] for one in ours], [one["loss"] for one in theirs], rtol=1e-4)
+    assert len(list((Path(bare.recipe.output) / "features").iterdir())) == 1
+
+
+def test_clusters_with_nothing_kept_are_refused_with_a_way_on(recipe_of):
+    with pytest.raises(ConfigError, match="ads is dealt by clusters") as caught:
+        stages.train(Session(recipe_of(ADS, "features.keep=none")))
+    assert caught.value.hint == "set features.keep: pooled"
+
+
+def test_clusters_in_phase_align_are_refused(recipe_of):
+    with pytest.raises(ScheduleError, match=r"ads needs clusters .* phase align has none"):
+        stages.train(Session(recipe_of(ADS, "train.phase=align")))
+
+
+def test_states_too_large_for_the_limit_become_means(recipe_of, monkeypatch):
+    monkeypatch.setattr(session, "MOST_STATES_BYTES", 1000)
+    assert Session(recipe_of(ADS)).level == "pooled"
+    assert Session(recipe_of(UNIFORM)).level == "none"
+
+
+def test_the_size_is_told_before_anything_is_written(recipe_of, tmp_path):
+    said = []
+
+    def note(line):
+        said.append((line, list((tmp_path / "features").glob("*/*"))))
+
+    one = Session(recipe_of(ADS), say=note)
+    assert one.store is not None
+    ((line, files),) = said
+    assert line.startswith("aligner outputs of 30 utterances take 0.00 GB in ")
+    assert files == []
+
+
+def test_after_align_the_next_run_begins_from_the_checkpoint_again(recipe_of):
+    first = Session(recipe_of("train.phase=align", UNIFORM, name="align"))
+    stages.train(first)
+    fresh = Session(recipe_of(UNIFORM, name="fresh"))
+    stages.train(fresh)
+    after = first.of(recipe_of(UNIFORM, name="after"))
+    stages.train(after)
+    records = [json.loads((one.recipe.folder / "run.json").read_text()) for one in (fresh, after)]
+    assert records[0]["fingerprints"] == records[1]["fingerprints"]
+    weights = "adapter/adapter_model.safetensors"
+    ours, theirs = ((one.recipe.folder / weights).read_bytes() for one in (fresh, after))
+    assert ours == theirs
