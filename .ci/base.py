@@ -13,15 +13,12 @@ from pathlib import Path
 
 MAQAM = "from maqam.cli.main import run; run()"
 NUM_ROWS = 40
-PLAN = """
-import sys
-import numpy
-from maqam.data.manifest import read_manifest
-from maqam.data.pool import pool_from_manifest
-from maqam.schedule import Uniform, make_plan
-manifest = read_manifest(sys.argv[1])
-pool = pool_from_manifest(manifest, numpy.arange(manifest.num_utterances))
-make_plan(Uniform(), pool, steps=5, batch_size=8, seed=0).save(sys.argv[2])
+RECIPE = """
+name: base
+output: runs
+data: {manifest: corpus}
+schedule: {kind: uniform}
+train: {num_steps: 5, batch_size: 8, micro_batches: 1}
 """
 
 
@@ -34,9 +31,13 @@ def main() -> None:
         works(folder, "data", "import", "nemo", rows, "-o", "corpus", "--task", "asr")
         works(folder, "data", "check", "corpus", "--no-read")
         works(folder, "data", "stats", "corpus")
-        subprocess.run([sys.executable, "-c", PLAN, "corpus", "plan"], cwd=folder, check=True)
-        works(folder, "plan", "show", "plan")
-        works(folder, "plan", "diff", "plan", "plan")
+        (folder / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
+        works(folder, "plan", "recipe.yaml")
+        works(folder, "plan", "show", "runs/base")
+        works(folder, "plan", "diff", "runs/base", "runs/base")
+        works(folder, "plan", "verify", "runs/base")
+        works(folder, "plan", "export", "runs/base", "--to", "ms-swift", "-o", "exported")
+        needs("train", folder, "train", "recipe.yaml")
         needs("audio", folder, "data", "check", "corpus")
         needs("report", folder, "report", "runs")
         needs("score", folder, "compare", "runs")

@@ -42,6 +42,8 @@ def imported_libraries() -> set[str]:
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found.add(node.module.partition(".")[0])
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "extras.load":
+                found.add(ast.literal_eval(node.args[0]).partition(".")[0])
     return found - set(sys.stdlib_module_names) - {"maqam"}
 
 

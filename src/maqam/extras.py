@@ -19,6 +19,7 @@ EXTRA_OF = {
     "accelerate": "train",
     "tokenizers": "train",
     "safetensors": "train",
+    "huggingface_hub": "train",
     "sklearn": "train",
     "threadpoolctl": "train",
     "scipy": "score",

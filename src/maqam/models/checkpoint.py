@@ -107,8 +107,9 @@ def dialogue_of(checkpoint: Checkpoint) -> DialogueEncoder:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise _broken(checkpoint.source, error) from error
+    tokenizers = extras.load("tokenizers")
     try:
-        tokenizer = extras.load("tokenizers").Tokenizer.from_str(text)
+        tokenizer = tokenizers.Tokenizer.from_str(text)
     except Exception as error:
         raise _broken(str(path), error) from error
     if family.prepare_tokenizer is not None:

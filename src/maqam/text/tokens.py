@@ -8,8 +8,9 @@ on words longer than three characters.
 
 import unicodedata
 from functools import cache
+from typing import Any
 
-from nltk.stem.snowball import ArabicStemmer
+from maqam import extras
 
 _LONGEST_UNSTEMMED = 3
 
@@ -61,5 +62,5 @@ def _stem(word: str) -> str:
 
 
 @cache
-def _stemmer() -> ArabicStemmer:
-    return ArabicStemmer()
+def _stemmer() -> Any:  # noqa: ANN401  NLTK's, which only the extra `score` brings
+    return extras.load("nltk.stem.snowball").ArabicStemmer()
