@@ -1,5 +1,6 @@
 """The processor of Qwen2.5-Omni's class on the pocket tokenizer: no hub, no video."""
 
+from pathlib import Path
 from typing import Any
 
 from transformers import (
@@ -35,8 +36,8 @@ class WithoutVideo(Qwen2_5OmniProcessor):
         return type(argument)
 
 
-def pocket_processor() -> Qwen2_5OmniProcessor:
-    tokenizer = AutoTokenizer.from_pretrained(pocket_path(), extra_special_tokens=TOKENS)
+def pocket_processor(folder: Path | None = None) -> Qwen2_5OmniProcessor:
+    tokenizer = AutoTokenizer.from_pretrained(folder or pocket_path(), extra_special_tokens=TOKENS)
     return WithoutVideo(
         Qwen2VLImageProcessorPil(),
         None,
