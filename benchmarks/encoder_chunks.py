@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from maqam.models.loading import own_device
+from maqam.models.pocket import new_pocket
 from maqam.models.qwen_omni.chunks import encode_side_by_side
-from maqam.models.qwen_omni.pocket import new_pocket
 
 
 def timed(encode: Callable[[], torch.Tensor], device: torch.device) -> float:

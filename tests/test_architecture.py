@@ -1,6 +1,7 @@
 """Who may import whom, held by reading the source."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -228,3 +229,18 @@ def test_help_loads_no_numpy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("0 False")
+
+
+def test_nothing_outside_the_models_names_a_family_or_its_parts() -> None:
+    """Exports name models too: those are the names that other trainers give them."""
+    own = re.compile(
+        r"qwen|chatml|thinker|im_start|im_end|endoftext|<\|audio|audio_tower|language_model\b"
+        r"|multi_modal_projector|25 (audio )?tokens",
+        re.IGNORECASE,
+    )
+    named = {
+        _name(path): own.findall(path.read_text(encoding="utf-8"))
+        for path in MODULES
+        if _package(_name(path)) not in ("models", "export")
+    }
+    assert {module: words for module, words in named.items() if words} == {}

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from maqam.models.qwen_omni.pocket import new_pocket, save_pocket
+from maqam.models.pocket import new_pocket, save_pocket
 from maqam.recipe import dump_yaml
 from maqam.tasks import default_tasks
 

@@ -3,8 +3,8 @@ import pytest
 
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
 from maqam.models.audio_states import EncodedStates
+from maqam.models.pocket import new_pocket
 from maqam.models.protocol import AudioLLM
-from maqam.models.qwen_omni.pocket import new_pocket
 from maqam.tasks import default_tasks
 from maqam.train.log_mels import LogMels
 from tests.factories import make_row, make_tone

@@ -6,8 +6,8 @@ import numpy as np
 import soundfile
 
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
+from maqam.models.pocket import new_pocket
 from maqam.models.protocol import AudioLLM
-from maqam.models.qwen_omni.pocket import new_pocket
 
 
 def make_backbone(seed: int = 0) -> AudioLLM:

@@ -15,8 +15,8 @@ from maqam.models.adapters import (
 )
 from maqam.models.freezing import check_trainable, parameter_table, train_only
 from maqam.models.loading import load_backbone
+from maqam.models.pocket import new_pocket
 from maqam.models.protocol import collate
-from maqam.models.qwen_omni.pocket import new_pocket
 from maqam.models.settings import ModelSettings
 
 TEXTS = ["مرحبا يا صديقي كيف الحال"]

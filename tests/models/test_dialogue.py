@@ -9,7 +9,7 @@ from transformers import AutoTokenizer
 from maqam.errors import ModelError
 from maqam.models.checkpoint import load_dialogue, pocket_path
 from maqam.models.dialogue import AUDIO_TAG
-from maqam.models.qwen_omni.pocket import SPECIAL_TOKENS
+from maqam.models.pocket import SPECIAL_TOKENS
 from maqam.models.settings import ModelSettings
 
 LINES = [

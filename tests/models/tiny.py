@@ -14,8 +14,8 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
+from maqam.models.pocket import new_pocket, save_pocket, train_tokenizer
 from maqam.models.quiet import no_foreign_bars
-from maqam.models.qwen_omni.pocket import new_pocket, save_pocket, train_tokenizer
 from tests.export.processors import pocket_processor
 
 TEXTS = ["مرحبا يا صديقي كيف الحال فرّغ الكلام", "egyptian msa neutral angry You are a helpful"]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from maqam.errors import RunError
-from maqam.models.qwen_omni.pocket import new_pocket
+from maqam.models.pocket import new_pocket
 from maqam.pocket import copy_pretraining
 from maqam.pocket.copy_pretraining import Copying, learn_to_copy
 from maqam.seeding import generator

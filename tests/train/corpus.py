@@ -9,8 +9,8 @@ import numpy as np
 import soundfile
 
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
+from maqam.models.pocket import new_pocket
 from maqam.models.protocol import AudioLLM
-from maqam.models.qwen_omni.pocket import new_pocket
 from maqam.schedule import Switch
 
 WORDS = ["مرحبا", "يا", "صديقي", "كيف", "الحال", "اليوم", "في", "البيت", "الكبير"]

@@ -149,8 +149,9 @@ def export(
     to: Annotated[str, typer.Option(help="ms-swift, llamafactory, hf-datasets or jsonl.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the export.")],
     model: Annotated[
-        str, typer.Option(help="Hub id or folder of the audio LLM that is trained.")
-    ] = "Qwen/Qwen2.5-Omni-7B",
+        str | None,
+        typer.Option(help="Hub id or folder of the audio LLM that is trained; its files name it."),
+    ] = None,
     world_size: Annotated[int, typer.Option(help="Processes that share a global batch.")] = 1,
     micro_batch_size: Annotated[
         int, typer.Option(help="Utterances of a forward pass on one process.")
@@ -170,6 +171,7 @@ def export(
     from maqam.cli import screen
     from maqam.errors import ConfigError
     from maqam.export.export import ExportSettings, export_plan, not_kept
+    from maqam.export.parts import DEFAULT_MODEL
     from maqam.run_layout import PlanLayout
     from maqam.runs import plans
     from maqam.runs.planning import PlanningSession
@@ -177,7 +179,7 @@ def export(
 
     try:
         settings = ExportSettings(
-            model=model,
+            model=model or DEFAULT_MODEL,
             world_size=world_size,
             micro_batch_size=micro_batch_size,
             loss_weights=_weights(loss_weight or []),

@@ -25,6 +25,7 @@ from maqam.export.layout import file_order
 from maqam.export.parts import META_NAME, ROWS_STEM, ExportSettings, Launch, Target
 from maqam.export.rows import RowsFile, chat_row, rows_schema
 from maqam.files import whole_folder, writing
+from maqam.models.families import FAMILIES
 from maqam.progress import Progress
 from maqam.schedule import Plan
 
@@ -40,7 +41,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
     }
 )
 
-_AUDIO_TOKENS_PER_SECOND = 25  # of Qwen2-Audio and Qwen2.5-Omni, the most of those exported for
+_AUDIO_TOKENS_PER_SECOND = max(one.front_end.tokens_per_second for one in FAMILIES.values())
 _TEMPLATE_TOKENS = 256  # of a prompt template with its default system message
 _STRETCHES = 100  # rows of the table of tasks in the sidecar, at most
 

@@ -11,6 +11,8 @@ Sharding = Literal["stride", "block"]
 META_NAME = "schedule.meta.json"
 ROWS_STEM = "schedule"
 
+DEFAULT_MODEL = "Qwen/Qwen2.5-Omni-7B"
+
 
 @dataclass(frozen=True, slots=True)
 class ExportSettings:
@@ -25,7 +27,7 @@ class ExportSettings:
         overwrite: Whether an export that is already in the folder may be replaced.
     """
 
-    model: str = "Qwen/Qwen2.5-Omni-7B"
+    model: str = DEFAULT_MODEL
     world_size: int = 1
     micro_batch_size: int = 1
     loss_weights: Mapping[str, float] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from maqam.models.families import FAMILIES, family_of
 from maqam.models.family import Family, FrontEnd
 from maqam.models.settings import AUTO, POCKET, ModelSettings
 
-_POCKET_KIND = "qwen2_5_omni"
+POCKET_FAMILY = FAMILIES["qwen2_5_omni"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def open_checkpoint(settings: ModelSettings) -> Checkpoint:
             model_type = family.model_type
             break
     family = family_of(model_type, source)
-    wanted = {POCKET: _POCKET_KIND}.get(settings.kind, settings.kind)
+    wanted = POCKET_FAMILY.kind if settings.kind == POCKET else settings.kind
     if wanted not in (AUTO, family.kind):
         raise ModelError(
             f"the checkpoint is of {family.title}, not of {FAMILIES[wanted].title}",
@@ -143,7 +143,7 @@ def _source(settings: ModelSettings) -> str:
     raise ModelError(
         f"model kind {settings.kind!r} needs a path",
         where="model.path",
-        hint="give a local folder or a hub id",
+        hint=f"give a local folder or a hub id, such as {FAMILIES[settings.kind].hub_id}",
     )
 
 

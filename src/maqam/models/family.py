@@ -72,6 +72,11 @@ class FrontEnd:
         return f"{PREPROCESSING}, {self.num_bins} bins, {self.sample_rate} Hz{tail}"
 
     @property
+    def tokens_per_second(self) -> int:
+        """Audio tokens of a second of audio."""
+        return self.count(self.frames_per_second)
+
+    @property
     def max_seconds(self) -> float | None:
         """Longest audio the encoder takes; None where only the LLM's context limits it."""
         return None if self.max_frames is None else self.max_frames / self.frames_per_second
@@ -103,6 +108,7 @@ class Family:
     Attributes:
         kind: Its name in a recipe.
         title: Its name for people.
+        hub_id: A checkpoint of it, as an example.
         model_type: `model_type` of its config.json.
         architecture: Its class in transformers, loaded with a language model head.
         template: How it writes a dialogue.
@@ -120,6 +126,7 @@ class Family:
 
     kind: str
     title: str
+    hub_id: str
     model_type: str
     architecture: str
     template: ChatTemplate

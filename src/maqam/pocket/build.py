@@ -25,9 +25,10 @@ from maqam.errors import ConfigError
 from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.files import write_text
 from maqam.models.audio_states import encoded_states
+from maqam.models.checkpoint import POCKET_FAMILY
 from maqam.models.loading import own_device
+from maqam.models.pocket import VOCABULARY_SIZE, new_pocket, save_pocket
 from maqam.models.protocol import AudioLLM
-from maqam.models.qwen_omni.pocket import VOCABULARY_SIZE, new_pocket, save_pocket
 from maqam.pocket.copy_pretraining import Copying, learn_to_copy
 from maqam.progress import Bars
 from maqam.recipe import Recipe, dump_yaml, validate
@@ -207,6 +208,7 @@ def _card(
         recipe=dump_yaml(recipe.model_copy(update={"output": "runs/pocket"})),
         machine=machine,
         tokens=VOCABULARY_SIZE,
+        family=POCKET_FAMILY,
         fingerprint=manifest.fingerprint,
     )
 
@@ -214,9 +216,9 @@ def _card(
 CARD = """\
 # The pocket audio LLM
 
-`Qwen2_5OmniThinkerForConditionalGeneration` with about 5 M parameters: 2.1 M encoder, 0.05 M
+`{family.architecture}` with about 5 M parameters: 2.1 M encoder, 0.05 M
 aligner, 2.9 M LLM with tied embeddings, byte-level BPE of {tokens} tokens, chat and audio tokens of
-Qwen2.5-Omni. Weights are in half precision.
+{family.title}. Weights are in half precision.
 
 **All its training speech is synthetic** (eSpeak NG), so it understands the embedded corpus and
 nothing else. It is a stand-in that lets every part of Maqam run on a laptop, not a model of Arabic.

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from maqam.models.common.attention import single_precision_attention
-from maqam.models.qwen_omni.pocket import new_pocket
+from maqam.models.pocket import new_pocket
 
 
 @pytest.fixture

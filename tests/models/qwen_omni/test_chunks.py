@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 
 from maqam.models.common.attention import single_precision_attention
+from maqam.models.pocket import new_pocket
 from maqam.models.qwen_omni.chunks import encode_side_by_side
 from maqam.models.qwen_omni.family import QWEN_OMNI
-from maqam.models.qwen_omni.pocket import new_pocket
 
 LENGTHS = np.array([201, 30, 400, 199, 650])  # a chunk is 200 frames; one here is a single frame
 

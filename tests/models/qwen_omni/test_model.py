@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from maqam.models.pocket import new_pocket
 from maqam.models.protocol import collate
 from maqam.models.qwen_omni.family import QWEN_OMNI
-from maqam.models.qwen_omni.pocket import new_pocket
 
 NUM_FRAMES = (100, 257, 399, 310)
 

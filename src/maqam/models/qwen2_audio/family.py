@@ -1,11 +1,12 @@
 """Qwen2-Audio: windows of 30 s, as its encoder is Whisper's."""
 
+from maqam.models.common.qwen_tokenizer import as_qwen2
 from maqam.models.family import Family, FrontEnd, chatml, two_convolutions_and_pooling
-from maqam.models.qwen_tokenizer import as_qwen2
 
 QWEN2_AUDIO = Family(
     kind="qwen2_audio",
     title="Qwen2-Audio",
+    hub_id="Qwen/Qwen2-Audio-7B-Instruct",
     model_type="qwen2_audio",
     architecture="Qwen2AudioForConditionalGeneration",
     template=chatml(

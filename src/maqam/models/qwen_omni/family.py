@@ -1,11 +1,12 @@
 """Qwen2.5-Omni's thinker, and the pocket model, which is one of 5 M parameters."""
 
+from maqam.models.common.qwen_tokenizer import as_qwen2
 from maqam.models.family import Family, FrontEnd, chatml, two_convolutions_and_pooling
-from maqam.models.qwen_tokenizer import as_qwen2
 
 QWEN_OMNI = Family(
     kind="qwen2_5_omni",
     title="Qwen2.5-Omni",
+    hub_id="Qwen/Qwen2.5-Omni-7B",
     model_type="qwen2_5_omni_thinker",
     nested="thinker_config",
     architecture="Qwen2_5OmniThinkerForConditionalGeneration",
