@@ -43,6 +43,8 @@ class DataSettings(BaseModel):
         manifest: Folder or Parquet file of a manifest; null for the embedded synthetic corpus.
         synth: Sizes of the embedded corpus; unused when a manifest is given.
         train_split: Split that is trained on.
+        prompt_language: Language that all tasks ask in, such as "ar"; that which each row was
+            imported with when null.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +52,7 @@ class DataSettings(BaseModel):
     manifest: str | None = None
     synth: SynthSettings = Field(default_factory=SynthSettings)
     train_split: str = "train"
+    prompt_language: str | None = None
 
 
 class Recipe(BaseModel):

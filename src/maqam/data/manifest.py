@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 
 from maqam.data.fingerprint import table_fingerprint
 from maqam.data.mapped import mapped_table
+from maqam.data.prompts import messages_of, prompt_language
 from maqam.data.schema import (
     FILE_NAME,
     FORMAT_VERSION,
+    PROMPT_LANGUAGE,
     SCHEMA,
     SPLITS,
     Fault,
@@ -47,12 +49,20 @@ class Manifest:
         path: Its Parquet file; audio paths are relative to the file's folder.
         table: Its columns.
         tasks: The tasks that its rows may name; the five of the paper when absent.
+        language: Language of all prompts; that of each row when absent.
     """
 
-    def __init__(self, path: Path, table: pa.Table, tasks: Tasks | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        table: pa.Table,
+        tasks: Tasks | None = None,
+        language: str | None = None,
+    ) -> None:
         self.path = path
         self.table = table
         self.tasks = default_tasks() if tasks is None else tasks
+        self.language = language
 
     @property
     def num_utterances(self) -> int:
@@ -101,14 +111,25 @@ class Manifest:
         return ranks[encoded.indices.to_numpy()], sorted(names)
 
     def row(self, index: int) -> dict[str, Any]:
-        """Return one utterance as plain values."""
-        values: dict[str, Any] = self.table.slice(index, 1).to_pylist()[0]
-        return values
+        """Return one utterance as plain values, asked as its task asks now."""
+        return self.rows([index])[0]
 
     def rows(self, indexes: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
-        """Return utterances as plain values, in the order asked for."""
-        values: list[dict[str, Any]] = self.table.take(pa.array(indexes, pa.int64())).to_pylist()
-        return values
+        """Return utterances as plain values, in the order asked for, asked as tasks ask now."""
+        values = self.table.take(pa.array(indexes, pa.int64())).to_pylist()
+        return [{**row, "messages": messages_of(row, self.tasks, self.language)} for row in values]
+
+    def num_own_words(self, rows: np.ndarray) -> int:
+        """Count the rows whose question is no prompt of a task but stands in words of its own."""
+        if PROMPT_LANGUAGE in self.table.column_names:
+            noted = self.table.column(PROMPT_LANGUAGE).take(pa.array(rows, pa.int64()))
+            return int(noted.null_count)
+        values = self.table.select(["task", "messages", "audios"]).take(pa.array(rows, pa.int64()))
+        return sum(
+            prompt_language(row, self.tasks) is None
+            for batch in values.to_batches(max_chunksize=4096)
+            for row in batch.to_pylist()
+        )
 
     def select(self, *, split: str | None = None, task: str | None = None) -> np.ndarray:
         """Return the row indexes of a split, a task, or both."""
@@ -132,7 +153,11 @@ class Manifest:
 
 
 def read_manifest(
-    path: Path | str, *, tasks: Tasks | None = None, check_rows: bool = True
+    path: Path | str,
+    *,
+    tasks: Tasks | None = None,
+    language: str | None = None,
+    check_rows: bool = True,
 ) -> Manifest:
     """Open and check a manifest.
 
@@ -140,6 +165,7 @@ def read_manifest(
         path: Its Parquet file, or the folder that holds `manifest.parquet`.
         tasks: The tasks that its rows may name; when absent those of the `tasks.yaml` beside it,
             and the five of the paper.
+        language: Language of all prompts; that of each row when absent.
         check_rows: Whether unsound rows are an error; else only the columns are looked at, and
             `maqam.inspection.checks` can list every row's faults.
 
@@ -170,7 +196,7 @@ def read_manifest(
             where=str(file),
             hint="make the manifest again; a copy may have been cut short",
         ) from error
-    return Manifest(file, table, known)
+    return Manifest(file, table, known, language)
 
 
 def write_manifest(

@@ -146,10 +146,14 @@ class PlanningSession:
         data = self.recipe.data
         if data.manifest is not None:
             place = Path(data.manifest)
-            return read_manifest(place, tasks=self.recipe.tasks_of(place))
+            return read_manifest(
+                place, tasks=self.recipe.tasks_of(place), language=data.prompt_language
+            )
         with self.bars("generate the synthetic corpus") as progress:
             folder = make_corpus(self.corpus_folder, data.synth, progress=progress)
-        return read_manifest(folder, tasks=self.recipe.tasks_of(folder))
+        return read_manifest(
+            folder, tasks=self.recipe.tasks_of(folder), language=data.prompt_language
+        )
 
     def _once(self, key: tuple[object, ...], make: Callable[[], Made]) -> Made:
         """Return what was made under a key, made now if it was not."""

@@ -192,7 +192,7 @@ def _finished(session: Session, folder: Path) -> _Run:
             "the run is not finished", where=str(folder), hint="maqam train RECIPE --resume"
         )
     known = session.manifest
-    manifest = Manifest(known.path, known.table, tasks_in(folder))
+    manifest = Manifest(known.path, known.table, tasks_in(folder), known.language)
     if recipe.train.phase == "align":
         trained = ModelSettings(recipe.model.kind, str(own.weights), recipe.model.dtype)
         return _Run(session, manifest, session.trained(trained))

@@ -315,6 +315,13 @@ def _notes(phase: Phase, prepared: PreparedRows, transcripts: Transcripts | None
             MaqamWarning,
             stacklevel=4,
         )
+    num_own = phase.manifest.num_own_words(prepared.rows)
+    notes = []
+    if num_own:
+        notes.append(
+            f"{num_own} of {len(prepared.rows)} rows are asked in words of their own, not by the "
+            "prompt of their task"
+        )
     if transcripts is None:
         if objective.ctc_weight:
             warnings.warn(
@@ -323,11 +330,14 @@ def _notes(phase: Phase, prepared: PreparedRows, transcripts: Transcripts | None
                 MaqamWarning,
                 stacklevel=4,
             )
-        return []
+        return notes
     number = transcripts.num_unspellable(prepared.num_audio_tokens)
     if not number:
-        return []
-    return [f"CTC left out {number} of {len(prepared.rows)} transcripts: too long for their audio"]
+        return notes
+    return [
+        *notes,
+        f"CTC left out {number} of {len(prepared.rows)} transcripts: too long for their audio",
+    ]
 
 
 def _description(

@@ -18,7 +18,6 @@ from maqam.models.dialogue import DialogueEncoder, Encoded
 from maqam.progress import Progress
 
 _CHUNK = 4096
-_COLUMNS = ["id", "messages", "audios", "seconds", "task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +120,11 @@ def prepare_rows(
         ModelError: If dialogues do not fit the model; all are counted and the first named.
     """
     unique = np.unique(rows)
-    table = manifest.table.select(_COLUMNS)
     kept: list[Encoded] = []
     tasks: list[str] = []
     faults: list[str] = []
     for first in range(0, len(unique), _CHUNK):
-        for row in table.take(unique[first : first + _CHUNK]).to_pylist():
+        for row in manifest.rows(unique[first : first + _CHUNK]):
             tasks.append(row["task"])
             try:
                 kept.append(_encode(dialogue, row))
