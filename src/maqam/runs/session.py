@@ -188,7 +188,7 @@ class Session(PlanningSession):
         )
 
     def _make_clusters(self) -> RowClusters:
-        store = self._kept_store()
+        store = self._kept_store(f"schedule {self.recipe.schedule.kind} needs clusters", "schedule")
         return load_or_cluster(
             store,
             self.train_rows,
@@ -199,7 +199,7 @@ class Session(PlanningSession):
 
     def _embeddings(self) -> np.ndarray:
         """Return the reduced embeddings of rows that batches are picked by; 0 for text."""
-        store, rows = self._kept_store(), self.train_rows
+        store, rows = self._kept_store("a pick needs embeddings", "deal.pick"), self.train_rows
         pooled, spoken = store.pooled(rows), store.num_frames(rows) > 0
         rng = generator(self.recipe.seed, "pick projection")
         projection = fit_projection(pooled[spoken], self.recipe.features.num_dimensions, rng)
@@ -207,14 +207,13 @@ class Session(PlanningSession):
         reduced[spoken] = projection.apply(pooled[spoken])
         return reduced
 
-    def _kept_store(self) -> FeatureStore:
+    def _kept_store(self, need: str, where: str) -> FeatureStore:
         store = self.store
         if store is None:
             raise ScheduleError(
-                f"schedule {self.recipe.schedule.kind} needs clusters or embeddings of audio, and "
-                "phase align has none: its encoder trains",
-                where="schedule",
-                hint="use another schedule, or phase tune",
+                f"{need}, and phase align has none: its encoder trains",
+                where=where,
+                hint="leave it out, or use phase tune",
             )
         return store
 
