@@ -41,12 +41,17 @@ class KilledError(Exception):
     pass
 
 
+@pytest.fixture(scope="module")
+def whole(manifest, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    run_phase(make_backbone(), make_phase(manifest), folder)
+    return folder
+
+
 @pytest.mark.parametrize("last_step", [1, 2, 5, 6])
 def test_a_run_broken_off_at_any_step_ends_as_if_it_never_stopped(
-    manifest, tmp_path, monkeypatch, last_step
+    manifest, whole, tmp_path, last_step
 ):
-    run_phase(make_backbone(), make_phase(manifest), tmp_path / "whole")
-
     def stop(done, total):
         if done == last_step:
             raise KilledError
@@ -55,11 +60,9 @@ def test_a_run_broken_off_at_any_step_ends_as_if_it_never_stopped(
         run_phase(make_backbone(), make_phase(manifest), tmp_path / "broken", progress=stop)
     assert json.loads((tmp_path / "broken/run.json").read_text())["state"] == "running"
     run_phase(make_backbone(), make_phase(manifest), tmp_path / "broken", resume=True)
-    assert losses(tmp_path / "broken") == losses(tmp_path / "whole")
+    assert losses(tmp_path / "broken") == losses(whole)
     weights = "adapter/adapter_model.safetensors"
-    assert (tmp_path / "broken" / weights).read_bytes() == (
-        tmp_path / "whole" / weights
-    ).read_bytes()
+    assert (tmp_path / "broken" / weights).read_bytes() == (whole / weights).read_bytes()
 
 
 def test_a_run_killed_before_its_output_was_written_writes_it_on_resume(
