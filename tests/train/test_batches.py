@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from maqam.errors import ScheduleError
 from maqam.schedule import PlanBatchSampler, Pool, Uniform, make_plan
 from maqam.train.batches import PlanBatches, StepsLeft
 from maqam.train.log_mels import LogMels
@@ -101,3 +102,11 @@ def test_micro_batches_are_those_of_the_sampler_for_other_trainers(backbone, man
         batches = PlanBatches(backbone, plan, prepared, Objective(), log_mels, **split)
         ours = [one.rows.tolist() for step in range(3) for one in batches[step, None].micro_batches]
         assert ours == list(PlanBatchSampler(plan, lengths=prepared.num_tokens, **split))
+
+
+def test_a_step_of_fewer_utterances_than_processes_is_refused_before_it_trains(backbone, manifest):
+    batches = make_batches(backbone, manifest)
+    pool = Pool.from_columns({"task": list(manifest.column("task"))})
+    batches.plan = make_plan(Uniform(), pool, steps=3, batch_size=3, seed=0)
+    with pytest.raises(ScheduleError, match="step 1: 3 utterances for 4 processes"):
+        batches.share_with(0, 4)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from maqam.errors import ScheduleError
 from maqam.models.protocol import AudioLLM, AudioStates, collate
-from maqam.schedule.plan import StepRows
+from maqam.schedule.plan import Plan, StepRows
 from maqam.schedule.ranks import micro_batches
 from maqam.seeding import generator
 from maqam.train.augment import Augmentation, augment
@@ -88,6 +89,21 @@ class PlanBatches(Dataset[LoadedStep]):
     num_micro_batches: int = 1
     rank: int = 0
     world_size: int = 1
+
+    def share_with(self, rank: int, world_size: int) -> None:
+        """Become the part of one of several processes.
+
+        Raises:
+            ScheduleError: If a step of a finished plan has fewer utterances than processes.
+        """
+        self.rank, self.world_size = rank, world_size
+        sizes = self.plan.batch_sizes if isinstance(self.plan, Plan) else np.array([world_size])
+        if int(sizes.min()) < world_size:
+            raise ScheduleError(
+                f"{int(sizes.min())} utterances for {world_size} processes",
+                where=f"step {int(sizes.argmin()) + 1}",
+                hint="start fewer processes, or take larger batches",
+            )
 
     def __len__(self) -> int:
         """Return the steps of the whole plan."""

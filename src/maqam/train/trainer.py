@@ -73,7 +73,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
             train_dataset=batches,
         )
         self.remove_callback(PrinterCallback)
-        batches.rank, batches.world_size = self.args.process_index, self.args.world_size
+        batches.share_with(self.args.process_index, self.args.world_size)
         is_measured = self.args.device.type == "cuda"
         self._budget = TokenBudget(settings.micro_tokens, CudaMemory() if is_measured else None)
 
