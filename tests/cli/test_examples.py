@@ -42,6 +42,14 @@ def test_a_plan_is_exported_in_its_order(run, runs: list[Path], world: World, tm
     assert first.startswith("the first is train-")
 
 
+def test_a_task_of_ones_own_goes_from_files_to_a_plan(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    manifest, *steps = run("own_task.py")
+    assert manifest == "manifest/manifest.parquet"
+    assert steps[0] == "step 0: {'arabic': 3, 'english': 3, 'french': 3}"
+    assert len(steps) == 5
+
+
 def test_every_example_has_a_test_and_says_how_it_is_run():
     tested = Path(__file__).read_text(encoding="utf-8")
     for path in EXAMPLES.glob("*.py"):
