@@ -96,7 +96,7 @@ def test_batches_in_seconds_are_full_within_an_utterance_and_keep_their_decks(
 ) -> None:
     pool, _, seed = case
     seconds = pool.values["seconds"]
-    batch = max(1, round(budget * seconds.sum()))
+    batch = max(int(np.ceil(seconds.max())), round(budget * seconds.sum()))  # none is empty
     schedule = schedule_of(kind)
     plan = make_plan(
         schedule, pool, steps=15, batch_size=batch, seed=seed, deal=DealSettings(unit="seconds")

@@ -12,6 +12,7 @@ from maqam.schedule import (
     Alpha,
     Curriculum,
     Custom,
+    Flow,
     Mix,
     Mixture,
     Pool,
@@ -26,6 +27,7 @@ from maqam.schedule import (
     schedule_as_table,
     schedule_from_table,
 )
+from maqam.schedule.kinds.base import Stage
 from maqam.schedule.kinds.mixtures import unimax_shares
 
 SIZES = {"asr": 600, "did": 90, "ser": 10}
@@ -292,3 +294,58 @@ def test_settings_that_do_not_hold_are_refused(table: dict[str, object], words: 
 )
 def test_a_table_gives_back_the_schedule(schedule: Schedule) -> None:
     assert schedule_from_table(schedule_as_table(schedule)) == schedule
+
+
+class Late:
+    """A schedule of a user's own, which moves from the first task to the second."""
+
+    def flow(self, pool: Pool, budget: float) -> Flow:
+        return Flow(("task",), lambda cells, progress: np.array([1 - progress, progress]))
+
+    def stages(self, pool: Pool) -> list[Stage]:
+        return [Stage(0.0, "late")]
+
+    kind = "late"
+
+
+def two_tasks() -> Pool:
+    return Pool.from_columns({"task": ["asr"] * 60 + ["did"] * 60})
+
+
+def second_task(rule: Late | Flow | Then, steps: int, batch_size: int) -> list[int]:
+    plan = make_plan(rule, two_tasks(), steps=steps, batch_size=batch_size, seed=0)
+    return plan.shares["task"].counts[:, 1].tolist()
+
+
+def test_a_flow_that_moves_needs_no_key_to_move() -> None:
+    assert second_task(Late().flow(two_tasks(), 40.0), 4, 8) == [0, 2, 4, 6]
+
+
+def test_an_object_that_makes_a_flow_is_a_schedule() -> None:
+    assert second_task(Late(), 4, 8) == [0, 2, 4, 6]
+
+
+def test_then_runs_each_part_over_its_own_stretch() -> None:
+    # steps 0 and 1 of 8 are the first's, at 0 and 1/2 of its course; the other six the
+    # second's, at 0, 1/6 ... 5/6 of its own
+    assert second_task(Then(Late(), Late(), at=0.25), 8, 6) == [0, 3, 0, 1, 2, 3, 4, 5]
+
+
+def test_what_fades_in_is_at_its_own_progress() -> None:
+    # at 1/2, fading from 1/4 to 3/4: the first runs over 6 of 8 steps, the second over the last 6,
+    # the weight of the second is 0, 0, 0, 1/4, 1/2, 3/4, 1, 1. Of 24: the first's parts of did
+    # are 0, 4, 8, 12, 16, 20, the second's from step 2 on 0, 4, 8, 12, 16, 20
+    counts = second_task(Then(Late(), Late(), at=0.5, anneal=0.5), 8, 24)
+    assert counts == [0, 4, 8, 10, 12, 14, 16, 20]
+
+
+def test_what_is_no_schedule_is_refused() -> None:
+    with pytest.raises(TypeError, match="a schedule is a Flow or an object with flow"):
+        make_plan("tpc", two_tasks(), steps=1, batch_size=2, seed=0)  # type: ignore[arg-type]
+
+    class Wrong:
+        def flow(self, pool: Pool, budget: float) -> list[float]:
+            return [1.0]
+
+    with pytest.raises(TypeError, match="flow of Wrong must return a Flow, got list"):
+        make_plan(Wrong(), two_tasks(), steps=1, batch_size=2, seed=0)  # type: ignore[arg-type]

@@ -100,6 +100,37 @@ def test_a_second_walk_begins_anew_and_an_epoch_changes_nothing() -> None:
     assert list(sampler) == first
 
 
+def test_a_job_that_saves_after_its_loop_and_starts_again_trains_nothing_twice() -> None:
+    done = PlanBatchSampler(plan(), num_micro_batches=2)
+    trained = list(done)
+    state = done.state_dict()
+    assert (len(trained), state["step"], state["micro_batch"]) == (12, 6, 0)
+    again = PlanBatchSampler(plan(), num_micro_batches=2)
+    again.load_state_dict(state)
+    assert len(again) == 0
+    assert list(again) == []
+
+
+def test_a_loop_after_a_break_goes_on_with_the_next_batch() -> None:
+    whole = list(PlanBatchSampler(plan()))
+    sampler = PlanBatchSampler(plan())
+    for number, batch in enumerate(sampler):
+        assert batch == whole[number]
+        if number == 3:
+            break
+    assert len(sampler) == 2
+    assert list(sampler) == whole[4:]
+
+
+def test_a_break_at_the_last_batch_leaves_a_plan_that_is_through() -> None:
+    sampler = PlanBatchSampler(plan())
+    for number, _ in enumerate(sampler):
+        if number == 5:
+            break
+    assert sampler.state_dict()["step"] == 6
+    assert list(sampler) == list(PlanBatchSampler(plan()))
+
+
 def test_rows_of_like_length_share_a_micro_batch() -> None:
     lengths = np.random.default_rng(1).integers(1, 50, 100)
     parts = list(PlanBatchSampler(plan(), num_micro_batches=3, lengths=lengths))

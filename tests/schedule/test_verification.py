@@ -9,16 +9,19 @@ from maqam.schedule import (
     Ads,
     Curriculum,
     DealSettings,
+    Flow,
     Mixture,
     Plan,
     Pool,
     Then,
     Tpc,
     Uniform,
+    load_plan,
     make_plan,
 )
+from maqam.schedule.kinds.base import Stage
 from maqam.schedule.plan import rows_checksum
-from maqam.schedule.verification import verify_log, verify_plan
+from maqam.schedule.verification import rule_of, verify_log, verify_plan
 
 SCHEDULES = (
     Uniform(),
@@ -165,3 +168,42 @@ def test_a_log_with_a_gap_or_steps_beyond_the_plan_is_found() -> None:
     assert "does not go step by step from 1: steps 6, 7" in words(verify_log(plan(), gap))
     longer = [*records(plan()), {"step": 31, "utterances_by_task": {}}]
     assert "1 steps of the log are none of the plan: steps 31" in words(verify_log(plan(), longer))
+
+
+def moving(cells, progress):
+    return cells.sizes ** (1 - progress)
+
+
+def test_a_plan_of_ones_own_flow_is_saved_and_verified_as_far_as_it_can_be(tmp_path) -> None:
+    own = Flow(("task", "cluster"), moving)
+    plan(own).save(tmp_path)
+    read = load_plan(tmp_path)
+    assert read.schedule == {"kind": "own", "name": "Flow"}
+    assert verify_plan(read, pool(), steps=30) == []
+    assert verify_plan(read, pool(), steps=30, schedule=own) == []
+    twice = altered(read, 1, int(read.rows[0]))
+    assert "batches hold a row twice" in words(verify_plan(twice, pool(), steps=30))
+
+
+def test_a_plan_held_against_another_flow_than_its_own_is_found_out() -> None:
+    still = Flow(("task", "cluster"), lambda cells, progress: cells.sizes)
+    made = plan(Flow(("task", "cluster"), moving))
+    assert "the schedule deals" in words(verify_plan(made, pool(), steps=30, schedule=still))
+
+
+def test_what_a_recipe_cannot_name_inside_another_is_not_dealt_again() -> None:
+    class Own:
+        kind = "own"
+
+        def flow(self, pool, budget):
+            return Flow(("task",), moving)
+
+        def stages(self, pool):
+            return [Stage(0.0, "own")]
+
+    both = Then(Own(), Uniform())
+    made = plan(both)
+    assert made.schedule["first"] == {"kind": "own", "name": "own"}
+    assert rule_of(made) is None
+    assert verify_plan(made, pool(), steps=30) == []
+    assert verify_plan(made, pool(), steps=30, schedule=both) == []

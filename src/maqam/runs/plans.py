@@ -14,7 +14,13 @@ from maqam.runs.planning import PlanningSession
 from maqam.schedule import Plan, Pool, load_plan, schedule_as_table
 from maqam.schedule.adaptive.protocol import is_adaptive
 from maqam.schedule.compiler import Budget, plan_for
-from maqam.schedule.verification import PlanFinding, verify_log, verify_plan
+from maqam.schedule.verification import (
+    PlanFinding,
+    is_dealt_again,
+    rule_of,
+    verify_log,
+    verify_plan,
+)
 
 _SAMPLED = 200  # rows of a task that its mean target tokens are taken from
 
@@ -89,7 +95,13 @@ def verify(
         RunError: If there is no record where one is named.
     """
     plan = load_plan(PlanLayout.of(folder).folder)
-    checked = ["rows, batches, epochs and schedule"]
+    rule = rule_of(plan)
+    if rule is None:
+        checked = ["rows and batches; not epochs and schedule, which was an object of Python"]
+    elif is_dealt_again(rule):
+        checked = ["rows, batches, epochs and schedule"]
+    else:
+        checked = ["rows, batches and epochs; not the schedule, which decided as the run trained"]
     train = session.recipe.train
     extra_steps = train.total_steps - train.num_steps
     findings = verify_plan(plan, session.pool, steps=train.num_steps, extra_steps=extra_steps)

@@ -26,10 +26,10 @@ from maqam.runs.folders import keep_tasks, recipe_of
 from maqam.runs.plans import followed_plan, save_plan
 from maqam.runs.processes import Processes
 from maqam.runs.session import Session
-from maqam.schedule import DealSettings
+from maqam.schedule import DealSettings, Plan
 from maqam.schedule.adaptive.protocol import is_adaptive
 from maqam.schedule.adaptive_plan import AdaptivePlan
-from maqam.schedule.compiler import Budget
+from maqam.schedule.compiler import Budget, check_rows
 from maqam.seeding import generator
 from maqam.tasks import tasks_in
 from maqam.train.adaptive.controller import AdaptiveTraining
@@ -73,6 +73,8 @@ def train(
     with processes.first_goes_ahead():
         adaptive = _adaptive_plan(session)
         plan = adaptive.plan if adaptive else followed_plan(session)
+    if isinstance(plan, Plan):
+        check_rows(plan, session.pool, processes.count)
     probed = [*adaptive.probe_rows.values()] if adaptive else []
     audio_states = session.audio_states(np.concatenate([session.train_rows, *probed]))
     if processes.is_first:

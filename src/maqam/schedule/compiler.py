@@ -13,16 +13,17 @@ from maqam.schedule.dealing.picking import pick
 from maqam.schedule.dealing.settings import DealSettings
 from maqam.schedule.flow import Flow, held
 from maqam.schedule.kinds.base import Schedule, Stage
+from maqam.schedule.kinds.custom import FlowMaker
 from maqam.schedule.kinds.mixtures import Mixture
 from maqam.schedule.plan import Plan, Shares
 from maqam.schedule.pool import Cells, Pool
-from maqam.schedule.schedules import schedule_as_table
+from maqam.schedule.schedules import as_schedule, schedule_as_table
 
 REPORTED_AXES = ("task", "label", "dialect", "cluster")
 
 
 def make_plan(
-    schedule: Schedule,
+    schedule: Schedule | Flow | FlowMaker,
     pool: Pool,
     *,
     steps: int,
@@ -33,7 +34,7 @@ def make_plan(
     """Compile a schedule to the rows of every step.
 
     Args:
-        schedule: The rule.
+        schedule: The rule: a schedule of ours, a flow, or any object with `flow(pool, budget)`.
         pool: The utterances it deals from.
         steps: Optimiser steps, at least 1; the plan has fewer where the pool runs out.
         batch_size: What a global batch holds: utterances, or seconds or tokens (`deal.unit`).
@@ -41,8 +42,10 @@ def make_plan(
         deal: How shares become utterances; whole utterances, repeated, when None.
 
     Raises:
-        ScheduleError: If the pool cannot serve the schedule, or is smaller than a batch.
+        ScheduleError: If the pool cannot serve the schedule, or is smaller than a batch, or a step
+            would hold no utterance.
         ValueError: If there are no steps or empty batches.
+        TypeError: If the rule is no schedule and no flow.
 
     Examples:
         >>> from maqam.schedule import Pool, Uniform
@@ -53,7 +56,8 @@ def make_plan(
     """
     if steps < 1 or batch_size < 1:
         raise ValueError(f"steps and batch_size must be at least 1, got {steps} and {batch_size}")
-    return plan_for(schedule, pool, Budget(steps, batch_size, seed, deal or DealSettings()))
+    budget = Budget(steps, batch_size, seed, deal or DealSettings())
+    return plan_for(as_schedule(schedule), pool, budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,37 @@ def plan_for(schedule: Schedule, pool: Pool, budget: Budget) -> Plan:
         cells = pool.cells(flow.axes, deal.unit)
         dealt = _deal(schedule, flow, pool, cells, budget)
         hashed.result()
-    return assemble(schedule, pool, flow.axes, dealt, budget)
+    plan = assemble(schedule, pool, flow.axes, dealt, budget)
+    check_rows(plan, pool)
+    return plan
+
+
+def check_rows(plan: Plan, pool: Pool, min_rows: int = 1) -> None:
+    """Refuse a plan with steps of too few utterances, and name a batch that leaves none so.
+
+    A step of a budget in seconds or tokens gets none where the utterance before fills it too. A
+    batch with room for `min_rows` of the longest always serves.
+
+    Args:
+        plan: The plan.
+        pool: What it was dealt from.
+        min_rows: Fewest utterances that a step must hold, such as one a process.
+
+    Raises:
+        ScheduleError: If a step holds fewer.
+    """
+    small = np.flatnonzero(plan.batch_sizes < min_rows)
+    if not len(small):
+        return
+    longest = float(pool.costs(plan.unit).max())
+    few = "no utterance" if min_rows == 1 else f"fewer than {min_rows} utterances"
+    raise ScheduleError(
+        f"with {plan.batch_size} {plan.unit} a batch, {len(small)} of {plan.num_steps} steps hold "
+        f"{few}, the first of them step {small[0] + 1}",
+        where="batch_size",
+        hint=f"use at least {np.ceil(min_rows * longest):.0f}; the longest utterance takes "
+        f"{longest:.6g}",
+    )
 
 
 def assemble(

@@ -1,11 +1,11 @@
 """Flows: what share of a step each cell of the pool gets, as a pure function of progress.
 
-A flow is a value. Three generators make flows from flows (`by`, `within`, `where`) and one operator
-joins two of them (`blend`): a step is *then*, a constant *mix*, a ramp *anneal*. Nothing here knows
-of whole numbers, rows, audio or ranks.
+A flow is a value. `by` sets the shares of an axis' groups and `blend` joins two flows: a step is
+*then*, a constant *mix*, a ramp *anneal*. Nothing here knows of whole numbers, rows, audio or
+ranks.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,13 @@ Rule = Callable[[Cells, float], np.ndarray]
 Weights = Callable[[tuple[str, ...], float], np.ndarray]
 
 
-def _never_changes(progress: float) -> Hashable:
+def always_moves(progress: float) -> Hashable:
+    """Return the key of a flow whose shares may differ at every progress."""
+    return progress
+
+
+def never_moves(progress: float) -> Hashable:
+    """Return the key of a flow whose shares are the same all along."""
     return ()
 
 
@@ -28,12 +34,13 @@ class Flow:
     Attributes:
         axes: Axes the measure depends on, in the order in which batches are balanced.
         rule: Gives the (num_cells,) mass at a progress in [0, 1], summing to 1.
-        key: Gives a value that differs whenever the mass does: what a deal caches by.
+        key: Gives a value that differs whenever the mass does, so that the mass is computed anew
+            only where it does; at every step unless said otherwise.
     """
 
     axes: tuple[str, ...]
     rule: Rule
-    key: Callable[[float], Hashable] = field(default=_never_changes)
+    key: Callable[[float], Hashable] = field(default=always_moves)
 
     def mass(self, cells: Cells, progress: float) -> np.ndarray:
         """Return the share of each cell at a progress in [0, 1].
@@ -66,41 +73,8 @@ class Flow:
                 new = np.where(is_there, weights(names, progress), 0.0)
             return below * (new / np.where(is_there, old, 1.0))[codes]
 
-        return Flow(_joined(self.axes, (axis,)), rule, self.key if weights is None else _clock)
-
-    def within(self, axis: str, inner: Callable[["Flow"], "Flow"]) -> "Flow":
-        """Apply a flow inside every group of an axis and keep the groups' shares."""
-        changed = inner(self)
-
-        def rule(cells: Cells, progress: float) -> np.ndarray:
-            below = self.mass(cells, progress)
-            result = np.zeros(cells.num_cells)
-            for code in np.unique(cells.codes[axis]):
-                inside = cells.codes[axis] == code
-                share = below[inside].sum()
-                if share > 0:
-                    restricted = inner(self.where(axis, code)).mass(cells, progress)
-                    result += share * restricted
-            return result
-
-        return Flow(_joined(self.axes, (axis,), changed.axes), rule, changed.key)
-
-    def where(self, axis: str, code: int) -> "Flow":
-        """Keep one group of an axis."""
-
-        def rule(cells: Cells, progress: float) -> np.ndarray:
-            return self.mass(cells, progress) * (cells.codes[axis] == code)
-
-        return Flow(_joined(self.axes, (axis,)), rule, self.key)
-
-    def tilt(self, axis: str, scores: Mapping[str, float]) -> "Flow":
-        """Multiply the groups of an axis by the exponential of their scores."""
-
-        def rule(cells: Cells, progress: float) -> np.ndarray:
-            factors = np.exp([scores.get(name, 0.0) for name in cells.names[axis]])
-            return self.mass(cells, progress) * factors[cells.codes[axis]]
-
-        return Flow(_joined(self.axes, (axis,)), rule, self.key)
+        key = self.key if weights is None else always_moves
+        return Flow(_joined(self.axes, (axis,)), rule, key)
 
 
 def check_shares(shares: np.ndarray, cells: Cells, where: str) -> None:
@@ -132,14 +106,13 @@ def check_shares(shares: np.ndarray, cells: Cells, where: str) -> None:
 
 def examples() -> Flow:
     """Return the flow in which every utterance has the same share."""
-    return Flow((), lambda cells, progress: cells.costs / cells.costs.sum())
+    return Flow((), lambda cells, progress: cells.costs / cells.costs.sum(), never_moves)
 
 
 def nested(axes: tuple[str, ...], power: float = 0.0) -> Flow:
     """Return the groups of the first axis equal shares, within each those of the second, and so on.
 
-    The rows of a cell share its part alike. `nested(("task", "label"))` is
-    `examples().by("task").within("task", lambda f: f.by("label"))`, computed in one pass.
+    The rows of a cell share its part alike.
 
     Args:
         axes: From the outermost.
@@ -160,7 +133,7 @@ def nested(axes: tuple[str, ...], power: float = 0.0) -> Flow:
             group = finer
         return mass * cells.costs / np.bincount(group, weights=cells.costs)[group]
 
-    return Flow(axes, rule)
+    return Flow(axes, rule, never_moves)
 
 
 def blend(first: Flow, second: Flow, weight: Callable[[float], float]) -> Flow:
@@ -222,10 +195,6 @@ def _remembered(flow: Flow) -> Rule:
         return last[0][2]
 
     return rule
-
-
-def _clock(progress: float) -> Hashable:
-    return progress
 
 
 def _joined(*parts: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,6 +18,10 @@ class PlanBatchSampler:
     drives it must not shard batches again: in Accelerate, `prepare` the model and optimiser
     only; in Lightning, `Trainer(use_distributed_sampler=False)`.
 
+    A loop that is left by `break` is gone on with by the next one, from the first batch that was
+    not given out. After its last batch the plan is through, and its state says so: a job that
+    saves it and is started again gets nothing more. A further loop in the same job begins anew.
+
     Its state is the batches given out. Worker processes read ahead of training, so with them
     either use torchdata's `StatefulDataLoader`, or start from the step the trainer is at.
 
@@ -65,18 +69,22 @@ class PlanBatchSampler:
         self._rank, self._world_size = rank, world_size
         self._num_micro_batches = num_micro_batches
         self._next = 0
+        self._is_through = False  # whether this object has given out the last batch
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Yield the manifest rows of every micro-batch that is left."""
+        """Yield the manifest rows of every micro-batch that is left, all where none was."""
+        if self._is_through:
+            self.start_at(0)
         while self._next < self._end:
             step, part = divmod(self._next, self._num_micro_batches)
             self._next += 1
+            self._is_through = self._next == self._end
             yield self._parts(step)[part]
-        self._next = 0
+        self._is_through = True
 
     def __len__(self) -> int:
-        """Return the micro-batches that are left."""
-        return self._end - self._next
+        """Return the micro-batches that the next loop gets."""
+        return self._end if self._is_through else self._end - self._next
 
     @property
     def _end(self) -> int:
@@ -90,7 +98,7 @@ class PlanBatchSampler:
         """
         if not 0 <= step <= self._plan.num_steps:
             raise ValueError(f"step {step} of a plan of {self._plan.num_steps}")
-        self._next = step * self._num_micro_batches
+        self._next, self._is_through = step * self._num_micro_batches, False
 
     def set_epoch(self, epoch: int) -> None:
         """Do nothing: a plan is one epoch, repeats are in it; loops call it for others."""
@@ -127,7 +135,8 @@ class PlanBatchSampler:
                 where="batch sampler",
                 hint="change the number of micro-batches at the end of a step",
             )
-        self._next = int(state["step"]) * self._num_micro_batches + part
+        self.start_at(int(state["step"]))
+        self._next += part
 
     def _parts(self, step: int) -> list[list[int]]:
         rows = self._plan.batch(step)

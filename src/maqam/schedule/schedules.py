@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from maqam.schedule.adaptive.kinds import AdaptiveMixture, ThenAuto
+from maqam.schedule.flow import Flow
 from maqam.schedule.kinds.base import Schedule
 from maqam.schedule.kinds.compose import Mix, Then
 from maqam.schedule.kinds.curricula import Curriculum, Tpc
-from maqam.schedule.kinds.custom import Custom
+from maqam.schedule.kinds.custom import Custom, FlowMaker, Own
 from maqam.schedule.kinds.mixtures import Ads, Alpha, Mixture, Stratified, Uniform, Unimax
 
 KINDS: Mapping[str, type[Any]] = {
@@ -27,6 +28,15 @@ KINDS: Mapping[str, type[Any]] = {
     "adaptive": AdaptiveMixture,
 }
 _CLASSES = (*KINDS.values(), ThenAuto)
+
+
+def as_schedule(rule: Schedule | Flow | FlowMaker) -> Schedule:
+    """Return a schedule of ours as it is, and a flow or an object of the user's as one.
+
+    Raises:
+        TypeError: If it is neither.
+    """
+    return cast(Schedule, rule) if isinstance(rule, (*_CLASSES, Own)) else Own(rule)
 
 
 def schedule_from_table(table: object) -> Schedule:
@@ -81,6 +91,8 @@ def schedule_as_table(schedule: Schedule) -> dict[str, Any]:
         >>> schedule_as_table(Then(Tpc(), Ads()))["second"]
         {'kind': 'ads', 'axes': ['task', 'label', 'cluster'], 'power': 0.0}
     """
+    if isinstance(schedule, Own):
+        return {"kind": schedule.kind, "name": schedule.name}
     table: dict[str, Any] = {"kind": schedule.kind}
     for field in dataclasses.fields(cast(Any, schedule)):
         table[field.name] = _plain(getattr(schedule, field.name))
@@ -109,8 +121,8 @@ def schedule_defaults(kind: str) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  any value of a schedule's field
     """Return a value of a schedule's field as a recipe holds it."""
-    if isinstance(value, _CLASSES):
-        return schedule_as_table(cast(Schedule, value))
+    if hasattr(value, "flow"):
+        return schedule_as_table(as_schedule(value))
     if isinstance(value, tuple):
         return [list(one) if isinstance(one, tuple) else one for one in value]
     return dict(value) if isinstance(value, Mapping) else value

@@ -9,9 +9,12 @@ import numpy as np
 from maqam.errors import ScheduleError, first_few
 from maqam.schedule.compiler import Budget, plan_for
 from maqam.schedule.dealing.settings import DealSettings, Pick
+from maqam.schedule.flow import Flow
+from maqam.schedule.kinds.base import Schedule
+from maqam.schedule.kinds.custom import FlowMaker
 from maqam.schedule.plan import Plan, rows_checksum
 from maqam.schedule.pool import Pool
-from maqam.schedule.schedules import schedule_from_table
+from maqam.schedule.schedules import as_schedule, schedule_from_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +30,24 @@ class PlanFinding:
     where: str = ""
 
 
-def verify_plan(plan: Plan, pool: Pool, *, steps: int, extra_steps: int = 0) -> list[PlanFinding]:
+def verify_plan(
+    plan: Plan,
+    pool: Pool,
+    *,
+    steps: int,
+    extra_steps: int = 0,
+    schedule: Schedule | Flow | FlowMaker | None = None,
+) -> list[PlanFinding]:
     """Hold a plan against its pool: the rows, the laws of dealing, and the schedule dealt again.
+
+    Without its schedule, epochs and shares of steps cannot be dealt again: see `rule_of`.
 
     Args:
         plan: The plan.
         pool: The pool as it is now.
         steps: Steps the plan was asked for; it may have fewer where the pool ran out.
         extra_steps: Steps it was extended by.
+        schedule: The flow or object that the plan was made from, where no recipe can name it.
 
     Returns:
         All that does not hold; nothing where the plan is what its schedule deals.
@@ -42,11 +55,27 @@ def verify_plan(plan: Plan, pool: Pool, *, steps: int, extra_steps: int = 0) -> 
     findings = [*_rows_and_batches(plan, pool), *_shares(plan, pool)]
     if plan.pool_fingerprint != pool.fingerprint:
         findings.append(PlanFinding("the pool is not the one the plan was dealt from"))
+    rule = rule_of(plan) if schedule is None else as_schedule(schedule)
+    if rule is None:
+        return findings
     if not findings:
-        findings += _epochs(plan, pool)
-    if not findings:
-        findings += _dealt_again(plan, pool, steps, extra_steps)
+        findings += _epochs(plan, pool, rule)
+    if not findings and is_dealt_again(rule):
+        findings += _dealt_again(plan, pool, rule, steps, extra_steps)
     return findings
+
+
+def rule_of(plan: Plan) -> Schedule | None:
+    """Return the schedule that a plan names; None where it was an object of Python."""
+    try:
+        return schedule_from_table(plan.schedule)
+    except ValueError:
+        return None
+
+
+def is_dealt_again(rule: Schedule | None) -> bool:
+    """Whether a rule alone says what it deals: none that decides while a run trains does."""
+    return rule is not None and not hasattr(rule, "flow_after")
 
 
 def verify_log(plan: Plan, records: Iterable[Mapping[str, Any]]) -> list[PlanFinding]:
@@ -136,9 +165,8 @@ def _shares(plan: Plan, pool: Pool) -> list[PlanFinding]:
     return findings
 
 
-def _epochs(plan: Plan, pool: Pool) -> list[PlanFinding]:
+def _epochs(plan: Plan, pool: Pool, schedule: Schedule) -> list[PlanFinding]:
     """Check that every row of a cell comes once before any of it comes twice."""
-    schedule = schedule_from_table(plan.schedule)
     cells = pool.cells(schedule.flow(pool, float(plan.rows.size)).axes)
     positions = _positions(plan, pool)
     of_step = np.repeat(np.arange(plan.num_steps), plan.batch_sizes)
@@ -164,11 +192,10 @@ def _epochs(plan: Plan, pool: Pool) -> list[PlanFinding]:
     return [PlanFinding(problem, _steps(steps.tolist()))]
 
 
-def _dealt_again(plan: Plan, pool: Pool, steps: int, extra_steps: int) -> list[PlanFinding]:
-    """Compile the schedule once more; a plan that grew with a training cannot be."""
-    schedule = schedule_from_table(plan.schedule)
-    if hasattr(schedule, "flow_after"):
-        return []
+def _dealt_again(
+    plan: Plan, pool: Pool, schedule: Schedule, steps: int, extra_steps: int
+) -> list[PlanFinding]:
+    """Compile the schedule once more."""
     table = dict(plan.deal)
     pick = table.pop("pick", None)
     budget = Budget(

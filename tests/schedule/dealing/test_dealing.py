@@ -17,6 +17,7 @@ from maqam.schedule import (
     Uniform,
     make_plan,
 )
+from maqam.schedule.compiler import check_rows
 from maqam.schedule.dealing.by_cost import Decks
 from maqam.schedule.dealing.by_rows import QuotaDealer
 from maqam.schedule.dealing.deck import draw
@@ -84,6 +85,21 @@ def test_rows_without_seconds_are_refused_and_counted() -> None:
         )
 
 
+def test_a_step_without_an_utterance_is_refused_and_the_batch_that_serves_is_named() -> None:
+    found = Pool.from_columns({"task": ["asr"] * 10}, values={"seconds": [28.0] * 9 + [28.4]})
+    seconds = DealSettings(unit="seconds")
+    with pytest.raises(ScheduleError, match="with 12 seconds a batch, 2 of 4 steps") as refused:
+        make_plan(Uniform(), found, steps=4, batch_size=12, seed=0, deal=seconds)
+    assert refused.value.hint == "use at least 29; the longest utterance takes 28.4"
+    plan = make_plan(Uniform(), found, steps=4, batch_size=29, seed=0, deal=seconds)
+    assert plan.batch_sizes.min() == 1
+    with pytest.raises(ScheduleError, match="hold fewer than 2 utterances") as refused:
+        check_rows(plan, found, min_rows=2)
+    assert refused.value.hint.startswith("use at least 57;")
+    wide = make_plan(Uniform(), found, steps=4, batch_size=57, seed=0, deal=seconds)
+    check_rows(wide, found, min_rows=2)
+
+
 def test_a_unit_that_the_pool_lacks_is_refused() -> None:
     with pytest.raises(ScheduleError, match="no measure tokens"):
         make_plan(
@@ -106,7 +122,8 @@ def test_a_cap_is_never_passed_and_the_pool_is_dealt_out(
 ) -> None:
     found = pool()
     deal = DealSettings(unit=unit, exhaustion="cap", max_epochs=epochs)
-    plan = make_plan(schedule, found, steps=2000, batch_size=16, seed=0, deal=deal)
+    batch_size = 16 if unit == "rows" else int(np.ceil(found.values["seconds"].max()))
+    plan = make_plan(schedule, found, steps=2000, batch_size=batch_size, seed=0, deal=deal)
     times = np.bincount(plan.rows, minlength=400)
     assert times.max() == epochs
     assert 400 * epochs - times.sum() < 32  # the last batch would not be full

@@ -1,8 +1,8 @@
-"""A schedule of the user's own: a Python function named in the recipe."""
+"""Schedules of the user's own: a Python function named in a recipe, or an object in Python."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -57,16 +57,63 @@ class Custom:
             check_shares(found, cells, f"{self.function}, progress {progress:.3f}")
             return found
 
-        return Flow(self.axes, rule, _clock)
+        return Flow(self.axes, rule)
 
     def stages(self, pool: Pool) -> list[Stage]:
         """Return the only stage."""
         return [Stage(0.0, self.function.rpartition(":")[2])]
 
 
+class FlowMaker(Protocol):
+    """What `make_plan` needs of a schedule of the user's own; `stages` and `kind` are optional."""
+
+    def flow(self, pool: Pool, budget: float) -> Flow:
+        """Return the shares of cells over the progress of a plan (see `Schedule.flow`)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A flow, or an object that makes one, as a schedule; no recipe can name it.
+
+    Attributes:
+        rule: The flow, or the object.
+
+    Raises:
+        TypeError: If it is neither.
+    """
+
+    rule: Flow | FlowMaker
+    kind: Literal["own"] = field(default="own", init=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.rule, Flow) and not callable(getattr(self.rule, "flow", None)):
+            raise TypeError(
+                "a schedule is a Flow or an object with flow(pool, budget), "
+                f"got {type(self.rule).__name__}"
+            )
+
+    @property
+    def name(self) -> str:
+        """What a plan calls it: its kind where it has one, or its class."""
+        return str(getattr(self.rule, "kind", type(self.rule).__name__))
+
+    def flow(self, pool: Pool, budget: float) -> Flow:
+        """Return the flow.
+
+        Raises:
+            TypeError: If the object makes something else.
+        """
+        found = self.rule if isinstance(self.rule, Flow) else self.rule.flow(pool, budget)
+        if not isinstance(found, Flow):
+            raise TypeError(f"flow of {self.name} must return a Flow, got {type(found).__name__}")
+        return found
+
+    def stages(self, pool: Pool) -> list[Stage]:
+        """Return the object's own stages where it tells them, or one."""
+        own = getattr(self.rule, "stages", None)
+        return list(own(pool)) if own else [Stage(0.0, self.name)]
+
+
 def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-def _clock(progress: float) -> Hashable:
-    return progress

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from maqam.errors import ScheduleError
-from maqam.schedule.flow import Flow, examples, nested
+from maqam.schedule.flow import Flow, examples, nested, never_moves
 from maqam.schedule.kinds.base import ADS_AXES, Stage, check, check_choice
 from maqam.schedule.pool import Cells, Pool
 
@@ -104,7 +104,7 @@ class Unimax:
             mass = proportional.mass(cells, progress)
             return mass / np.bincount(codes, weights=mass)[codes] * shares[codes]
 
-        return Flow((self.axis,), rule)
+        return Flow((self.axis,), rule, never_moves)
 
     def stages(self, pool: Pool) -> list[Stage]:
         """Return the only stage."""
