@@ -6,8 +6,11 @@ from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor
+import torch.distributed as dist
+from accelerate import DistributedType
+from torch import Tensor, nn
 
+from maqam.errors import RunError
 from maqam.schedule.plan import rows_checksum
 from maqam.train.objective import MicroBatch
 
@@ -68,3 +71,48 @@ class Tally:
         num_tasks = len(self.losses)
         summed = [int(one) for one in flat[num_tasks + 1 :].tolist()]
         return Tally(flat[:num_tasks], flat[num_tasks], *summed)
+
+
+def sum_gradients(model: nn.Module, failed_tokens: int) -> int:
+    """Sum the gradients of a model over processes, unless one of them ran out of memory.
+
+    Each process may have taken any number of forward passes. A parameter that none of them reached
+    keeps no gradient, so that the optimiser leaves it alone as it would on one process.
+
+    Args:
+        model: This process' copy.
+        failed_tokens: Tokens of the pass that ran out of memory here, 0 if none did.
+
+    Returns:
+        The most tokens that ran out of memory on any process, 0 if none did.
+    """
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return failed_tokens
+    trained = [one for one in model.parameters() if one.requires_grad]
+    reached = [one.grad is not None for one in trained]
+    told = torch.tensor([failed_tokens, *reached], device=trained[0].device)
+    dist.all_reduce(told, dist.ReduceOp.MAX)
+    failed, *reached_anywhere = told.tolist()
+    if failed:
+        return int(failed)
+    for parameter, is_reached in zip(trained, reached_anywhere, strict=True):
+        if is_reached:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            dist.all_reduce(parameter.grad)
+    return 0
+
+
+def check_copies(kind: DistributedType) -> None:
+    """Refuse a launch in which processes hold parts of the model: gradients are those of copies.
+
+    Raises:
+        RunError: Under FSDP, DeepSpeed and Megatron.
+    """
+    parts = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
+    if kind in parts:
+        raise RunError(
+            f"{kind.value} splits the model over processes, and every process trains a copy of it",
+            where="accelerate",
+            hint="start it with torchrun, or turn that off in accelerate's configuration",
+        )

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from accelerate.utils.memory import should_reduce_batch_size
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -32,7 +31,7 @@ from maqam.train.interrupts import Interrupts
 from maqam.train.objective import MicroBatch, TrainingModel
 from maqam.train.observers.observer import Gradients, Observer, Training, watched
 from maqam.train.settings import TrainSettings
-from maqam.train.tally import Tally
+from maqam.train.tally import Tally, check_copies, sum_gradients
 from maqam.train.token_budget import CudaMemory, TokenBudget
 
 WEIGHTS = "model.safetensors"
@@ -72,6 +71,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
             args=training_arguments(settings, folder, seed, learner),
             train_dataset=batches,
         )
+        check_copies(self.accelerator.distributed_type)
         self.remove_callback(PrinterCallback)
         batches.share_with(self.args.process_index, self.args.world_size)
         is_measured = self.args.device.type == "cuda"
@@ -163,7 +163,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
             group["betas"] = (self.args.adam_beta1, self._beta2(self.state.global_step))
         loaded = self._within_budget(inputs["loaded"])
         loss, failed_tokens = self._add_gradients(model, loaded)
-        while failed_tokens := self._sum_gradients(failed_tokens):
+        while failed_tokens := sum_gradients(self.model, failed_tokens):
             self.model.zero_grad()
             torch.cuda.empty_cache()
             self._budget.halve(failed_tokens)
@@ -210,31 +210,6 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
                 raise self._diverged(f"the loss is {float(loss)}", micro_batch.rows)
             total += loss
         return total, 0
-
-    def _sum_gradients(self, failed_tokens: int) -> int:
-        """Sum the gradients over processes, unless one ran out of memory.
-
-        Each process may have taken any number of forward passes. A parameter that none of them
-        reached keeps no gradient, so that the optimiser leaves it alone as it would on one.
-
-        Returns:
-            The most tokens that ran out of memory on any process, 0 if none did.
-        """
-        if self.args.world_size == 1:
-            return failed_tokens
-        trained = [one for one in self.model.parameters() if one.requires_grad]
-        reached = [one.grad is not None for one in trained]
-        told = torch.tensor([failed_tokens, *reached], device=self.args.device)
-        dist.all_reduce(told, dist.ReduceOp.MAX)
-        failed, *reached_anywhere = told.tolist()
-        if failed:
-            return int(failed)
-        for parameter, is_reached in zip(trained, reached_anywhere, strict=True):
-            if is_reached:
-                if parameter.grad is None:
-                    parameter.grad = torch.zeros_like(parameter)
-                dist.all_reduce(parameter.grad)
-        return 0
 
     def compute_loss(
         self,
