@@ -7,7 +7,6 @@ from typing import ClassVar, Literal
 from maqam.models.families import FAMILIES
 
 POCKET, AUTO = "pocket", "auto"
-KINDS = (POCKET, AUTO, *FAMILIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +28,10 @@ class ModelSettings:
     dtype: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            near = difflib.get_close_matches(self.kind, KINDS, n=1)
+        kinds = (POCKET, AUTO, *FAMILIES)
+        if self.kind not in kinds:
+            near = difflib.get_close_matches(self.kind, kinds, n=1)
             raise ValueError(
                 f"no model kind {self.kind!r}: "
-                + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(KINDS)}")
+                + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(kinds)}")
             )
