@@ -169,10 +169,10 @@ class Pool:
         return {}
 
     def _binned(self, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-        found = _BINS.fullmatch(name)
-        if found is None:
+        bins = Bins.named(name)
+        if bins is None:
             raise _unknown("column", name, self.columns)
-        measure, num_bins, within = found["measure"], int(found["num_bins"]), found["within"]
+        measure, num_bins, within = bins.measure, bins.num_bins, bins.within
         if measure not in self.values:
             raise _unknown("measure", measure, self.values)
         if within and within not in self.columns:
@@ -191,7 +191,7 @@ class Pool:
         rank = np.arange(self.num_utterances) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         codes = np.empty(self.num_utterances, dtype=np.int32)
         codes[order] = rank * num_bins // np.repeat(sizes, sizes)
-        return codes, tuple(f"{measure} {bin + 1}/{num_bins}" for bin in range(num_bins))
+        return codes, tuple(f"{measure} {place + 1}/{num_bins}" for place in range(num_bins))
 
     def cells(self, axes: Sequence[str], unit: str = "rows") -> "Cells":
         """Group the utterances by the combinations of some axes that occur.
@@ -257,7 +257,35 @@ def _unknown(role: str, name: str, known: Mapping[str, object]) -> ScheduleError
     return ScheduleError(f"the pool has no {role} {name}", where="schedule", hint=hint)
 
 
-_BINS = re.compile(r"(?P<measure>\w+)/(?P<num_bins>[1-9]\d*)(?: in (?P<within>\w+))?")
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """An axis of bins of equally many utterances by a measure.
+
+    Attributes:
+        measure: What utterances are ordered by.
+        num_bins: Bins, at least 1.
+        within: Column each of whose groups has bins of its own; None for all together.
+
+    Examples:
+        >>> str(Bins("seconds", 8, "task"))
+        'seconds/8 in task'
+        >>> Bins.named("seconds/8")
+        Bins(measure='seconds', num_bins=8, within=None)
+    """
+
+    measure: str
+    num_bins: int
+    within: str | None = None
+
+    def __str__(self) -> str:
+        """Return the name of the axis."""
+        return f"{self.measure}/{self.num_bins}" + (f" in {self.within}" if self.within else "")
+
+    @classmethod
+    def named(cls, name: str) -> "Bins | None":
+        """Return the bins that a name means, None where it means none."""
+        found = re.fullmatch(r"(\w+)/([1-9]\d*)(?: in (\w+))?", name)
+        return cls(found[1], int(found[2]), found[3]) if found else None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Budgets in seconds, groups that run dry, and the row-by-row dealing beside the whole one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,9 +20,10 @@ from maqam.schedule import (
     make_plan,
 )
 from maqam.schedule.compiler import check_rows
-from maqam.schedule.dealing.by_cost import Decks
+from maqam.schedule.dealing.by_cost import CostDealer, Decks
 from maqam.schedule.dealing.by_rows import QuotaDealer
 from maqam.schedule.dealing.deck import draw
+from maqam.schedule.dealing.picking import WaitingDecks
 
 AXES = ("task", "label")
 
@@ -206,6 +209,37 @@ def test_decks_dealt_one_by_one_give_what_is_dealt_at_once(schedule: Schedule, s
             held.append(decks.take(cell, held))
         one_by_one.extend(held)
     assert one_by_one == draw(found, cells, seed, dealt.cells, dealt.counts).tolist()
+
+
+def test_decks_whose_first_are_always_taken_give_what_is_dealt_at_once() -> None:
+    found = pool(size=57)
+    cells = found.cells(AXES)
+    dealt = QuotaDealer(cells, 3, DealSettings()).deal(
+        Ads(AXES).flow(found, 440.0), range(40), 40, 11
+    )
+    decks = WaitingDecks(found, cells, 3)
+    at_once = iter(draw(found, cells, 3, dealt.cells, dealt.counts).tolist())
+    for cell, count in zip(dealt.cells.tolist(), dealt.counts.tolist(), strict=True):
+        first = decks.look(cell, count, count)[:count]
+        decks.take(cell, first)
+        assert sorted(first.tolist()) == sorted(next(at_once) for _ in range(count))
+
+
+def test_both_quotas_keep_every_task_within_one_utterance_of_its_part() -> None:
+    found = replace(pool(), values={"seconds": np.ones(400)})
+    flow = Ads(AXES).flow(found, 480.0)
+    cells = found.cells(flow.axes)
+    by_cost = CostDealer(found, cells, 0, DealSettings(unit="seconds")).deal(flow, 40, 12)
+    by_rows = QuotaDealer(cells, 0, DealSettings()).deal(flow, range(40), 40, 12)
+    assert (np.diff(by_cost.offsets) == 12).all()
+    plain, fast = np.zeros((40, 3)), np.zeros((40, 3))
+    task = cells.codes["task"]
+    steps = np.repeat(np.arange(40), 12)
+    np.add.at(plain, (steps, task[cells.of_utterance[by_cost.positions]]), 1)
+    np.add.at(fast, (by_rows.steps, task[by_rows.cells]), by_rows.counts)
+    owed = 4 * np.arange(1, 41)[:, None]
+    for dealt in (plain, fast):
+        assert (np.abs(owed - dealt.cumsum(axis=0)) < 1).all()
 
 
 def test_bins_hold_equally_many_and_are_ordered() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from maqam.errors import ScheduleError
 from maqam.schedule.flow import Flow, examples
 from maqam.schedule.kinds.base import Stage, check, check_choice
-from maqam.schedule.pool import Cells, Pool
+from maqam.schedule.pool import Bins, Cells, Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +163,7 @@ class Curriculum:
 
     def flow(self, pool: Pool, budget: float) -> Flow:
         """Return the utterances of the bins within reach the same share."""
-        within = f" in {self.within}" if self.within else ""
-        axis = f"{self.by}/{self.num_bins}{within}"
+        axis = str(Bins(self.by, self.num_bins, self.within))
 
         def rule(cells: Cells, progress: float) -> np.ndarray:
             codes = cells.codes[axis]
