@@ -143,7 +143,9 @@ def test_tpc_orders_tasks_of_ones_own_by_their_level(tmp_path: Path) -> None:
 
 def test_a_run_that_was_begun_with_other_tasks_is_not_gone_on_with(tmp_path: Path) -> None:
     keep_tasks(default_tasks(), tmp_path)
-    keep_tasks(default_tasks(), tmp_path)
     changed = tasks_from_table({"did": {"level": 1}}, default_tasks(), where="x")
+    keep_tasks(changed, tmp_path)  # nothing began yet
+    (tmp_path / "run.json").write_text("{}")
+    keep_tasks(changed, tmp_path)
     with pytest.raises(RunError, match="task did is not what it was"):
-        keep_tasks(changed, tmp_path)
+        keep_tasks(default_tasks(), tmp_path)

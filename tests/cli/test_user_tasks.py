@@ -266,3 +266,30 @@ def test_an_unknown_metric_is_one_line_before_anything_is_made(world: World) -> 
 def test_a_task_of_ones_own_that_is_not_whole_is_one_line(world: World) -> None:
     result = maqam("plan", world.recipe, "name=x", "tasks={st: {labels: adi71}}")
     assert_refused(result, "tasks.st.labels", "did you mean 'adi17'?")
+
+
+def test_a_plan_is_not_followed_when_a_task_has_moved_to_another_level(world: World) -> None:
+    words = (world.recipe, "name=moved", "schedule={kind: tpc}")
+    assert maqam("plan", *words).code == 0
+    moved = (*words, "tasks={ser: {level: 3}}")
+    assert_refused(maqam("train", *moved), "task ser had level 2, and it has 3")
+    assert maqam("plan", *moved, "--force").code == 0
+    assert maqam("train", *moved).code == 0
+
+
+def test_a_run_is_not_resumed_with_another_prompt(world: World) -> None:
+    words = (world.recipe, "name=asked-otherwise", "train.num_steps=1")
+    assert maqam("train", *words).code == 0
+    other = (*words, "tasks={asr: {prompts: {ar: اكتب}}}")
+    assert_refused(maqam("train", *other, "--resume"), "task asr is not what it was")
+
+
+def test_an_exported_plan_asks_as_the_tasks_of_its_recipe_ask(world: World, tmp_path: Path) -> None:
+    prompt = "tasks={asr: {prompts: {ar: اكتب كل ما تسمع}}}"
+    assert maqam("plan", world.recipe, "name=told", prompt).code == 0
+    plan = world.output / "told" / "plan"
+    done = maqam("plan", "export", plan, "--to", "ms-swift", "-o", tmp_path / "out")
+    assert done.code == 0, done.err
+    rows = next((tmp_path / "out").glob("*.jsonl")).read_text(encoding="utf-8").splitlines()
+    asked = {row["messages"][0]["content"] for row in map(json.loads, rows) if row["task"] == "asr"}
+    assert asked == {"<audio>اكتب كل ما تسمع"}

@@ -22,15 +22,15 @@ def recipe_of(folder: Path) -> Recipe:
 
 
 def keep_tasks(tasks: Tasks, folder: Path) -> None:
-    """Write the tasks of a run or plan into its folder.
+    """Write the tasks of a run into its folder.
 
     Raises:
         RunError: If it was begun with other tasks.
     """
-    if (folder / TASKS_FILE).is_file() and (kept := tasks_in(folder)) != tasks:
+    if RunLayout(folder).record.exists() and (kept := tasks_in(folder)) != tasks:
         names = [name for name in {**kept, **tasks} if kept.get(name) != tasks.get(name)]
         raise RunError(
-            f"task {names[0]} is not what it was when this began",
+            f"task {names[0]} is not what it was when the run began",
             where=str(folder / TASKS_FILE),
             hint="undo the change of the task, or give the run another name",
         )

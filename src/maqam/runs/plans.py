@@ -9,7 +9,7 @@ from maqam.errors import MissingExtraError, RunError, ScheduleError
 from maqam.files import read_records, write_text, writing
 from maqam.recipe import Recipe, dump_yaml, load_recipe
 from maqam.run_layout import PlanLayout, RunLayout
-from maqam.runs.folders import keep_tasks, recipe_of_plan
+from maqam.runs.folders import recipe_of_plan
 from maqam.runs.planning import PlanningSession
 from maqam.schedule import Plan, Pool, load_plan, schedule_as_table
 from maqam.schedule.adaptive.protocol import is_adaptive
@@ -21,6 +21,7 @@ from maqam.schedule.verification import (
     verify_log,
     verify_plan,
 )
+from maqam.tasks import tasks_in, write_tasks
 
 _SAMPLED = 200  # rows of a task that its mean target tokens are taken from
 
@@ -59,7 +60,7 @@ def save_plan(plan: Plan, session: PlanningSession, folder: Path) -> Plan:
     with writing(folder):
         known.save(folder)
     write_text(PlanLayout(folder).recipe, dump_yaml(session.recipe))
-    keep_tasks(session.manifest.tasks, folder)
+    write_tasks(session.manifest.tasks, folder)
     return known
 
 
@@ -140,6 +141,7 @@ def followed_plan(session: PlanningSession) -> Plan:
         return write_plan(session, files.folder, overwrite=False)
     plan = load_plan(files.folder)
     _check_rule(plan, recipe, recipe.folder)
+    _check_levels(files.folder, session)
     plan.check_pool(session.pool)
     if recipe.train.extensions and plan.num_steps < recipe.train.total_steps:
         return save_plan(_longer(plan, recipe, session.pool), session, files.folder)
@@ -172,6 +174,20 @@ def _longer(plan: Plan, recipe: Recipe, pool: Pool) -> Plan:
             hint="train a new run with more steps",
         )
     return longer
+
+
+def _check_levels(folder: Path, session: PlanningSession) -> None:
+    """Refuse to follow a plan that was dealt when a task had another level."""
+    now = session.manifest.tasks
+    then = tasks_in(folder)
+    moved = [name for name in session.pool.names["task"] if then[name].level != now[name].level]
+    if moved:
+        raise ScheduleError(
+            f"the plan was dealt when task {moved[0]} had level {then[moved[0]].level}, and it has "
+            f"{now[moved[0]].level}",
+            where=str(folder),
+            hint="remove the folder, or give the run another name",
+        )
 
 
 def _check_rule(plan: Plan, recipe: Recipe, folder: Path) -> None:

@@ -78,8 +78,8 @@ def train(
     probed = [*adaptive.probe_rows.values()] if adaptive else []
     audio_states = session.audio_states(np.concatenate([session.train_rows, *probed]))
     if processes.is_first:
-        write_text(own.recipe, dump_yaml(recipe))
         keep_tasks(manifest.tasks, folder)
+        write_text(own.recipe, dump_yaml(recipe))
     settings = recipe.train
     if extend is not None and processes.is_first:
         set_scores_apart(recipe)

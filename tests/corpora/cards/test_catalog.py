@@ -4,7 +4,10 @@ import pytest
 
 from maqam.corpora.cards.card import Card, filled
 from maqam.corpora.cards.catalog import all_cards, card_names, read_card
+from maqam.corpora.cards.mapping import LabelMap
+from maqam.corpora.utterance import UnfitRowError
 from maqam.errors import ConfigError
+from maqam.tasks import tasks_from_table
 from maqam.yaml_files import parsed
 
 CORPORA = {
@@ -110,3 +113,12 @@ def test_a_part_with_fields_of_its_own_uses_them_and_others_the_cards() -> None:
     assert card.part_fields(train) is card.fields
     assert card.part_fields(dev).id == "{utterance}"
     assert card.splits == ("train", "dev", "test")
+
+
+def test_a_card_serves_a_task_of_ones_own_by_label_sets() -> None:
+    whole = {"prompts": {"en": "Where?"}, "input": "audio", "labels": "adi17", "level": 2}
+    task = tasks_from_table({"country": whole}, {}, where="x")["country"]
+    assert LabelMap(read_card("adi-17"), task, {}).shared("KSA") == ({"country": "KSA"}, "SA")
+    assert LabelMap(read_card("madar"), task, {}).shared("CAI") == ({"country": "EGY"}, "EG")
+    with pytest.raises(UnfitRowError, match="no label of country"):
+        LabelMap(read_card("madar"), task, {}).shared("TUN")
