@@ -14,7 +14,16 @@ from maqam.run_layout import EvaluationLayout, PlanLayout, RunLayout, StudyLayou
 SOURCE = Path(__file__).parents[1] / "src" / "maqam"
 LAYERS = (  # lowest first; packages of one layer do not know each other
     ("errors",),
-    ("extras", "files", "progress", "seeding", "user_functions", "version", "yaml_files"),
+    (
+        "extras",
+        "files",
+        "progress",
+        "seeding",
+        "settings_file",
+        "user_functions",
+        "version",
+        "yaml_files",
+    ),
     ("run_layout", "taxonomy"),
     ("tasks",),
     ("schedule", "text"),

@@ -86,8 +86,9 @@ def test_an_unknown_key_of_every_table_is_named(file: Path, text: str, where: st
 
 def test_an_unknown_key_of_a_schedule_is_named(file: Path) -> None:
     found = refusal(file, "\nschedule:\n  kind: alpha\n  alfa: 0.5\n")
-    assert found.where == f"{file}:2: schedule"
-    assert "alfa" in found.problem
+    assert found.where == f"{file}:4: schedule.alfa"
+    assert found.problem == "unknown key 'alfa'"
+    assert found.hint == "did you mean 'alpha'?"
 
 
 def test_a_value_of_the_wrong_type_is_shown(file: Path) -> None:

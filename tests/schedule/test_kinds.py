@@ -248,7 +248,7 @@ def test_a_function_needs_a_module_and_a_name(function: str) -> None:
         ({"kind": "alpha", "alpha": 0.5, "temperature": 2.0}, "give one of them"),
         ({"kind": "alpha", "temperature": 0.5}, "temperature must be >= 1"),
         ({"kind": "unimax", "epochs": 0}, "epochs must be above 0"),
-        ({"kind": "ads", "axes": "task"}, "axes must be a list of columns"),
+        ({"kind": "ads", "axes": "task"}, "axes must be a list"),
         ({"kind": "ads", "axes": []}, "must name a column"),
         ({"kind": "ads", "power": 2}, "power must lie in"),
         ({"kind": "curriculum", "start": 0}, "start must lie in"),

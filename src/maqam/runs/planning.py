@@ -3,8 +3,7 @@
 A schedule says by its settings which columns it reads, and only those are made.
 """
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -71,11 +70,6 @@ class PlanningSession:
         return self._once(("manifest", *self._data_key()), self._open_manifest)
 
     @property
-    def corpus_folder(self) -> Path:
-        """Where the embedded corpus of the recipe is kept."""
-        return Path(self.recipe.output) / "corpus"
-
-    @property
     def train_rows(self) -> np.ndarray:
         """(num_rows,) manifest rows that are trained on.
 
@@ -92,6 +86,7 @@ class PlanningSession:
                 where=str(self.manifest.path),
                 hint="check data.train_split",
             )
+        self._check_tasks(sorted(set(self.manifest.column("task")[rows].tolist())))
         return rows
 
     @property
@@ -144,16 +139,25 @@ class PlanningSession:
 
     def _open_manifest(self) -> Manifest:
         data = self.recipe.data
-        if data.manifest is not None:
-            place = Path(data.manifest)
-            return read_manifest(
-                place, tasks=self.recipe.tasks_of(place), language=data.prompt_language
-            )
-        with self.bars("generate the synthetic corpus") as progress:
-            folder = make_corpus(self.corpus_folder, data.synth, progress=progress)
-        return read_manifest(
-            folder, tasks=self.recipe.tasks_of(folder), language=data.prompt_language
-        )
+        place = self.recipe.place
+        if data.manifest is None:
+            if data.train_split == "train":
+                self._check_tasks([task for task, count in data.synth.train.items() if count])
+            with self.bars("generate the synthetic corpus") as progress:
+                make_corpus(place, data.synth, progress=progress)
+        tasks = self.recipe.tasks_of(place)
+        return read_manifest(place, tasks=tasks, language=data.prompt_language)
+
+    def _check_tasks(self, present: Sequence[str]) -> None:
+        """Refuse a schedule that names a task of which there is no utterance to train on."""
+        for key, names in self.recipe.tasks_named().items():
+            absent = [name for name in names if name not in present]
+            if absent and key.endswith("groups"):
+                raise ScheduleError(
+                    f"no utterance has task {' or '.join(map(repr, absent))}",
+                    where=key,
+                    hint=f"the training data hold {', '.join(present)}",
+                )
 
     def _once(self, key: tuple[object, ...], make: Callable[[], Made]) -> Made:
         """Return what was made under a key, made now if it was not."""

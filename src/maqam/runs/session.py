@@ -29,7 +29,7 @@ from maqam.features.quality import agreements
 from maqam.features.reduction import fit_projection
 from maqam.features.settings import FeatureSettings, Keep
 from maqam.features.store import FeatureStore
-from maqam.files import whole_file
+from maqam.files import write_json
 from maqam.models.adapters import remove_adapter
 from maqam.models.fingerprints import checkpoint_stamp
 from maqam.models.loading import load_backbone
@@ -274,8 +274,7 @@ class Session(PlanningSession):
         if found := known.get(f"{name} {stamp}"):
             return found
         computed = compute(self.backbone)
-        with whole_file(path) as draft:
-            draft.write_text(json.dumps({**known, f"{name} {stamp}": computed}, indent=1))
+        write_json(path, {**known, f"{name} {stamp}": computed}, "the fingerprints")
         return computed
 
 

@@ -1,10 +1,10 @@
 """From a recipe's table to a schedule and back: the only place that knows every kind."""
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from typing import Any, cast
 
+from maqam import extras
 from maqam.schedule.adaptive.kinds import AdaptiveMixture, ThenAuto
 from maqam.schedule.flow import Flow
 from maqam.schedule.kinds.base import Schedule
@@ -27,7 +27,7 @@ KINDS: Mapping[str, type[Any]] = {
     "custom": Custom,
     "adaptive": AdaptiveMixture,
 }
-_CLASSES = (*KINDS.values(), ThenAuto)
+CLASSES = (*KINDS.values(), ThenAuto)
 
 
 def as_schedule(rule: Schedule | Flow | FlowMaker) -> Schedule:
@@ -36,7 +36,7 @@ def as_schedule(rule: Schedule | Flow | FlowMaker) -> Schedule:
     Raises:
         TypeError: If it is neither.
     """
-    return cast(Schedule, rule) if isinstance(rule, (*_CLASSES, Own)) else Own(rule)
+    return cast(Schedule, rule) if isinstance(rule, (*CLASSES, Own)) else Own(rule)
 
 
 def schedule_from_table(table: object) -> Schedule:
@@ -52,36 +52,7 @@ def schedule_from_table(table: object) -> Schedule:
         >>> schedule_from_table({"kind": "unimax", "epochs": 2.0})
         Unimax(kind='unimax', epochs=2.0, axis='task')
     """
-    if isinstance(table, _CLASSES):
-        return cast(Schedule, table)
-    if not isinstance(table, Mapping) or "kind" not in table:
-        raise ValueError(f"a schedule is a table with a kind, one of {', '.join(KINDS)}")
-    found = KINDS.get(str(table["kind"]))
-    if found is Then and table.get("at") == "auto":
-        found = ThenAuto
-    if found is None:
-        raise ValueError(f"unknown kind {table['kind']!r}, {_near(str(table['kind']), KINDS)}")
-    fields = {field.name: field for field in dataclasses.fields(found) if field.name != "kind"}
-    values = {str(key): value for key, value in table.items() if key != "kind"}
-    for key, value in values.items():
-        if key not in fields:
-            raise ValueError(f"unknown key {key!r} of {table['kind']}, {_near(key, fields)}")
-        values[key] = _read(key, value)
-    try:
-        return cast(Schedule, found(**values))
-    except TypeError as error:
-        raise ValueError(f"{table['kind']}: {error}") from error
-
-
-def _read(key: str, value: object) -> object:
-    """Turn a value of a recipe into that of a schedule's field."""
-    if key in ("first", "second", "base"):
-        return schedule_from_table(value)
-    if key == "axes" and isinstance(value, str):
-        raise ValueError(f"axes must be a list of columns, got {value!r}")
-    if isinstance(value, list):
-        return tuple(tuple(one) if isinstance(one, list) else one for one in value)
-    return value
+    return cast(Schedule, extras.load("maqam.schedule.typed").read_schedule(table))
 
 
 def schedule_as_table(schedule: Schedule) -> dict[str, Any]:
@@ -97,6 +68,25 @@ def schedule_as_table(schedule: Schedule) -> dict[str, Any]:
     for field in dataclasses.fields(cast(Any, schedule)):
         table[field.name] = _plain(getattr(schedule, field.name))
     return table
+
+
+def tasks_named(schedule: Schedule) -> dict[str, list[str]]:
+    """Return the tasks that a schedule's settings name, by the dotted key that names them.
+
+    Examples:
+        >>> tasks_named(Then(Tpc(groups=(("asr",), ("did", "ser"))), Ads()))
+        {'first.groups': ['asr', 'did', 'ser']}
+    """
+    found: dict[str, list[str]] = {}
+    for key, value in schedule_as_table(schedule).items():
+        if isinstance(value, Mapping) and "kind" in value:
+            inner = tasks_named(getattr(schedule, key))
+            found |= {f"{key}.{own}": names for own, names in inner.items()}
+        elif key == "groups" and value is not None:
+            found[key] = [name for group in value for name in group]
+        elif key in ("reference", "graph") and value:
+            found[key] = list(value)
+    return found
 
 
 def schedule_defaults(kind: str) -> dict[str, Any]:
@@ -126,8 +116,3 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  any value of a schedule's field
     if isinstance(value, tuple):
         return [list(one) if isinstance(one, tuple) else one for one in value]
     return dict(value) if isinstance(value, Mapping) else value
-
-
-def _near(name: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"

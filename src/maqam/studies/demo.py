@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from maqam.recipe import with_overrides
 from maqam.studies.grid import Study, make_study
 
 # What two processor cores finish in ten minutes with everything else: a shorter training split
@@ -52,4 +51,4 @@ def demo_study(output: Path, seed: int, overrides: Sequence[str] = ()) -> Study:
             },
         },
     }
-    return make_study(with_overrides(values, overrides), where="demo")
+    return make_study(values, overrides, where="demo")

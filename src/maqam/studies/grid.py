@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maqam.errors import ConfigError
-from maqam.recipe import Recipe, config_error, read_yaml, validate, with_overrides
+from maqam.recipe import Recipe, validate
 from maqam.run_layout import StudyLayout, run_name
+from maqam.settings_file import config_error, place_of, plain_json, read_yaml, with_overrides
 
 
 class Study(BaseModel):
@@ -35,15 +36,37 @@ class Study(BaseModel):
     methods: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
     check_overlap: bool = True
 
-    def recipe(self, method: str, seed: int) -> Recipe:
-        """Return the recipe of one run of the study."""
+    def recipe(
+        self, method: str, seed: int, *, overrides: Sequence[str] = (), where: str = ""
+    ) -> Recipe:
+        """Return the recipe of one run of the study.
+
+        Args:
+            method: Its method.
+            seed: Its seed.
+            overrides: Settings of the command line that are in the study already, for errors.
+            where: File of the study, for errors.
+
+        Raises:
+            ConfigError: If a setting is unknown or of the wrong kind.
+        """
         own = {
             "name": run_name(method, seed),
             "seed": seed,
             "output": str(StudyLayout(Path(self.output)).runs),
         }
+        places = ("base.", f"methods.{method}.")
+        below = [
+            one.removeprefix(place)
+            for one in overrides
+            for place in places
+            if one.startswith(place)
+        ]
         return validate(
-            merged(merged(self.base, self.methods[method]), own), where=f"methods.{method}"
+            merged(merged(self.base, self.methods[method]), own),
+            where=where or f"methods.{method}",
+            within=(("methods", method), ("base",)),
+            laid_over=below,
         )
 
     def recipes(self) -> list[tuple[str, Recipe]]:
@@ -59,30 +82,46 @@ def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
     Raises:
         ConfigError: If a setting is unknown or of the wrong kind, in the study or in a recipe.
     """
-    return make_study(with_overrides(read_yaml(path), overrides), where=str(path))
+    return make_study(read_yaml(path), overrides, where=str(path))
 
 
-def make_study(values: Mapping[str, Any], *, where: str) -> Study:
-    """Turn plain values into a study whose recipes are known to be valid."""
+def make_study(values: Mapping[str, Any], overrides: Sequence[str] = (), *, where: str) -> Study:
+    """Turn plain values into a study whose recipes are known to be valid.
+
+    Args:
+        values: As YAML holds them.
+        overrides: Settings of the form `key.sub=value`, applied on top.
+        where: File they come from, or a word for what they are.
+
+    Raises:
+        ConfigError: If a setting is unknown or of the wrong kind, in the study or in a recipe.
+    """
+    laid = with_overrides(values, overrides)
+    if "methods" not in laid and laid.keys() & {"schedule", "train", "model"}:
+        raise ConfigError(
+            "this is a recipe of one run, not a study",
+            where=where,
+            hint=f"maqam train {where}, or give it a baseline and methods",
+        )
     try:
-        study = Study.model_validate(values)
+        study = Study.model_validate_json(plain_json(laid), strict=True)
     except ValidationError as error:
-        raise config_error(error, values, where, known=sorted(Study.model_fields)) from error
+        raise config_error(error, Study, laid, where, overrides) from error
     if study.baseline not in study.methods:
         raise ConfigError(
             f"the baseline {study.baseline!r} is not among the methods",
-            where=f"{where}: baseline",
+            where=place_of(where, "baseline", overrides),
             hint=f"the study's methods are {', '.join(study.methods)}",
         )
     repeated = sorted({seed for seed in study.seeds if study.seeds.count(seed) > 1})
     if repeated:
         raise ConfigError(
             f"seed {repeated[0]} is there {study.seeds.count(repeated[0])} times",
-            where=f"{where}: seeds",
+            where=place_of(where, "seeds", overrides),
             hint="name each seed once: it would train the same runs again",
         )
     for method in study.methods:
-        study.recipe(method, study.seeds[0])
+        study.recipe(method, study.seeds[0], overrides=overrides, where=where)
     return study
 
 
