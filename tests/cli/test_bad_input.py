@@ -269,6 +269,7 @@ def test_a_disk_that_fills_up_under_a_plan_is_named(own: World, num_bytes: int) 
 
 @pytest.mark.parametrize("num_bytes", [0, 4000])
 def test_a_disk_that_fills_up_under_a_run_is_named(own: World, num_bytes: int) -> None:
+    assert maqam("features", own.recipe).code == 0
     assert maqam("plan", own.recipe).code == 0
     with small_disk(num_bytes):
         result = train(own)
@@ -280,6 +281,7 @@ def test_a_disk_that_fills_up_under_a_run_is_named(own: World, num_bytes: int) -
 def test_a_disk_that_fills_up_under_scores_and_a_page_is_named(own: World) -> None:
     assert_mended(own)
     run = own.output / "tiny"
+    assert maqam("eval", run).code == 0  # which stores the aligner outputs of the split
     for num_bytes in (0, 6000):
         with small_disk(num_bytes):
             assert_refused(maqam("eval", run), str(run / "eval" / "test"))

@@ -6,6 +6,7 @@ What two recipes have in common, sessions made by `of` share: a study loads its 
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from maqam.data.pool import pool_from_manifest
-from maqam.errors import ConfigError, ScheduleError
+from maqam.errors import ConfigError, RunError, ScheduleError
 from maqam.features.clusters import RowClusters, load_or_cluster
 from maqam.features.extract import (
     StoreContents,
@@ -274,7 +275,8 @@ class Session(PlanningSession):
         if found := known.get(f"{name} {stamp}"):
             return found
         computed = compute(self.backbone)
-        write_json(path, {**known, f"{name} {stamp}": computed}, "the fingerprints")
+        with suppress(RunError):  # what cannot be kept is computed again
+            write_json(path, {**known, f"{name} {stamp}": computed})
         return computed
 
 
