@@ -185,7 +185,7 @@ def test_clusters_with_nothing_kept_are_refused_with_a_way_on(recipe_of):
 
 
 def test_clusters_in_phase_align_are_refused(recipe_of):
-    with pytest.raises(ScheduleError, match=r"ads needs clusters .* phase align has none"):
+    with pytest.raises(ScheduleError, match="ads needs clusters, and phase align has none"):
         stages.train(Session(recipe_of(ADS, "train.phase=align")))
 
 
