@@ -42,6 +42,12 @@ def test_a_plan_is_exported_in_its_order(run, runs: list[Path], world: World, tm
     assert first.startswith("the first is train-")
 
 
+def test_a_schedule_of_ones_own_moves_as_its_flow_says(run):
+    lines = run("own_schedule.py")
+    assert lines[0] == "step 0: {'amal': 13, 'badr': 3}"
+    assert lines[-1] == "step 39: {'amal': 8, 'badr': 8}"
+
+
 def test_a_task_of_ones_own_goes_from_files_to_a_plan(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     manifest, *steps = run("own_task.py")
