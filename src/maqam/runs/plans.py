@@ -21,7 +21,7 @@ from maqam.schedule.verification import (
     verify_log,
     verify_plan,
 )
-from maqam.tasks import tasks_in, write_tasks
+from maqam.tasks import TASKS_FILE, tasks_in, write_tasks
 
 _SAMPLED = 200  # rows of a task that its mean target tokens are taken from
 
@@ -179,9 +179,9 @@ def _longer(plan: Plan, recipe: Recipe, pool: Pool) -> Plan:
 def _check_levels(folder: Path, session: PlanningSession) -> None:
     """Refuse to follow a plan that was dealt when a task had another level."""
     now = session.manifest.tasks
-    then = tasks_in(folder)
+    then = {**now, **tasks_in(folder)}  # a plan that a library saved has no tasks beside it
     moved = [name for name in session.pool.names["task"] if then[name].level != now[name].level]
-    if moved:
+    if moved and (folder / TASKS_FILE).is_file():
         raise ScheduleError(
             f"the plan was dealt when task {moved[0]} had level {then[moved[0]].level}, and it has "
             f"{now[moved[0]].level}",
