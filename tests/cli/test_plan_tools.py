@@ -2,10 +2,13 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from maqam.schedule import load_plan
 
 from .calls import maqam
 from .conftest import World
@@ -53,6 +56,24 @@ def test_verify_holds_a_plan_against_its_recipe(plans: dict[str, Path]) -> None:
     result = maqam("plan", "verify", plans["ads"])
     assert result.code == 0, result.err
     assert "the plan holds: rows, batches, epochs and schedule" in result.out
+
+
+def test_verify_says_what_it_cannot_hold_a_plan_of_ones_own_object_against(
+    plans: dict[str, Path], tmp_path: Path
+) -> None:
+    copy = tmp_path / "plan"
+    shutil.copytree(plans["uniform"] / "plan", copy)
+    dealt = load_plan(copy)
+    replace(dealt, schedule={"kind": "own", "name": "Late"}).save(copy)
+    result = maqam("plan", "verify", copy)
+    assert result.code == 0, result.err
+    assert "rows and batches; not epochs and schedule, which was an object of Python" in result.out
+    rows = np.array(dealt.rows)
+    rows[1] = rows[0]
+    replace(dealt, rows=rows, schedule={"kind": "own", "name": "Late"}).save(copy)
+    result = maqam("plan", "verify", copy)
+    assert result.code == 1
+    assert "1 batches hold a row twice" in result.out
 
 
 def test_verify_reads_the_log_of_a_run(runs: list[Path]) -> None:

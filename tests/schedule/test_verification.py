@@ -12,6 +12,7 @@ from maqam.schedule import (
     Flow,
     Mixture,
     Plan,
+    PlanBatchSampler,
     Pool,
     Then,
     Tpc,
@@ -183,6 +184,14 @@ def test_a_plan_of_ones_own_flow_is_saved_and_verified_as_far_as_it_can_be(tmp_p
     assert verify_plan(read, pool(), steps=30, schedule=own) == []
     twice = altered(read, 1, int(read.rows[0]))
     assert "batches hold a row twice" in words(verify_plan(twice, pool(), steps=30))
+
+
+def test_a_saved_plan_of_ones_own_flow_is_followed(tmp_path) -> None:
+    made = plan(Flow(("task", "cluster"), moving))
+    made.save(tmp_path)
+    followed = list(PlanBatchSampler(load_plan(tmp_path), num_micro_batches=2))
+    steps = [sorted(followed[2 * step] + followed[2 * step + 1]) for step in range(30)]
+    assert steps == [made.batch(step).tolist() for step in range(30)]
 
 
 def test_a_plan_held_against_another_flow_than_its_own_is_found_out() -> None:
