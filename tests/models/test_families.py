@@ -10,8 +10,9 @@ import torch.nn.functional as F
 import transformers
 from peft import PeftModel
 
-from maqam.errors import ModelError
+from maqam.errors import AudioError, ModelError
 from maqam.models.adapters import add_adapter, merge_adapter, save_adapter, save_weights
+from maqam.models.audio_states import encode_rows
 from maqam.models.checkpoint import load_dialogue
 from maqam.models.families import FAMILIES
 from maqam.models.freezing import parameter_table, train_only
@@ -294,6 +295,18 @@ def test_a_frozen_encoder_rests_while_the_llm_trains(case, fresh):
         if not list(module.children())
     }
     assert (modes["encoder"], modes["aligner"], modes["llm"]) == (False, False, True)
+
+
+def test_audio_beyond_the_encoder_s_window_is_one_line(case):
+    front_end = case.llm.dialogue.front_end
+    longest = front_end.max_frames
+    if longest is None:
+        assert not front_end.exceeds(10**6)
+        return
+    whole = front_end.frames(np.ones(160 * longest, dtype=np.float32))
+    assert len(encode_rows(case.llm, [whole], [7])[0]) == front_end.count(longest) == 750
+    with pytest.raises(AudioError, match=r"audio of 1 rows is longer than the 30.0 s .*: 8"):
+        encode_rows(case.llm, [whole, np.concatenate([whole, whole[-1:]])], [7, 8])
 
 
 def test_a_checkpoint_of_another_family_than_the_recipe_s_is_one_line(case):

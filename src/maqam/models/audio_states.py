@@ -82,20 +82,22 @@ def encode_rows(
         rows: Their manifest rows, to be named in an error.
 
     Raises:
-        AudioError: If audio is too short for a single audio token.
+        AudioError: If audio is too short for a single audio token, or too long for the encoder.
     """
-    too_short = [
-        int(row)
-        for row, frames in zip(rows, log_mels, strict=True)
-        if len(frames) and backbone.dialogue.num_audio_tokens(len(frames)) < 1
-    ]
-    if too_short:
-        raise AudioError(
-            f"the audio of {len(too_short)} rows is too short for an audio token: "
-            f"{first_few(too_short)}",
-            where="manifest rows",
-            hint="leave them out",
-        )
+    front_end = backbone.dialogue.front_end
+    counted = [(int(row), len(one)) for row, one in zip(rows, log_mels, strict=True) if len(one)]
+    too_short = [row for row, count in counted if front_end.num_audio_tokens(count) < 1]
+    too_long = [row for row, count in counted if front_end.exceeds(count)]
+    for found, fault in (
+        (too_short, "too short for an audio token"),
+        (too_long, f"longer than the {front_end.max_seconds} s that the encoder takes"),
+    ):
+        if found:
+            raise AudioError(
+                f"the audio of {len(found)} rows is {fault}: {first_few(found)}",
+                where="manifest rows",
+                hint="leave them out",
+            )
     with torch.no_grad():
         heard = iter(backbone.encode_audio([frames for frames in log_mels if len(frames)]))
     silent = torch.zeros(0, backbone.audio_dim)

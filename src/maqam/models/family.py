@@ -81,6 +81,10 @@ class FrontEnd:
         """Longest audio the encoder takes; None where only the LLM's context limits it."""
         return None if self.max_frames is None else self.max_frames / self.frames_per_second
 
+    def exceeds(self, num_frames: int) -> bool:
+        """Return whether frames, tail included, are more than the encoder takes."""
+        return self.max_frames is not None and num_frames - self.tail_frames > self.max_frames
+
     def frames(self, samples: np.ndarray) -> np.ndarray:
         """Return the (num_frames, num_bins) float32 frames of samples, tail included."""
         tail = np.zeros(self.tail_frames * self._hop_samples, dtype=np.float32)

@@ -261,7 +261,8 @@ class CommonAudioLLM:
 
 def _filled(frames: np.ndarray, width: int) -> Tensor:
     """Return (N, M) frames as [M, width], the last one repeated: it is silence, or masked."""
-    return torch.from_numpy(np.pad(frames, ((0, width - len(frames)), (0, 0)), mode="edge").T)
+    kept = frames[:width]  # audio as long as the window leaves no room for the tail
+    return torch.from_numpy(np.pad(kept, ((0, width - len(kept)), (0, 0)), mode="edge").T)
 
 
 def _left_padded(embeddings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
