@@ -91,6 +91,7 @@ def test_the_python_of_a_document_runs(
         assert len(list(found["loader"])) == found["plan"].num_steps
         assert found["left"] == 6
         assert found["shares"].sum() == pytest.approx(1.0)
+        assert found["scores"]["tasks"].keys() == {"asr"}
 
 
 def keys(value: Any, prefix: str = "") -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +26,18 @@ def plans(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
         assert result.code == 0, result.err
         found[kind] = folder / kind
     return found
+
+
+def test_showing_a_plan_by_clusters_loads_neither_model_nor_tokenizer(
+    plans: dict[str, Path],
+) -> None:
+    code = (
+        "import sys; from maqam.cli.main import main; "
+        f"code = main(['plan', 'show', {str(plans['ads'])!r}]); "
+        "print(code, sorted({'torch', 'transformers', 'tokenizers'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"
 
 
 def test_show_tells_epochs_repeats_and_the_part_of_the_loss(plans: dict[str, Path]) -> None:
