@@ -132,6 +132,18 @@ def test_a_task_that_there_is_not_is_named_before_anything_loads(file, setting, 
     assert found.hint == "did you mean 'did'?"
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("online, reward: exp3", "unknown kind 'online', did you mean 'adaptive'?"),
+        ("[uniform]", "unknown kind ['uniform'], did you mean 'uniform'?"),
+        ("own, name: Late", "unknown kind 'own', known: uniform"),
+    ],
+)
+def test_a_kind_that_there_is_not_is_named(file, kind, words) -> None:
+    assert words in refused(file, f"name: one\nschedule: {{kind: {kind}}}\n").problem
+
+
 def test_a_task_of_ones_own_may_be_named(file) -> None:
     own = "{title: translation, prompts: {en: Translate.}, input: audio, answer: text, "
     own += "level: 3, metrics: [bleu]}"

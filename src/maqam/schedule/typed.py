@@ -27,6 +27,8 @@ from maqam.schedule.kinds.base import Schedule
 from maqam.schedule.schedules import CLASSES, KINDS, schedule_as_table
 from maqam.settings_file import is_unknown_key, nearest, said
 
+_FORMER = {"online": "adaptive"}  # kinds that have another name now
+
 
 def _tag(table: object) -> str | None:
     """Return which class a table is of; the switch of `then` may be automatic."""
@@ -44,8 +46,8 @@ def _checked(table: Any, handler: ValidatorFunctionWrapHandler) -> Any:  # noqa:
             "schedule", f"must be a table with a kind, one of {', '.join(KINDS)}"
         )
     kind = table["kind"]
-    if kind not in KINDS:
-        hint = nearest(str(kind), tuple(KINDS))
+    if not isinstance(kind, str) or kind not in KINDS:
+        hint = nearest(_FORMER.get(str(kind), str(kind)), tuple(KINDS))
         raise PydanticCustomError(
             "schedule", "{words}", {"words": f"unknown kind {kind!r}, {hint}"}
         )
