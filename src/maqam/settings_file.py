@@ -174,9 +174,12 @@ def place_of(
         within: Tables of the file that the key may stand in, the nearest first.
     """
     given = [override.partition("=")[0] for override in overrides]
-    if any(f"{key}.".startswith(f"{name}.") for name in given):
-        return f"command line: {key}"
-    below = [name for name in given if name.startswith(f"{key}." if key else "")]
+    below: list[str] = []
+    for table in within:
+        whole = ".".join([*table, key] if key else table)
+        if any(f"{whole}.".startswith(f"{name}.") for name in given):
+            return f"command line: {whole}"
+        below += [name for name in given if name.startswith(f"{whole}." if whole else "")]
     if below:
         return f"command line: {', '.join(dict.fromkeys(below))}"
     if not key:

@@ -55,18 +55,11 @@ class Study(BaseModel):
             "seed": seed,
             "output": str(StudyLayout(Path(self.output)).runs),
         }
-        places = ("base.", f"methods.{method}.")
-        below = [
-            one.removeprefix(place)
-            for one in overrides
-            for place in places
-            if one.startswith(place)
-        ]
         return validate(
             merged(merged(self.base, self.methods[method]), own),
             where=where or f"methods.{method}",
             within=(("methods", method), ("base",)),
-            laid_over=below,
+            laid_over=overrides,
         )
 
     def recipes(self) -> list[tuple[str, Recipe]]:
