@@ -48,21 +48,29 @@ def whole(manifest, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("last_step", [1, 2, 5, 6])
-def test_a_run_broken_off_at_any_step_ends_as_if_it_never_stopped(
-    manifest, whole, tmp_path, last_step
-):
-    def stop(done, total):
-        if done == last_step:
-            raise KilledError
+def test_a_run_broken_off_again_and_again_ends_as_if_it_never_stopped(manifest, whole, tmp_path):
+    def break_off(last_step):
+        def stop(done, total):
+            if done == last_step:
+                raise KilledError
 
-    with pytest.raises(KilledError):
-        run_phase(make_backbone(), make_phase(manifest), tmp_path / "broken", progress=stop)
-    assert json.loads((tmp_path / "broken/run.json").read_text())["state"] == "running"
-    run_phase(make_backbone(), make_phase(manifest), tmp_path / "broken", resume=True)
-    assert losses(tmp_path / "broken") == losses(whole)
+        return stop
+
+    run = tmp_path / "broken"
+    for last_step in (1, 2, 5, 6):
+        with pytest.raises(KilledError):
+            run_phase(
+                make_backbone(),
+                make_phase(manifest),
+                run,
+                resume=last_step > 1,
+                progress=break_off(last_step),
+            )
+        assert json.loads((run / "run.json").read_text())["state"] == "running"
+    run_phase(make_backbone(), make_phase(manifest), run, resume=True)
+    assert losses(run) == losses(whole)
     weights = "adapter/adapter_model.safetensors"
-    assert (tmp_path / "broken" / weights).read_bytes() == (whole / weights).read_bytes()
+    assert (run / weights).read_bytes() == (whole / weights).read_bytes()
 
 
 def test_a_run_killed_before_its_output_was_written_writes_it_on_resume(

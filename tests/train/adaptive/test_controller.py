@@ -77,13 +77,13 @@ def whole(request, manifest: Manifest, tmp_path_factory: pytest.TempPathFactory)
     return schedule, folder, run(schedule, manifest, folder)
 
 
-@pytest.mark.parametrize("until", [1, 4, 5, 9])
-def test_a_run_broken_off_anywhere_decides_and_trains_as_if_it_never_stopped(
-    whole, manifest: Manifest, tmp_path: Path, until: int
+def test_a_run_broken_off_again_and_again_decides_and_trains_as_if_it_never_stopped(
+    whole, manifest: Manifest, tmp_path: Path
 ) -> None:
     schedule, folder, plan = whole
-    with pytest.raises(KilledError):
-        run(schedule, manifest, tmp_path, until=until)
+    for until in (1, 4, 5, 9):
+        with pytest.raises(KilledError):
+            run(schedule, manifest, tmp_path, until=until, resume=until > 1)
     resumed = run(schedule, manifest, tmp_path, resume=True)
     assert lines(tmp_path) == lines(folder)
     assert resumed.finished().fingerprint == plan.finished().fingerprint
