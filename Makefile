@@ -3,14 +3,19 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
-.PHONY: demo test check base docs format clean
+.PHONY: demo test quick check base docs format clean
 
 demo: $(INSTALLED)
 	$(BIN)/maqam demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+quick: $(INSTALLED)
+	$(PYTEST) -m 'not slow and not torch'
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

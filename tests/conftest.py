@@ -1,5 +1,6 @@
 """What holds for every test: one thread a process, and the mark of folders that load a model."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -18,3 +19,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             folder = item.path.relative_to(HERE).parts[0]
             if folder in WITH_A_MODEL:
                 item.add_marker(pytest.mark.torch)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is loaded out of the collections of garbage with which every run ends."""
+    gc.collect()
+    gc.freeze()

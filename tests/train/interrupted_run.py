@@ -1,6 +1,6 @@
 """Trains a pocket on a few utterances; a test kills this process at a random moment.
 
-Run as a module: `python -m train.interrupted_run CORPUS RUN [resume]`.
+Run as a module: `python -m train.interrupted_run CORPUS RUN`.
 """
 
 import sys
@@ -26,7 +26,7 @@ SETTINGS = TrainSettings(
 )
 
 
-def train(corpus: Path, run_folder: Path, *, resume: bool) -> None:
+def train(corpus: Path, run_folder: Path, *, resume: bool = False) -> None:
     plan = make_plan(np.arange(24), SETTINGS.num_steps, SETTINGS.batch_size)
     objective = Objective("task", ctc_weight=0.3)
     phase = Phase(read_manifest(corpus), plan, SETTINGS, objective, seed=7)
@@ -34,4 +34,4 @@ def train(corpus: Path, run_folder: Path, *, resume: bool) -> None:
 
 
 if __name__ == "__main__":
-    train(Path(sys.argv[1]), Path(sys.argv[2]), resume="resume" in sys.argv)
+    train(Path(sys.argv[1]), Path(sys.argv[2]))
