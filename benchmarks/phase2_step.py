@@ -148,7 +148,6 @@ def ours(
         prepared,
         Objective(),
         stored,
-        num_micro_batches=settings.micro_batches,
     )
     with tempfile.TemporaryDirectory() as folder:
         settings = replace(settings, num_steps=plan.num_steps, checkpoint_steps=plan.num_steps + 1)

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 
 from maqam.errors import ScheduleError
 from maqam.schedule import DealSettings, Plan, Pool, Uniform, make_plan
-from maqam.schedule.sampler import PlanBatchSampler
+from maqam.schedule.sampler import PlanBatchSampler, PlanStepSampler
 
 
 def plan(steps: int = 6, batch_size: int = 12, seed: int = 0, unit: str = "rows") -> Plan:
@@ -60,6 +60,49 @@ def test_resumed_anywhere_it_gives_what_is_left(taken: int) -> None:
     resumed.load_state_dict(broken.state_dict())
     assert len(resumed) == 12 - taken
     assert list(resumed) == whole[taken:]
+
+
+def rows_of(steps: PlanStepSampler, one: Plan) -> list[list[int]]:
+    return [
+        one.batch(part.step)[places].tolist() for part in steps for places in part.micro_batches
+    ]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_steps_at_a_time_are_split_as_micro_batches_at_a_time(rank: int) -> None:
+    split = {"rank": rank, "world_size": 2, "num_micro_batches": 3, "lengths": np.arange(100) % 7}
+    steps = PlanStepSampler(plan(), **split)
+    assert rows_of(steps, plan()) == list(PlanBatchSampler(plan(), **split))
+    steps.start_at(4)
+    assert [part.step for part in steps] == [4, 5]
+    assert len(steps) == 6
+    with pytest.raises(ValueError, match="step 7 of a plan of 6"):
+        steps.start_at(7)
+
+
+def test_a_step_is_cut_by_the_tokens_that_are_left_when_it_is_read() -> None:
+    lengths = np.random.default_rng(1).integers(1, 50, 100)
+    limits = iter([None, 400, 100, 50, 10, 1])
+    found = list(PlanStepSampler(plan(), lengths=lengths, max_tokens=lambda: next(limits)))
+    assert [part.max_tokens for part in found] == [None, 400, 100, 50, 10, 1]
+    counts = [len(part.micro_batches) for part in found]
+    assert counts[0] == 1 < counts[2] < counts[-1]
+    for part in found[1:]:
+        of_step = lengths[plan().batch(part.step)]
+        for places in part.micro_batches:
+            padded = len(places) * of_step[places].max()
+            assert padded <= max(part.max_tokens, of_step.max())  # the longest has a pass anyway
+        assert sorted(np.concatenate(part.micro_batches)) == list(range(12))
+
+
+def test_a_step_of_fewer_utterances_than_parts_takes_one_pass_each() -> None:
+    part = next(iter(PlanStepSampler(plan(), world_size=4, num_micro_batches=9)))
+    assert [len(places) for places in part.micro_batches] == [1, 1, 1]
+
+
+def test_a_step_of_fewer_utterances_than_processes_is_refused() -> None:
+    with pytest.raises(ScheduleError, match="step 1: 12 utterances for 13 processes"):
+        PlanStepSampler(plan(), world_size=13)
 
 
 def test_another_number_of_processes_goes_on_from_the_same_step() -> None:

@@ -11,7 +11,8 @@ import soundfile
 from maqam.data.manifest import Manifest, read_manifest, write_manifest
 from maqam.models.pocket import new_pocket
 from maqam.models.protocol import AudioLLM
-from maqam.schedule import Switch
+from maqam.schedule import PlanStepSampler, Switch
+from maqam.train.batches import PlanBatches
 
 WORDS = ["مرحبا", "يا", "صديقي", "كيف", "الحال", "اليوم", "في", "البيت", "الكبير"]
 TASKS = ("asr", "did", "tsum", "asr")
@@ -92,3 +93,10 @@ def make_plan(rows: np.ndarray, num_steps: int, batch_size: int, seed: int = 0) 
     """Draw the rows of every step from some manifest rows."""
     generator = np.random.default_rng(seed)
     return FixedPlan(generator.choice(rows, (num_steps, batch_size)))
+
+
+def load_step(batches: PlanBatches, step: int = 0, max_tokens: int | None = None, **split):
+    """Give one process' part of a step, split as a sampler splits it."""
+    lengths = batches.prepared.lengths
+    sampler = PlanStepSampler(batches.plan, lengths=lengths, max_tokens=lambda: max_tokens, **split)
+    return batches[sampler.part(step)]

@@ -12,7 +12,7 @@ from maqam.train.objective import TrainingModel, spelling_embeddings, utterance_
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
 
-from .corpus import make_plan
+from .corpus import load_step, make_plan
 
 TASKS = ["asr", "asr", "did", "did", "did", "ssum"]
 TOKENS = np.array([10, 6, 2, 2, 2, 60])
@@ -40,7 +40,7 @@ def test_by_task_each_task_present_weighs_the_same():
     assert np.allclose(shares, [1 / 8, 1 / 8, 1 / 12, 1 / 12, 1 / 12, 1 / 2])
 
 
-def make_batches(backbone, manifest, objective, *, encodes, num_micro_batches=1):
+def make_batches(backbone, manifest, objective, *, encodes):
     plan = make_plan(np.arange(manifest.num_utterances), num_steps=1, batch_size=12)
     prepared = prepare_rows(backbone.dialogue, manifest, plan.rows)
     log_mels = LogMels(backbone, manifest, prepared.rows)
@@ -53,15 +53,14 @@ def make_batches(backbone, manifest, objective, *, encodes, num_micro_batches=1)
         audio_states=None if encodes else EncodedStates(backbone, log_mels),
         log_mels=log_mels if encodes else None,
         transcripts=transcripts,
-        num_micro_batches=num_micro_batches,
     )
 
 
-def gradient(learner, batches, max_tokens=None):
+def gradient(learner, batches, max_tokens=None, **split):
     """Give the summed loss of a step and its gradient by parameter."""
     learner.zero_grad()
     total = 0.0
-    for micro_batch in batches[0, max_tokens].micro_batches:
+    for micro_batch in load_step(batches, 0, max_tokens, **split).micro_batches:
         loss, _, _ = learner(micro_batch)
         loss.backward()
         total += loss.item()
@@ -71,7 +70,7 @@ def gradient(learner, batches, max_tokens=None):
 
 def test_the_loss_is_that_of_full_logits(backbone, manifest):
     batches = make_batches(backbone, manifest, Objective("token"), encodes=False)
-    micro_batch = batches[0, None].micro_batches[0]
+    micro_batch = load_step(batches).micro_batches[0]
     loss, by_utterance, ctc = TrainingModel(backbone)(micro_batch)
     logits = backbone.logits(backbone.hidden(micro_batch.batch))
     labels = micro_batch.batch.input_ids.clone()
@@ -95,8 +94,8 @@ def test_a_gradient_is_the_same_for_any_split_into_micro_batches(backbone, manif
     whole_loss, whole = gradient(learner, batches)
     largest = max(one.abs().max() for one in whole.values())
     for num_micro_batches, max_tokens in ((2, None), (3, None), (12, None), (1, 200), (2, 90)):
-        batches.num_micro_batches = num_micro_batches
-        loss, parts = gradient(learner, batches, max_tokens)
+        split = {"num_micro_batches": num_micro_batches}
+        loss, parts = gradient(learner, batches, max_tokens, **split)
         assert loss == pytest.approx(whole_loss, rel=1e-5)
         assert parts.keys() == whole.keys()
         for name, one in parts.items():
@@ -108,11 +107,10 @@ def test_processes_share_a_step_without_changing_its_gradient(backbone, manifest
     batches = make_batches(backbone, manifest, Objective("task"), encodes=False)
     learner = TrainingModel(backbone)
     whole_loss, whole = gradient(learner, batches)
-    batches.world_size, batches.num_micro_batches = 3, 2
     losses, sums = 0.0, {}
     for rank in range(3):
-        batches.rank = rank
-        loss, parts = gradient(learner, batches)
+        split = {"rank": rank, "world_size": 3, "num_micro_batches": 2}
+        loss, parts = gradient(learner, batches, **split)
         losses += loss
         sums = {name: sums.get(name, 0) + one for name, one in parts.items()}
     assert losses == pytest.approx(whole_loss, rel=1e-5)
@@ -127,8 +125,8 @@ def test_the_ctc_loss_is_added_and_reaches_the_encoder(backbone, manifest):
     learner = TrainingModel(
         backbone, letters=batches.transcripts.alphabet, ctc_weight=1.0, encodes=True
     )
-    loss, by_utterance, ctc = learner(batches[0, None].micro_batches[0])
-    shares = by_utterance * batches[0, None].micro_batches[0].weights
+    loss, by_utterance, ctc = learner(load_step(batches).micro_batches[0])
+    shares = by_utterance * load_step(batches).micro_batches[0].weights
     assert loss.item() == pytest.approx((shares.sum() + ctc).item(), rel=1e-5)
     loss.backward()
     assert backbone.model.model.audio_tower.conv1.weight.grad.abs().sum() > 0
@@ -139,7 +137,7 @@ def test_without_the_llm_the_loss_is_that_of_ctc(backbone, manifest):
     batches = make_batches(backbone, manifest, Objective(ctc_weight=0.5), encodes=True)
     letters = batches.transcripts.alphabet
     learner = TrainingModel(backbone, letters=letters, ctc_weight=0.5, encodes=True, runs_llm=False)
-    micro_batch = batches[0, None].micro_batches[0]
+    micro_batch = load_step(batches).micro_batches[0]
     loss, by_utterance, ctc = learner(micro_batch)
     assert loss.item() == pytest.approx(0.5 * ctc.item(), rel=1e-6)
     assert (by_utterance > 0).tolist() == (micro_batch.ctc.lengths > 0).tolist()
@@ -148,8 +146,7 @@ def test_without_the_llm_the_loss_is_that_of_ctc(backbone, manifest):
     whole_loss, whole = gradient(learner, batches)
     parts = {name.split(".")[0 if name.startswith("ctc_head") else 2] for name in whole}
     assert parts == {"audio_tower", "ctc_head"}
-    batches.num_micro_batches = 2
-    split_loss, split = gradient(learner, batches)
+    split_loss, split = gradient(learner, batches, num_micro_batches=2)
     assert split_loss == pytest.approx(whole_loss, rel=1e-5)
     largest = max(one.abs().max() for one in whole.values())
     assert all((split[name] - one).abs().max() <= 1e-5 * largest for name, one in whole.items())

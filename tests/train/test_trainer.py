@@ -19,7 +19,7 @@ from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective, TrainSettings
 from maqam.train.trainer import PlanTrainer
 
-from .corpus import make_backbone, make_plan
+from .corpus import load_step, make_backbone, make_plan
 
 
 class Recorder(Observer):
@@ -38,14 +38,7 @@ def make_trainer(manifest, folder, *, num_micro_batches=1, num_steps=1, objectiv
     plan = make_plan(np.arange(24), num_steps=num_steps, batch_size=8)
     prepared = prepare_rows(backbone.dialogue, manifest, plan.rows)
     audio_states = EncodedStates(backbone, LogMels(backbone, manifest, prepared.rows))
-    batches = PlanBatches(
-        backbone,
-        plan,
-        prepared,
-        objective or Objective(),
-        audio_states,
-        num_micro_batches=num_micro_batches,
-    )
+    batches = PlanBatches(backbone, plan, prepared, objective or Objective(), audio_states)
     settings = TrainSettings(
         phase="align",
         llm="full",
@@ -65,7 +58,7 @@ def test_the_trainer_takes_the_gradient_of_the_objective_unscaled(
     trainer = make_trainer(manifest, tmp_path, num_micro_batches=num_micro_batches)
     learner, batches = trainer.model, trainer._batches
     losses = []
-    for micro_batch in batches[0, None].micro_batches:
+    for micro_batch in load_step(batches).micro_batches:
         loss = learner(micro_batch)[0]
         loss.backward()
         losses.append(loss.item())
@@ -83,7 +76,7 @@ def test_a_record_holds_the_losses_and_counts_of_every_task(manifest, tmp_path):
     trainer = make_trainer(manifest, tmp_path, num_micro_batches=2, num_steps=2)
     learner, batches = trainer.model, trainer._batches
     sums, input_tokens = {}, 0
-    for micro_batch in batches[0, None].micro_batches:
+    for micro_batch in load_step(batches).micro_batches:
         input_tokens += int(micro_batch.batch.lengths.sum())
         for row, loss in zip(micro_batch.rows, learner(micro_batch)[1].tolist(), strict=True):
             task = manifest.row(int(row))["task"]

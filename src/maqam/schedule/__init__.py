@@ -11,7 +11,7 @@ from maqam.schedule.kinds.mixtures import Ads, Alpha, Mixture, Stratified, Unifo
 from maqam.schedule.plan import Plan, PlanLike, Shares, load_plan
 from maqam.schedule.pool import Pool
 from maqam.schedule.ranks import micro_batches
-from maqam.schedule.sampler import PlanBatchSampler
+from maqam.schedule.sampler import PlanBatchSampler, PlanStepSampler, StepPart
 from maqam.schedule.schedules import schedule_as_table, schedule_from_table
 from maqam.schedule.switch import Switch
 
@@ -28,9 +28,11 @@ __all__ = [
     "Plan",
     "PlanBatchSampler",
     "PlanLike",
+    "PlanStepSampler",
     "Pool",
     "Schedule",
     "Shares",
+    "StepPart",
     "Stratified",
     "Switch",
     "Then",

@@ -26,8 +26,8 @@ def micro_batches(
         num_micro_batches: Forward passes of a step on each process; more where `max_tokens`
             needs them.
         world_size: Processes that share the batch.
-        max_tokens: Most tokens of a micro-batch, padding counted; an utterance that is longer
-            has one for itself. No limit when None.
+        max_tokens: Most tokens of a micro-batch, padding counted, or those of the longest
+            utterance where it has more. No limit when None.
 
     Returns:
         For every process as many arrays of positions in the batch, longest first and ascending

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
-from maqam.errors import ScheduleError
 from maqam.models.protocol import AudioLLM, AudioStates, collate
-from maqam.schedule.plan import Plan, StepRows
+from maqam.schedule.plan import StepRows
 from maqam.schedule.ranks import micro_batches
+from maqam.schedule.sampler import StepPart
 from maqam.seeding import generator
 from maqam.train.augment import Augmentation, augment
 from maqam.train.ctc import Transcripts
@@ -19,7 +19,6 @@ from maqam.train.log_mels import LogMels
 from maqam.train.objective import MicroBatch, supervise, utterance_weights
 from maqam.train.rows import PreparedRows, check_width
 from maqam.train.settings import Objective
-from maqam.train.token_budget import TokenBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +57,7 @@ class LoadedStep:
 
 @dataclass
 class PlanBatches(Dataset[LoadedStep]):
-    """The micro-batches one process sees of a plan, step after step.
-
-    Which utterance goes to which process and micro-batch follows from the batch's lengths alone.
+    """The micro-batches of a plan, of the part of a step that a process asks for.
 
     Attributes:
         backbone: The model.
@@ -72,9 +69,6 @@ class PlanBatches(Dataset[LoadedStep]):
         transcripts: What CTC spells, by prepared position; None without CTC.
         augmentation: How log-mels are varied where the encoder trains.
         seed: The run's seed; what varies a log-mel follows from it, the step and the row.
-        num_micro_batches: Fewest forward passes of a step on each process.
-        rank: This process.
-        world_size: Number of processes.
     """
 
     backbone: AudioLLM
@@ -86,43 +80,16 @@ class PlanBatches(Dataset[LoadedStep]):
     transcripts: Transcripts | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
-    num_micro_batches: int = 1
-    rank: int = 0
-    world_size: int = 1
-
-    def share_with(self, rank: int, world_size: int) -> None:
-        """Become the part of one of several processes.
-
-        Raises:
-            ScheduleError: If a step of a finished plan has fewer utterances than processes.
-        """
-        self.rank, self.world_size = rank, world_size
-        sizes = self.plan.batch_sizes if isinstance(self.plan, Plan) else np.array([world_size])
-        if int(sizes.min()) < world_size:
-            raise ScheduleError(
-                f"{int(sizes.min())} utterances for {world_size} processes",
-                where=f"step {int(sizes.argmin()) + 1}",
-                hint="start fewer processes, or take larger batches",
-            )
 
     def __len__(self) -> int:
         """Return the steps of the whole plan."""
         return self.plan.num_steps
 
-    def __getitem__(self, index: tuple[int, int | None]) -> LoadedStep:
-        """Return this process' part of a step.
-
-        Args:
-            index: Steps before it, and the most tokens of a micro-batch, None for no limit.
-        """
-        number, max_tokens = index
-        return self.load(self.step(number), max_tokens)
-
-    def load(self, step: Step, max_tokens: int | None = None) -> LoadedStep:
-        """Read the audio of this process' part of a step and put its micro-batches together."""
-        parts = self.split(step, max_tokens)
-        loaded = [self._micro_batch(step, part) for part in parts]
-        return LoadedStep(step, loaded, max_tokens)
+    def __getitem__(self, part: StepPart) -> LoadedStep:
+        """Read the audio of a process' part of a step and put its micro-batches together."""
+        step = self.step(part.step)
+        loaded = [self._micro_batch(step, places) for places in part.micro_batches]
+        return LoadedStep(step, loaded, part.max_tokens)
 
     def step(self, step: int) -> Step:
         """Return what a step holds, and how its utterances weigh.
@@ -142,26 +109,23 @@ class PlanBatches(Dataset[LoadedStep]):
             num_letters=int(self.transcripts.lengths[positions].sum()) if self.transcripts else 0,
         )
 
-    def split(self, step: Step, max_tokens: int | None = None) -> list[np.ndarray]:
-        """Return which utterances of a step each micro-batch of this process holds."""
-        lengths = self.prepared.num_tokens[step.positions]
-        number = min(self.num_micro_batches, max(len(lengths) // self.world_size, 1))
-        return micro_batches(lengths, number, self.world_size, max_tokens)[self.rank]
-
     def tasks(self, step: Step) -> np.ndarray:
         """Return the task of each utterance of a step."""
         return np.asarray(self.prepared.task_names)[self.prepared.tasks[step.positions]]
 
-    def micro_batches(self, step: Step, chosen: np.ndarray) -> Iterator[MicroBatch]:
+    def micro_batches(
+        self, step: Step, chosen: np.ndarray, num_micro_batches: int
+    ) -> Iterator[MicroBatch]:
         """Return some utterances of a step, of all processes, with the weights they have in it.
 
         Args:
             step: The step.
             chosen: (num_utterances,) booleans, or positions in the step.
+            num_micro_batches: Their number, where as many utterances are chosen.
         """
         places = np.arange(len(step.rows))[chosen]
         lengths = self.prepared.num_tokens[step.positions[places]]
-        number = min(self.num_micro_batches * self.world_size, len(places))
+        number = min(num_micro_batches, len(places))
         for part in micro_batches(lengths, number)[0]:
             yield self._micro_batch(step, places[part])
 
@@ -216,25 +180,3 @@ class PlanBatches(Dataset[LoadedStep]):
             else one
             for row, one in zip(rows, log_mels, strict=True)
         ]
-
-
-class StepsLeft(Sampler[tuple[int, int | None]]):
-    """The steps of a plan from a cursor on, with the tokens a micro-batch may hold by then.
-
-    Args:
-        first_step: Steps done before.
-        num_steps: Steps of the whole plan.
-        budget: What says how many tokens a micro-batch may hold.
-    """
-
-    def __init__(self, first_step: int, num_steps: int, budget: TokenBudget) -> None:
-        self._first_step, self._num_steps, self._budget = first_step, num_steps, budget
-
-    def __iter__(self) -> Iterator[tuple[int, int | None]]:
-        """Yield the steps that are left, each when it is read."""
-        for step in range(self._first_step, self._num_steps):
-            yield step, self._budget.limit
-
-    def __len__(self) -> int:
-        """Return the steps of the whole plan, which the trainer counts its epoch by."""
-        return self._num_steps

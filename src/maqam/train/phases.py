@@ -292,7 +292,6 @@ def _trainer(backbone: AudioLLM, phase: Phase, run_folder: Path) -> tuple[PlanTr
         transcripts=transcripts,
         augmentation=settings.augment,
         seed=phase.seed,
-        num_micro_batches=settings.micro_batches,
     )
     trainer = PlanTrainer(learner, batches, settings, phase.seed, RunLayout(run_folder).checkpoints)
     return trainer, _notes(phase, prepared, transcripts)

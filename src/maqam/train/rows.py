@@ -48,6 +48,13 @@ class PreparedRows:
         widths: np.ndarray = np.diff(self.offsets) + np.maximum(self.num_audio_tokens - 1, 0)
         return widths
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """(last row + 1,) `num_tokens` by manifest row, 0 for rows that are not here."""
+        lengths = np.zeros(int(self.rows[-1]) + 1, dtype=np.int32)
+        lengths[self.rows] = self.num_tokens
+        return lengths
+
     def positions(self, rows: np.ndarray) -> np.ndarray:
         """Return the positions here of manifest rows."""
         found: np.ndarray = np.searchsorted(self.rows, rows)

@@ -24,8 +24,9 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from maqam.errors import RunError, first_few
+from maqam.schedule.sampler import PlanStepSampler
 from maqam.seeding import derive
-from maqam.train.batches import LoadedStep, PlanBatches, Step, StepsLeft
+from maqam.train.batches import LoadedStep, PlanBatches, Step
 from maqam.train.checkpoints import checkpoint_folder, new_checkpoint
 from maqam.train.interrupts import Interrupts
 from maqam.train.objective import MicroBatch, TrainingModel
@@ -73,9 +74,16 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         )
         check_copies(self.accelerator.distributed_type)
         self.remove_callback(PrinterCallback)
-        batches.share_with(self.args.process_index, self.args.world_size)
         is_measured = self.args.device.type == "cuda"
         self._budget = TokenBudget(settings.micro_tokens, CudaMemory() if is_measured else None)
+        self._steps = PlanStepSampler(
+            batches.plan,
+            rank=self.args.process_index,
+            world_size=self.args.world_size,
+            num_micro_batches=settings.micro_batches,
+            lengths=batches.prepared.lengths,
+            max_tokens=lambda: self._budget.limit,
+        )
 
     def follow(
         self, observers: Sequence[Observer] = (), checkpoint: tuple[Path, int] | None = None
@@ -92,6 +100,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         path = None
         if checkpoint is not None:
             folder, self._first_step = checkpoint
+            self._steps.start_at(self._first_step)
             path = str(folder)
         training = Training(
             self.model,
@@ -115,7 +124,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         return DataLoader(
             self._batches,
             batch_size=None,
-            sampler=StepsLeft(self._first_step, len(self._batches), self._budget),
+            sampler=self._steps,
             collate_fn=_as_it_is,  # type: ignore[arg-type]
             num_workers=self._settings.workers,
             multiprocessing_context="fork" if self._settings.workers else None,
@@ -170,7 +179,8 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
             loaded = self._within_budget(loaded)
             loss, failed_tokens = self._add_gradients(model, loaded)
         self._budget.end_step()
-        gradients = Gradients(self.model, self._batches, loaded.step)
+        passes = len(loaded.micro_batches) * self.args.world_size
+        gradients = Gradients(self.model, self._batches, loaded.step, passes)
         for observer in self._observers:
             observer.on_gradients(gradients)
         return loss
@@ -180,7 +190,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         limit, cut_by = self._budget.limit, loaded.max_tokens
         if limit is None or (cut_by is not None and cut_by <= limit):
             return loaded
-        return self._batches.load(loaded.step, limit)
+        return self._batches[self._steps.part(loaded.step.number)]
 
     def _add_gradients(self, model: nn.Module, loaded: LoadedStep) -> tuple[Tensor, int]:
         """Add the gradients of this process' micro-batches.

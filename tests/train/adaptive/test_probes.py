@@ -12,7 +12,7 @@ from maqam.train.log_mels import LogMels
 from maqam.train.objective import TrainingModel
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
-from tests.train.corpus import FixedPlan, make_backbone, make_manifest
+from tests.train.corpus import FixedPlan, load_step, make_backbone, make_manifest
 
 ROWS = {"asr": np.array([0, 3, 4, 7]), "did": np.array([1, 5, 9]), "tsum": np.array([2, 6])}
 
@@ -40,7 +40,7 @@ def loss_of(probed, rows: np.ndarray) -> torch.Tensor:
     batches = PlanBatches(backbone, FixedPlan(rows[None]), prepared, Objective(), audio_states)
     learner.eval()
     try:
-        return learner(batches[0, None].micro_batches[0])[0]
+        return learner(load_step(batches).micro_batches[0])[0]
     finally:
         learner.train()
 

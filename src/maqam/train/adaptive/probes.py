@@ -114,8 +114,8 @@ class Probes:
     def _losses(self, place: int) -> Iterator[torch.Tensor]:
         """Return the losses of a task's micro-batches, which sum to its mean loss."""
         step = self._batches.step(place)
-        self._batches.num_micro_batches = -(-len(step.rows) // _ROWS_AT_ONCE)
-        for micro_batch in self._batches.micro_batches(step, np.arange(len(step.rows))):
+        number = -(-len(step.rows) // _ROWS_AT_ONCE)
+        for micro_batch in self._batches.micro_batches(step, np.arange(len(step.rows)), number):
             yield self._learner(micro_batch)[0]
 
 

@@ -45,11 +45,13 @@ class Gradients:
         learner: The model and its loss; gradients are summed over processes, not clipped.
         batches: Where its micro-batches come from.
         step: Its rows, and how they weigh.
+        num_micro_batches: Forward passes it took on all processes together.
     """
 
     learner: TrainingModel
     batches: PlanBatches
     step: Step
+    num_micro_batches: int
 
     @property
     def tasks(self) -> np.ndarray:
@@ -65,7 +67,7 @@ class Gradients:
         Args:
             chosen: (num_utterances,) booleans, or positions in the step.
         """
-        yield from self.batches.micro_batches(self.step, chosen)
+        yield from self.batches.micro_batches(self.step, chosen, self.num_micro_batches)
 
 
 class Observer:
