@@ -125,7 +125,7 @@ class Recipe(BaseModel):
         Raises:
             ConfigError: If a task is not whole, or names a metric that there is not.
         """
-        beside = tasks_in(manifest if manifest.is_dir() else manifest.parent)
+        beside = tasks_in(manifest.parent if manifest.is_file() else manifest)
         tasks = with_tasks(beside, self.tasks, where=f"recipe {self.name}")
         check_metrics(tasks)
         return tasks

@@ -263,6 +263,14 @@ def test_an_unknown_metric_is_one_line_before_anything_is_made(world: World) -> 
     assert "did you mean 'wer'?" in result.err
 
 
+def test_a_fault_in_tasks_is_told_before_a_corpus_is_generated(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text(
+        f"output: {tmp_path}/out\ntasks: {{asr: {{metrics: [werr]}}}}\n"
+    )
+    assert_refused(maqam("plan", tmp_path / "r.yaml"), "no metric 'werr'")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_task_of_ones_own_that_is_not_whole_is_one_line(world: World) -> None:
     result = maqam("plan", world.recipe, "name=x", "tasks={st: {labels: adi71}}")
     assert_refused(result, "tasks.st.labels", "did you mean 'adi17'?")

@@ -140,12 +140,12 @@ class PlanningSession:
     def _open_manifest(self) -> Manifest:
         data = self.recipe.data
         place = self.recipe.place
+        tasks = self.recipe.tasks_of(place)
         if data.manifest is None:
             if data.train_split == "train":
                 self._check_tasks([task for task, count in data.synth.train.items() if count])
             with self.bars("generate the synthetic corpus") as progress:
                 make_corpus(place, data.synth, progress=progress)
-        tasks = self.recipe.tasks_of(place)
         return read_manifest(place, tasks=tasks, language=data.prompt_language)
 
     def _check_tasks(self, present: Sequence[str]) -> None:
