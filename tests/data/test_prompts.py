@@ -61,6 +61,23 @@ def test_words_of_a_rows_own_are_asked_as_they_stand_and_counted(tmp_path: Path)
     assert manifest.num_own_words(np.arange(2)) == 2
 
 
+def test_an_audio_tag_in_a_transcript_or_a_document_is_text(tmp_path: Path) -> None:
+    speech = SPEECH.replace("نعم", "قال <audio> نعم")
+    summary = SUMMARY.replace("سافر الرجل", "وسم <audio> هنا <audio>").replace(
+        '"سافر"', '"<audio>"'
+    )
+    manifest = read_manifest(imported(tmp_path, "table", speech + summary))
+    assert manifest.num_utterances == 2
+    assert manifest.column("target").tolist() == ["قال <audio> نعم", "<audio>"]
+    assert questions(manifest)[1] == "لخّص النص:\nوسم <audio> هنا <audio>\nإلى مصر"
+
+
+def test_a_task_may_speak_of_an_audio_tag_in_its_prompt(tmp_path: Path) -> None:
+    tasks = changed(ar="اكتب <audio> كما تسمع")
+    file = imported(tmp_path, "table", SPEECH, tasks=tasks)
+    assert questions(read_manifest(file, tasks=tasks)) == ["<audio>اكتب <audio> كما تسمع"]
+
+
 def test_a_manifest_that_notes_no_language_is_held_against_known_prompts(tmp_path: Path) -> None:
     file = imported(tmp_path, "table", SPEECH + SUMMARY)
     plain = read_manifest(file)

@@ -123,9 +123,13 @@ def test_tokens_of_control_in_a_text_stay_text(case):
     dialogue = case.llm.dialogue
     control = [dialogue.tokenizer.token_to_id(one) for one in dialogue.template.special_tokens]
     text = "قال " + " ".join(dialogue.template.special_tokens)
-    ids = dialogue.encode(turns(text, text), 0).input_ids
+    splitting = transformers.AutoTokenizer.from_pretrained(case.folder, split_special_tokens=True)
+    encoded = dialogue.encode(turns(text, text), 0)
+    answer = encoded.input_ids[encoded.target_start :]
+    assert [*splitting(text)["input_ids"], dialogue.end_id] == answer.tolist()
     plain = dialogue.encode(turns("قال", "قال"), 0).input_ids
-    assert np.isin(ids, control).sum() == np.isin(plain, control).sum()
+    assert np.isin(encoded.input_ids, control).sum() == np.isin(plain, control).sum()
+    assert dialogue.decode(answer) == text
 
 
 def test_frames_are_those_of_the_family_s_own_feature_extractor(case):

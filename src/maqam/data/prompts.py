@@ -2,7 +2,8 @@
 
 A row of a manifest is a whole chat row, so it holds a question. If that question is the prompt of
 its task, a run asks it in the words that the task has now. A question in words of its own, as chat
-rows of other trainers have, is asked as it stands.
+rows of other trainers have, is asked as it stands. One tag says where the audio is heard; any other
+is a word of the text.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,22 @@ from maqam.data.schema import AUDIO_TAG, PROMPT_LANGUAGE
 from maqam.tasks import Task, Tasks, default_tasks
 
 Row = Mapping[str, Any]
+
+
+def audio_turn(messages: Sequence[Mapping[str, str]]) -> int | None:
+    """Return the turn whose first tag stands for the audio; None where no turn has one.
+
+    An assistant hears nothing, so what looks like a tag in its turns is text.
+
+    Examples:
+        >>> said = {"role": "assistant", "content": "I heard <audio>"}
+        >>> audio_turn([said, {"role": "user", "content": "<audio>What does <audio> mean?"}])
+        1
+    """
+    for index, turn in enumerate(messages):
+        if turn["role"] != "assistant" and AUDIO_TAG in turn["content"]:
+            return index
+    return None
 
 
 def question(task: Task, language: str, text: str | None) -> str:

@@ -54,7 +54,7 @@ _RULES = {
     "impossible times": "start is {start} and seconds is {seconds}",
     "no audio": "task {task!r} needs audio and audios is {audios!r}",
     "several audios": "audios is {audios!r}, but start and seconds describe one",
-    "audio tags": f"the messages do not hold one {AUDIO_TAG} for each of the audios {{audios!r}}",
+    "audio tags": f"the questions do not hold one {AUDIO_TAG} for each of the audios {{audios!r}}",
     "unknown role": f"a message's role is not one of {', '.join(ROLES)}",
     "answer unlike target": "the last message is not the assistant's with the target {target!r}",
 }
@@ -128,7 +128,8 @@ def row_faults(table: pa.Table, tasks: Tasks) -> list[Fault]:
     found: dict[str, list[np.ndarray]] = {kind: [] for kind in _RULES}
     found["duplicate id"].append(_repeated(table.column("id")))
     first = 0
-    for batch in table.select(SCHEMA.names).to_batches(max_chunksize=_BATCH_ROWS):
+    kept = [name for name in IMPORT_SCHEMA.names if name in table.column_names]
+    for batch in table.select(kept).to_batches(max_chunksize=_BATCH_ROWS):
         for kind, is_bad in (_value_masks(batch, tasks) | _audio_masks(batch, tasks)).items():
             found[kind].append(first + np.flatnonzero(is_bad))
         first += batch.num_rows
@@ -191,9 +192,10 @@ def _audio_masks(batch: pa.RecordBatch, known: Tasks) -> dict[str, np.ndarray]:
     contents = pc.fill_null(pc.struct_field(turns, "content"), "")
     roles = pc.fill_null(pc.struct_field(turns, "role"), "")
     row_of_turn = np.repeat(np.arange(batch.num_rows), num_turns)
+    is_asked = _mask(pc.not_equal(roles, "assistant"))  # an answer is text, whatever it holds
     tags = np.bincount(
         row_of_turn,
-        weights=pc.count_substring(contents, AUDIO_TAG).to_numpy(),
+        weights=pc.count_substring(contents, AUDIO_TAG).to_numpy() * is_asked,
         minlength=batch.num_rows,
     )
     strange = row_of_turn[_mask(pc.invert(pc.is_in(roles, pa.array(ROLES))))]
@@ -211,10 +213,19 @@ def _audio_masks(batch: pa.RecordBatch, known: Tasks) -> dict[str, np.ndarray]:
     return {
         "no audio": (is_spoken & (num_audios == 0)) | _rows(pathless, batch.num_rows),
         "several audios": num_audios > 1,
-        "audio tags": has_messages & (tags != num_audios),
+        "audio tags": has_messages
+        & (num_audios > 0)
+        & ((tags < num_audios) | (_has_own_words(batch) & (tags > num_audios))),
         "unknown role": _rows(strange, batch.num_rows),
         "answer unlike target": has_messages & has_target & ~is_answer,
     }
+
+
+def _has_own_words(batch: pa.RecordBatch) -> np.ndarray:
+    """Tell of which rows the question is no prompt of a task, so that a second tag is no text."""
+    if PROMPT_LANGUAGE not in batch.schema.names:
+        return np.ones(batch.num_rows, dtype=bool)
+    return _mask(batch.column(PROMPT_LANGUAGE).is_null())
 
 
 def _rows(indexes: np.ndarray, num_rows: int) -> np.ndarray:

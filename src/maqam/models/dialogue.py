@@ -2,7 +2,8 @@
 
 The audio placeholder is expanded here, to the exact number of audio tokens, so that the length of
 a row is known before any model runs and what does not fit is refused, never cut. The text of a
-row is data: words in it that look like tokens of control are spelled, never obeyed.
+row is data: words in it that look like tokens of the tokenizer or like an audio tag are spelled,
+never obeyed.
 """
 
 import re
@@ -12,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from maqam.data.prompts import audio_turn
+from maqam.data.schema import AUDIO_TAG
 from maqam.errors import ModelError
 from maqam.models.family import ChatTemplate, FrontEnd
-
-AUDIO_TAG = "<audio>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class DialogueEncoder:
 
     Args:
         tokenizer: A `tokenizers.Tokenizer` that knows the template's tokens of control. From now
-            on it spells them where they stand in text.
+            on it spells every token that was added to its vocabulary where it stands in text.
         template: How the family writes a dialogue.
         front_end: What the family's encoder reads of audio.
         max_tokens: Longest dialogue the LLM takes, audio tokens included.
@@ -65,6 +66,10 @@ class DialogueEncoder:
         self.max_tokens = max_tokens
         self._ids_of = {token: _id_of(tokenizer, token) for token in template.special_tokens}
         self._control = re.compile("|".join(map(re.escape, template.special_tokens)))
+        added = tokenizer.get_added_tokens_decoder()
+        self._unwritten = {index for index, token in added.items() if token.special}
+        self._unwritten |= set(self._ids_of.values())
+        tokenizer.add_special_tokens([token.content for token in added.values()])
         tokenizer.add_special_tokens(list(template.special_tokens))
         tokenizer.encode_special_tokens = True
         self.padding_id = self._ids_of[template.padding]
@@ -100,9 +105,9 @@ class DialogueEncoder:
                 where=name,
                 hint=f"roles of this model: {', '.join(self.template.turns)}",
             )
-        if num_audio_tokens and not any(AUDIO_TAG in turn["content"] for turn in asked):
+        if num_audio_tokens and audio_turn(asked) is None:
             raise ModelError(
-                f"there is audio, but no {AUDIO_TAG} in the messages",
+                f"there is audio, but no {AUDIO_TAG} in what is asked",
                 where=name,
                 hint=f"put {AUDIO_TAG} where the audio is heard",
             )
@@ -134,7 +139,8 @@ class DialogueEncoder:
         kept = list(ids)
         if self.end_id in kept:
             kept = kept[: kept.index(self.end_id)]
-        text: str = self.tokenizer.decode(kept, skip_special_tokens=True)
+        written = [one for one in kept if one not in self._unwritten]
+        text: str = self.tokenizer.decode(written, skip_special_tokens=False)
         return text.strip()
 
     def target_ids(self, text: str) -> list[int]:
@@ -148,16 +154,15 @@ class DialogueEncoder:
         template = self.template
         if template.system is not None and (not asked or asked[0]["role"] != "system"):
             asked = [{"role": "system", "content": template.system}, *asked]
-        is_heard = not num_audio_tokens
-        for turn in asked:
+        heard = audio_turn(asked) if num_audio_tokens else None
+        for index, turn in enumerate(asked):
             before, after = template.turns[turn["role"]]
             yield from self._controlled(before)
-            words, tag, rest = turn["content"], "", ""
-            if not is_heard:
-                words, tag, rest = words.partition(AUDIO_TAG)
+            words, rest = turn["content"], ""
+            if index == heard:
+                words, _, rest = words.partition(AUDIO_TAG)
             yield words
-            if tag:
-                is_heard = True
+            if index == heard:
                 opening, _, closing = template.audio
                 yield from self._controlled(opening)
                 yield from [self.audio_id] * num_audio_tokens

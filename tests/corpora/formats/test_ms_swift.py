@@ -41,6 +41,11 @@ def test_a_tag_that_is_left_out_is_put_in_front_and_counted():
     assert found.num_added_tags == 1
 
 
+def test_what_an_assistant_said_is_no_tag():
+    found = dialogue({"query": "Q", "response": "<audio>", "audios": ["a.wav"]})
+    assert [turn["content"] for turn in found.messages] == ["<audio>Q", "<audio>"]
+
+
 def test_a_tag_that_is_there_is_not_added():
     assert dialogue({"messages": ASKED, "audios": ["a.wav"]}).num_added_tags == 0
 

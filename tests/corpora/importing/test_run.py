@@ -134,6 +134,7 @@ def test_a_classification_answer_is_the_label(imported):
         (talk(audios=["a.wav"] * 2), "several audios", "describe one"),
         (talk("نعم", "فرّغ", audios=[]), "no audio", "needs audio"),
         (talk(question="<audio><audio>فرّغ"), "audio tags", "one <audio> for each"),
+        (talk(system="<audio>"), "audio tags", "one <audio> for each"),
         ({"channel": "asr", "messages": []}, "no messages", "the messages are []"),
         (talk(messages=["نعم"]), "no messages", "a message is 'نعم'"),
         (talk(messages=[{"role": "tool", "content": "x"}]), "unknown role", "'tool'"),

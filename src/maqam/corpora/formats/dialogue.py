@@ -119,7 +119,8 @@ def with_tags(messages: list[dict[str, str]], audios: list[str]) -> Dialogue:
         >>> found.messages[0]["content"], found.num_added_tags
         ('<audio>Q', 1)
     """
-    missing = len(audios) - sum(turn["content"].count(AUDIO_TAG) for turn in messages)
+    asked = [turn["content"] for turn in messages if turn["role"] != "assistant"]
+    missing = len(audios) - sum(text.count(AUDIO_TAG) for text in asked)
     first = next((turn for turn in messages if turn["role"] == "user"), None)
     if missing <= 0 or first is None:
         return Dialogue(messages, audios)
