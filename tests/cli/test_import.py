@@ -50,6 +50,19 @@ def test_a_label_that_is_given_wins_over_the_label_set(table: Path, tmp_path: Pa
     assert read_manifest(tmp_path / "out").column("label").tolist() == ["msa", "egyptian"]
 
 
+def test_how_an_unusual_table_is_read_is_said(table: Path, tmp_path: Path) -> None:
+    text = table.read_text("utf-8").replace(",", ";").replace("لا", "لا أدري")
+    table.write_bytes(text.encode("windows-1256"))
+    words = ("--column", "audio=wav", "--column", "text=words", "--task", "asr")
+    result = maqam("data", "import", "table", table, "-o", tmp_path / "out", *words)
+    assert result.code == 0, result.err
+    assert "rows.csv: encoding windows-1256, cells parted by ';'" in result.err
+    named = ("--delimiter", ";", "--encoding", "cp1256")
+    again = maqam("data", "import", "table", table, "-o", tmp_path / "o2", *words, *named)
+    assert again.code == 0, again.err
+    assert read_manifest(tmp_path / "o2").column("target").tolist() == ["نعم", "لا أدري"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

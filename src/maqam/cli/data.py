@@ -169,6 +169,12 @@ def import_from(
     label_set: Annotated[
         str | None, typer.Option(help="Label set that all labels belong to, such as adi17.")
     ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="Of a table: what stands between cells, such as ';'.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of a table: its encoding, such as windows-1256.")
+    ] = None,
     language: Annotated[
         str | None, typer.Option(help="Language of the prompts, ar or en; the card's, or Arabic.")
     ] = None,
@@ -185,6 +191,7 @@ def import_from(
     """
     from maqam.cli import screen
     from maqam.corpora.cards.catalog import is_card, read_card
+    from maqam.corpora.formats.tables import unusual_form
     from maqam.corpora.importing.run import import_corpus
     from maqam.corpora.layouts.reading import found_parts
     from maqam.corpora.settings import ImportSettings
@@ -200,6 +207,8 @@ def import_from(
         columns=_pairs("--column", column),
         labels={**_set_labels(label_set, known, task), **_pairs("--label", label)},
         language=language,
+        delimiter={"tab": "\t", "\\t": "\t"}.get(delimiter or "", delimiter),
+        encoding=encoding,
         decode=decode,
     )
     if is_card(kind):
@@ -210,6 +219,8 @@ def import_from(
         there, absent = found_parts(card, source)
         if there and absent:
             screen.say(f"parts found: {', '.join(there)}; not found: {', '.join(absent)}")
+    elif kind == "table" and (said := unusual_form(source, settings)):
+        screen.say(f"{source.name}: {said}; if that is wrong, name it: --encoding, --delimiter")
     with screen.progress_bar("import rows") as progress:
         report = import_corpus(source, output, settings, num_workers=workers, progress=progress)
     if as_json:

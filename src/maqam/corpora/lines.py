@@ -4,13 +4,15 @@ A line that cannot be read is a reason, not an end: the next one is read as usua
 """
 
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, cast
 
+from maqam.corpora.encodings import UTF_8, Recoded
 from maqam.corpora.utterance import UnfitRowError
 from maqam.errors import ManifestError
 
@@ -22,13 +24,14 @@ _BOM = b"\xef\xbb\xbf"
 class Lines:
     """The lines of a file, one at a time, without their ends.
 
-    Iterating gives each line's text and raises `UnfitRowError` for one that is too long or not
-    UTF-8; the next line can be asked for after that. A file that ends inside its gzip raises once
-    and is over.
+    Iterating gives each line's text and raises `UnfitRowError` for one that is too long or not of
+    the encoding; the next line can be asked for after that. A file that ends inside its gzip raises
+    once and is over.
 
     Args:
         file: Text, or gzip of it if its name ends in .gz.
-        longest: Longest line in bytes.
+        longest: Longest line in bytes of UTF-8.
+        encoding: Encoding of the text.
 
     Attributes:
         line: Number of the last line given, counted from 1.
@@ -37,20 +40,23 @@ class Lines:
         ManifestError: If there is no such file or it cannot be opened.
     """
 
-    def __init__(self, file: Path, longest: int = LONGEST_LINE) -> None:
+    def __init__(self, file: Path, longest: int = LONGEST_LINE, *, encoding: str = UTF_8) -> None:
         self.line = 0
-        self._longest = longest
+        self._longest, self._encoding = longest, encoding
         self._is_over = False
         if not file.is_file():
             raise ManifestError("there is no file here", where=str(file), hint="check the path")
         try:
-            self._stream: gzip.GzipFile | BinaryIO = (
+            stream: gzip.GzipFile | BinaryIO = (
                 gzip.open(file) if file.suffix == ".gz" else file.open("rb")  # noqa: SIM115
             )
         except OSError as error:
             raise ManifestError(
                 f"cannot be opened: {error.strerror}", where=str(file), hint="check its permissions"
             ) from error
+        if encoding != UTF_8:
+            stream = io.BufferedReader(Recoded(cast(BinaryIO, stream), encoding))
+        self._stream = stream
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +87,8 @@ class Lines:
         try:
             return data.rstrip(b"\r\n").decode("utf-8")
         except UnicodeDecodeError as error:
-            raise UnfitRowError("not UTF-8", f"{error.reason} at byte {error.start}") from error
+            name = "UTF-8" if self._encoding == UTF_8 else self._encoding
+            raise UnfitRowError(f"not {name}", f"{error.reason} at byte {error.start}") from error
 
     def _read(self) -> bytes:
         try:
@@ -100,8 +107,8 @@ class Lines:
         raise UnfitRowError("unreadable file", f"a line has more than {_LONGEST_SKIP} bytes")
 
 
-def numbered(lines: Lines) -> Iterator[tuple[int, str | UnfitRowError]]:
-    """Yield every line that is not blank with its number, or why it cannot be read."""
+def every(lines: Lines) -> Iterator[tuple[int, str | UnfitRowError]]:
+    """Yield every line with its number, or why it cannot be read."""
     while True:
         try:
             text = next(lines)
@@ -110,8 +117,14 @@ def numbered(lines: Lines) -> Iterator[tuple[int, str | UnfitRowError]]:
         except UnfitRowError as error:
             yield lines.line, error
         else:
-            if text.strip():
-                yield lines.line, text
+            yield lines.line, text
+
+
+def numbered(lines: Lines) -> Iterator[tuple[int, str | UnfitRowError]]:
+    """Yield every line that is not blank with its number, or why it cannot be read."""
+    for line, text in every(lines):
+        if isinstance(text, UnfitRowError) or text.strip():
+            yield line, text
 
 
 def parsed(text: str) -> dict[str, Any]:

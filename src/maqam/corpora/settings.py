@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from maqam.corpora.encodings import UTF_8
 from maqam.data.manifest import SPLITS
 from maqam.errors import ConfigError
 from maqam.tasks import Tasks, default_tasks
@@ -39,6 +40,8 @@ class ImportSettings:
         columns: For tables: our name of a column to the source's.
         labels: The source's name of a label or dialect to ours.
         language: Language of the prompts, such as "ar"; the card's, or Arabic, when absent.
+        delimiter: For tables: what stands between cells; as it looks when absent.
+        encoding: For tables: encoding of the text; as it looks when absent.
         decode: Whether to decode all audio now, and not only read its header.
         tasks: The tasks that rows may name; the five of the paper when absent.
 
@@ -54,6 +57,8 @@ class ImportSettings:
     columns: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     language: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
     decode: bool = False
     tasks: Tasks = field(default_factory=default_tasks)
 
@@ -64,7 +69,25 @@ class ImportSettings:
         _check("split", [self.split], SPLITS)
         _check("language", [self.language], sorted(spoken))
         _check("column", self.columns, COLUMNS)
+        self._check_form()
         _check("label", self.labels.values(), sorted(known))
+
+    def _check_form(self) -> None:
+        """Refuse a delimiter or an encoding that no table has."""
+        given = (("delimiter", self.delimiter), ("encoding", self.encoding))
+        for name, value in given:
+            if value is not None and self.kind != "table":
+                hint = "leave it out, or import as table"
+                raise ConfigError(f"{self.kind} has no {name} to name", where=name, hint=hint)
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
+            raise ConfigError(
+                f"no delimiter {self.delimiter!r}", where="delimiter", hint="give one character"
+            )
+        try:
+            "text".encode(self.encoding or UTF_8)
+        except (LookupError, ValueError) as error:
+            hint = "use utf-8, utf-16, windows-1256 or another name that Python knows"
+            raise ConfigError(str(error), where="encoding", hint=hint) from error
 
 
 def _check(name: str, values: Iterable[str | None], allowed: Iterable[str]) -> None:

@@ -1,7 +1,15 @@
 import gzip
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from maqam.corpora.cells import quoted
+from maqam.corpora.formats.tables import unusual_form
+from maqam.corpora.lines import Lines
+from maqam.corpora.settings import ImportSettings
+from maqam.corpora.utterance import UnfitRowError
 from maqam.errors import ConfigError, ManifestError
 from tests.corpora.formats.importing import imported, write
 from tests.factories import make_tone
@@ -99,6 +107,116 @@ def test_a_lone_quotation_mark_in_tsv_is_text(folder):
     assert [row["target"] for row in imported(source, "table").rows] == ['"نعم', "x"]
 
 
+ROWS = [f"a.wav,0.1,1.2,كلام رقم {number}" for number in range(40)]
+
+
+def csv_of(folder: Path, changed: dict[int, str]) -> Path:
+    lines = [changed.get(number, row) for number, row in enumerate(ROWS)]
+    return write(folder / "t.csv", "path,start,end,sentence", *lines)
+
+
+@pytest.mark.parametrize("first", [0, 2, 17, 39])
+def test_a_quotation_mark_without_its_end_costs_its_own_line_only(folder, first):
+    source = csv_of(folder, {first: f'a.wav,0.1,1.2,"كلام رقم {first}'})
+    found = imported(source, "table")
+    assert (len(found.rows), found.reasons) == (39, ["lone quotation mark"])
+    assert found.rejects[0]["line"] == first + 2
+
+
+@pytest.mark.parametrize("last", [3, 5, 30])
+def test_two_lone_quotation_marks_swallow_no_row_between_them(folder, last):
+    ends = {2: 'a.wav,0.1,1.2,"كلام رقم 2', last: f'a.wav,0.1,1.2,كلام رقم {last}"'}
+    found = imported(csv_of(folder, ends), "table")
+    assert (len(found.rows), found.reasons) == (39, ["lone quotation mark"])
+    assert not [row for row in found.rows if "\n" in row["target"]]
+
+
+def test_a_quoted_cell_of_several_lines_may_hold_blank_lines_and_commas(folder):
+    text = "نعم\n\nلا, أبدا, لا\nشكرا"
+    source = csv_of(folder, {4: f'a.wav,0.1,1.2,"{text}"'})
+    rows = imported(source, "table").rows
+    assert len(rows) == 40
+    assert rows[4]["target"] == text
+
+
+@given(
+    text=st.text(st.sampled_from('ab,;"\n\t |'), max_size=120),
+)
+@settings(max_examples=60, deadline=None)
+def test_every_line_of_a_table_is_in_one_record(text, tmp_path_factory):
+    file = tmp_path_factory.mktemp("cells") / "t.csv"
+    file.write_text(text, encoding="utf-8", newline="")
+    with Lines(file) as lines:
+        records = list(quoted(lines))
+    begins = [line for line, _ in records]
+    held = {
+        line: 1 if isinstance(cells, UnfitRowError) else "".join(cells).count("\n") + 1
+        for line, cells in records
+    }
+    covered = [at for line in begins for at in range(line, line + held[line])]
+    assert len(covered) == len(set(covered))
+    written = text.split("\n")
+    assert all(not written[at - 1].strip() for at in range(1, len(written)) if at not in covered)
+
+
+TABLE = [("audio", "text"), ("a.wav", "قال نعم سيدي"), ("a.wav", "لا, شكرا")]
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_other_delimiters_are_seen_in_the_first_line(folder, mark):
+    source = write(folder / "t.csv", *(mark.join(cells) for cells in TABLE))
+    assert [row["target"] for row in imported(source, "table").rows] == ["قال نعم سيدي", "لا, شكرا"]
+    assert unusual_form(source, ImportSettings(kind="table")) == f"cells parted by {mark!r}"
+
+
+def test_a_delimiter_that_is_named_is_used(folder):
+    source = write(folder / "t.tsv", "audio,x;text", 'a.wav;"نعم; لا"')
+    (row,) = imported(source, "table", delimiter=";", columns={"audio": "audio,x"}).rows
+    assert row["target"] == "نعم; لا"
+
+
+@pytest.mark.parametrize(
+    "encoding", ["windows-1256", "utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"]
+)
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.csv.gz"])
+def test_encodings_of_spreadsheets_are_seen(folder, name, encoding):
+    mark = "\t" if "tsv" in name else ";"
+    data = "\r\n".join(mark.join(cells) for cells in TABLE).encode(encoding)
+    (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    assert [row["target"] for row in imported(folder / name, "table").rows] == [
+        "قال نعم سيدي",
+        "لا, شكرا",
+    ]
+    said = unusual_form(folder / name, ImportSettings(kind="table"))
+    assert encoding in said or encoding == "utf-8-sig"
+
+
+def test_an_encoding_that_is_named_is_used_and_its_bad_bytes_are_rejects(folder):
+    lines = ["audio,text", "a.wav,café", "a.wav,naïve"]
+    (folder / "t.csv").write_bytes("\n".join(lines).encode("latin-1"))
+    found = imported(folder / "t.csv", "table", encoding="latin-1")
+    assert [row["target"] for row in found.rows] == ["café", "naïve"]
+    (folder / "u.csv").write_bytes(b"audio,text\na.wav,x\na.wav,\xa0\xf3\n")
+    again = imported(folder / "u.csv", "table", folder / "out2", encoding="iso-8859-6")
+    assert (len(again.rows), again.reasons) == (1, ["not iso-8859-6"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"delimiter": ";;"}, "no delimiter ';;'"),
+        ({"delimiter": '"'}, "no delimiter"),
+        ({"encoding": "windows-9"}, "unknown encoding: windows-9"),
+        ({"encoding": "rot13"}, "not a text encoding"),
+        ({"kind": "nemo", "delimiter": ";"}, "nemo has no delimiter to name"),
+        ({"kind": "sada22", "encoding": "utf-16"}, "sada22 has no encoding to name"),
+    ],
+)
+def test_a_delimiter_or_an_encoding_that_no_table_has_is_refused(asked, words):
+    with pytest.raises(ConfigError, match=words):
+        ImportSettings(**{"kind": "table", **asked})
+
+
 @pytest.mark.parametrize(
     ("name", "line", "reason"),
     [
@@ -145,7 +263,7 @@ def test_a_header_that_will_not_do_is_an_error(folder, content, settings, words)
 
 
 def test_a_header_that_is_not_utf_8_is_an_error(folder):
-    (folder / "t.csv").write_bytes("صوت,نص\n".encode("cp1256"))
+    (folder / "t.csv").write_bytes(b"caf\xe9,text\n")
     with pytest.raises(ManifestError, match="its first line is not UTF-8"):
         imported(folder / "t.csv", "table")
 

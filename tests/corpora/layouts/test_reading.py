@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -300,8 +301,8 @@ def test_paths_that_climb_out_and_rows_of_other_length_are_rejected(corpus: Path
     _, rejects = imported("sada22", corpus)
     assert [reject["reason"] for reject in rejects] == [
         "path outside the source",
-        "other number of cells",
-        "unreadable row",
+        "other columns",
+        "lone quotation mark",
     ]
 
 
@@ -319,6 +320,66 @@ def test_a_recording_without_captions_is_rejected(corpus: Path) -> None:
     rows, rejects = imported("masc", corpus)
     assert [reject["reason"] for reject in rejects] == ["no subtitles"]
     assert len(rows) == 6
+
+
+CUES = """1
+00:00:00,500 --> 00:00:01,500
+نعم
+
+2
+0:01.5 --> 0:02
+لا
+3
+00:00:02 --> 00:00:03 align:start
+[موسيقى]
+
+00:01 -> now
+"""
+
+
+@corpora("masc")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "windows-1256"])
+def test_captions_are_read_as_people_write_them_and_every_line_is_accounted_for(
+    corpus: Path, encoding: str
+) -> None:
+    (corpus / "subtitles/-aB_1.ar.vtt").write_bytes(CUES.encode(encoding))
+    rows, rejects = imported("masc", corpus)
+    assert [(row["target"], row["start"], row["seconds"]) for row in rows[:2]] == [
+        ("نعم", 0.5, 1.0),
+        ("لا", 1.5, 0.5),
+    ]
+    assert [(reject["line"], reject["reason"]) for reject in rejects] == [
+        (9, "no speech"),
+        (12, "no times"),
+    ]
+
+
+@corpora("masc")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "it is empty"),
+        ("WEBVTT\n\nNOTE nothing\n", "it has no cues"),
+        ("\n<!DOCTYPE html>\n<html>404</html>", "it is a page of HTML"),
+    ],
+)
+def test_subtitles_without_a_cue_are_one_reject(corpus: Path, text: str, words: str) -> None:
+    write(corpus / "subtitles/-aB_1.ar.vtt", text)
+    rows, (reject,) = imported("masc", corpus)
+    assert (reject["reason"], reject["text"]) == ("unreadable subtitles", words)
+    assert len(rows) == 6
+
+
+@corpora("iemocap", "librispeech")
+def test_a_line_that_is_not_as_others_is_a_reject(corpus: Path) -> None:
+    name = "iemocap" if (corpus / "Session1").is_dir() else "librispeech"
+    file = next(corpus.rglob("*_impro01.txt" if name == "iemocap" else "*.trans.txt"))
+    before = len(imported(name, corpus)[1])
+    file.write_text(file.read_text("utf-8") + "\n\n103-1240-0009\n", "utf-8")
+    shutil.rmtree(corpus.parent / "out")
+    _, rejects = imported(name, corpus)
+    assert [reject["reason"] for reject in rejects].count("unknown line") == 1
+    assert len(rejects) == before + 1
 
 
 @corpora("mgb-2", "casablanca")

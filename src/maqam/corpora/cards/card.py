@@ -208,7 +208,7 @@ class NamesPart(_Part):
 
 
 class LinesPart(_Part):
-    """Lines of text files that each describe an utterance; other lines are passed over.
+    """Lines of text files that each describe an utterance.
 
     Attributes:
         name: Name of the part.
@@ -216,11 +216,13 @@ class LinesPart(_Part):
         fields: Its fields, if they are not those of the card.
         files: Patterns of the text files.
         pattern: Regular expression that a line begins with; its groups are columns.
+        skip: Regular expression that headings and comments begin with; any other line is a reject.
     """
 
     kind: Literal["lines"]
     files: Patterns
     pattern: Expression
+    skip: Expression | None = None
 
 
 class KaldiPart(_Part):
@@ -262,14 +264,14 @@ class SegmentsXmlPart(_Part):
 
 
 class SubtitlesPart(_Part):
-    """A CSV of recordings with a WebVTT file each: columns of the row, and start, end and cue.
+    """A CSV of recordings with subtitles each: columns of the row, and start, end and cue.
 
     Attributes:
         name: Name of the part.
         split: Our split of it; null where the corpus has none.
         fields: Its fields, if they are not those of the card.
         files: Patterns of the CSV.
-        subtitles: The WebVTT file of a row.
+        subtitles: The WebVTT or SubRip file of a row.
     """
 
     kind: Literal["subtitles"]

@@ -3,11 +3,11 @@
 TSV has no quoting, as Common Voice and most corpora write it: a lone quotation mark is text.
 """
 
-import csv
 from collections.abc import Iterator, Mapping
-from itertools import count
 from pathlib import Path
 
+from maqam.corpora.cells import COMMA, TAB, delimiter_of, quoted, tabbed
+from maqam.corpora.encodings import UTF_8, encoding_of
 from maqam.corpora.formats.columns import Columns
 from maqam.corpora.lines import Lines, numbered, parsed
 from maqam.corpora.settings import ImportSettings
@@ -24,6 +24,7 @@ from maqam.errors import ManifestError
 Row = Mapping[str, object]
 
 _COMMON_VOICE_SPLITS = ("train", "dev", "test")
+_DELIMITERS = {".csv": COMMA, ".tsv": TAB}
 _SUFFIXES = (".csv", ".tsv", ".jsonl")
 
 
@@ -37,6 +38,54 @@ def table_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
     Raises:
         ManifestError: If it cannot be read, has another suffix, or lacks a column.
     """
+    suffix = _suffix(source)
+    media = (settings.media_dir or source.parent).absolute()
+    encoding, delimiter = table_form(source, settings)
+    with Lines(source, encoding=encoding) as lines:
+        if suffix == ".jsonl":
+            columns = Columns(settings)
+            yield from _found(source.name, _json_rows(lines), columns, media)
+            return
+        cells = tabbed(lines) if suffix == ".tsv" and delimiter == TAB else quoted(lines, delimiter)
+        header = _header(cells, source)
+        columns = Columns(settings, header, str(source))
+        _check_audio(columns, header, settings, source)
+        yield from _found(source.name, _named(cells, header), columns, media)
+
+
+def table_form(source: Path, settings: ImportSettings) -> tuple[str, str]:
+    """Return the encoding and the delimiter of a table: those asked for, else what they look like.
+
+    Args:
+        source: CSV, TSV or JSON lines, also gzipped.
+        settings: Encoding and delimiter, where the user names them.
+
+    Raises:
+        ManifestError: If it cannot be read, or has another suffix.
+    """
+    usual = _DELIMITERS.get(_suffix(source), COMMA)
+    encoding = settings.encoding or encoding_of(source)
+    if settings.delimiter is not None:
+        return encoding, settings.delimiter
+    with Lines(source, encoding=encoding) as lines:
+        _, first = next(numbered(lines), (0, ""))
+    has_usual = isinstance(first, UnfitRowError) or usual in first
+    return encoding, usual if has_usual else delimiter_of(str(first))
+
+
+def unusual_form(source: Path, settings: ImportSettings) -> str:
+    """Return in words how a table is read if it is not in UTF-8 or has other delimiters.
+
+    Raises:
+        ManifestError: If it cannot be read, or has another suffix.
+    """
+    encoding, delimiter = table_form(source, settings)
+    is_usual = delimiter == _DELIMITERS.get(_suffix(source), delimiter)
+    parts = [] if encoding == UTF_8 else [f"encoding {encoding}"]
+    return ", ".join(parts if is_usual else [*parts, f"cells parted by {delimiter!r}"])
+
+
+def _suffix(source: Path) -> str:
     name = source.name.removesuffix(".gz")
     suffix = next((one for one in _SUFFIXES if name.endswith(one)), None)
     if suffix is None:
@@ -45,17 +94,7 @@ def table_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
             where=str(source),
             hint=f"name it {', '.join(_SUFFIXES)}, also with .gz",
         )
-    media = (settings.media_dir or source.parent).absolute()
-    with Lines(source) as lines:
-        if suffix == ".jsonl":
-            columns = Columns(settings)
-            yield from _found(source.name, _json_rows(lines), columns, media)
-            return
-        cells = _quoted(lines) if suffix == ".csv" else _tabbed(lines)
-        header = _header(cells, source)
-        columns = Columns(settings, header, str(source))
-        _check_audio(columns, header, settings, source)
-        yield from _found(source.name, _named(cells, header), columns, media)
+    return suffix
 
 
 def common_voice_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
@@ -79,7 +118,7 @@ def common_voice_rows(source: Path, settings: ImportSettings) -> Iterator[Found]
     for file in files:
         media = (settings.media_dir or file.parent / "clips").absolute()
         with Lines(file) as lines:
-            cells = _tabbed(lines)
+            cells = tabbed(lines)
             header = _header(cells, file)
             absent = [name for name in ("path", "sentence") if name not in header]
             if absent:
@@ -135,47 +174,16 @@ def _json_rows(lines: Lines) -> Iterator[tuple[int, Row | UnfitRowError]]:
             yield line, error
 
 
-def _tabbed(lines: Lines) -> Iterator[tuple[int, list[str] | UnfitRowError]]:
-    for line, text in numbered(lines):
-        yield line, text if isinstance(text, UnfitRowError) else text.split("\t")
-
-
-def _quoted(lines: Lines) -> Iterator[tuple[int, list[str] | UnfitRowError]]:
-    """Yield the records of a CSV with the line that each ends on."""
-    reader = csv.reader(_with_ends(lines), strict=True)
-    for _ in count():
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except UnfitRowError as error:
-            yield lines.line, error
-        except csv.Error as error:
-            yield lines.line, UnfitRowError("not CSV", str(error))
-        else:
-            if cells:
-                yield lines.line, cells
-
-
-class _with_ends:  # noqa: N801  used as a function
-    """The lines of a file with their ends, which quoted cells may hold; it outlives a bad line."""
-
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
-
-    def __iter__(self) -> "_with_ends":
-        return self
-
-    def __next__(self) -> str:
-        return f"{next(self._lines)}\n"
-
-
 def _header(cells: Iterator[tuple[int, list[str] | UnfitRowError]], file: Path) -> list[str]:
     _, header = next(cells, (0, None))
     if header is None:
         raise ManifestError("it is empty", where=str(file), hint="its first line names columns")
     if isinstance(header, UnfitRowError):
-        raise ManifestError(f"its first line is {header}", where=str(file), hint="save it as UTF-8")
+        raise ManifestError(
+            f"its first line is {header}",
+            where=str(file),
+            hint="save it as UTF-8, or add --encoding",
+        )
     twice = sorted({name for name in header if header.count(name) > 1 and name})
     if twice:
         raise ManifestError(

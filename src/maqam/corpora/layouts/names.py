@@ -30,7 +30,7 @@ def named_rows(part: NamesPart, root: Path) -> Iterator[Raw | Unfit]:
 
 
 def line_rows(part: LinesPart, root: Path) -> Iterator[Raw | Unfit]:
-    """Read the lines that the pattern fits; headings and blank lines between them are passed over.
+    """Read the lines that the pattern fits; others but headings and blank lines are no row.
 
     Args:
         part: The part.
@@ -39,7 +39,7 @@ def line_rows(part: LinesPart, root: Path) -> Iterator[Raw | Unfit]:
     Raises:
         ManifestError: If a file cannot be opened.
     """
-    pattern = re.compile(part.pattern)
+    pattern, heading = re.compile(part.pattern), re.compile(part.skip or r"(?!)")
     for file in matching(root, part.files):
         name = from_root(file, root)
         with Lines(file) as lines:
@@ -48,3 +48,6 @@ def line_rows(part: LinesPart, root: Path) -> Iterator[Raw | Unfit]:
                     yield Unfit(Place(name, line), None, text.kind, text.text)
                 elif found := pattern.match(text):
                     yield raw_row(name, line, found.groupdict())
+                elif not heading.match(text):
+                    words = f"{shown(text)} is not as others"
+                    yield Unfit(Place(name, line), None, "unknown line", words)

@@ -1,12 +1,13 @@
 """Text tables: CSV, TSV without quotes, JSON lines; with audio in files or in one tar."""
 
-import csv
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from maqam.corpora.cards.card import TablePart
+from maqam.corpora.cells import Record, quoted, tabbed
+from maqam.corpora.encodings import encoding_of
 from maqam.corpora.layouts.raw import Raw, from_root, matching, raw_row
 from maqam.corpora.lines import Lines, numbered, parsed
 from maqam.corpora.utterance import Place, Unfit, UnfitRowError
@@ -72,13 +73,12 @@ def archive_rows(
 
 
 def _rows(part: TablePart, file: Path, name: str) -> Iterator[Raw | Unfit]:
-    with Lines(file) as lines:
+    with Lines(file, encoding=encoding_of(file)) as lines:
         if part.format == "jsonl":
             yield from _json_rows(lines, name)
-        elif part.format == "tsv":
-            yield from _tab_rows(lines, name, part.header)
         else:
-            yield from _comma_rows(lines, name, part.header)
+            records = tabbed(lines) if part.format == "tsv" else quoted(lines)
+            yield from _cell_rows(records, name, part.header)
 
 
 def _json_rows(lines: Lines, name: str) -> Iterator[Raw | Unfit]:
@@ -91,53 +91,20 @@ def _json_rows(lines: Lines, name: str) -> Iterator[Raw | Unfit]:
             yield Unfit(Place(name, line), None, error.kind, error.text)
 
 
-def _tab_rows(lines: Lines, name: str, header: Sequence[str] | None) -> Iterator[Raw | Unfit]:
-    for line, text in numbered(lines):
-        if isinstance(text, UnfitRowError):
-            yield Unfit(Place(name, line), None, text.kind, text.text)
-            continue
-        cells = text.split("\t")
-        if header is None:
+def _cell_rows(
+    records: Iterator[Record], name: str, header: Sequence[str] | None
+) -> Iterator[Raw | Unfit]:
+    for line, cells in records:
+        if isinstance(cells, UnfitRowError):
+            yield Unfit(Place(name, line), None, cells.kind, cells.text)
+        elif header is None:
             header = cells
         else:
             yield _row(name, line, header, cells)
 
 
-def _comma_rows(lines: Lines, name: str, header: Sequence[str] | None) -> Iterator[Raw | Unfit]:
-    reader = csv.reader(_with_ends(lines), strict=True)
-    while True:
-        line = lines.line + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Unfit(Place(name, line), None, "unreadable row", str(error))
-            continue
-        except UnfitRowError as error:
-            yield Unfit(Place(name, line), None, error.kind, error.text)
-            continue
-        if header is None:
-            header = cells
-        elif cells:
-            yield _row(name, line, header, cells)
-
-
-class _with_ends:  # noqa: N801  an iterator that lives on after it has raised
-    """Lines with their ends, as the csv module needs them for cells of several lines."""
-
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
-
-    def __iter__(self) -> "_with_ends":
-        return self
-
-    def __next__(self) -> str:
-        return next(self._lines) + "\n"
-
-
 def _row(name: str, line: int, header: Sequence[str], cells: Sequence[str]) -> Raw | Unfit:
     if len(cells) != len(header):
         text = f"{len(cells)} cells under {len(header)} columns"
-        return Unfit(Place(name, line), None, "other number of cells", text)
+        return Unfit(Place(name, line), None, "other columns", text)
     return raw_row(name, line, dict(zip(header, cells, strict=True)))
