@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from maqam.data.manifest import read_manifest
+from maqam.data.manifest import read_manifest, write_manifest
 from maqam.schedule import load_plan
+from tests.factories import make_row
 
 from .calls import maqam
 from .conftest import World
@@ -65,9 +66,32 @@ def test_a_hybrid_is_exported_with_its_switch_and_what_no_other_trainer_does_is_
     assert meta["not_kept"] == [said]
 
 
+def test_a_tag_in_a_text_is_refused_and_escaped_only_where_asked(tmp_path: Path) -> None:
+    rows = [
+        make_row(index, task="tsum", target=text) for index, text in enumerate(("<image>", "b"))
+    ]
+    write_manifest(rows, tmp_path / "corpus")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"name: own\noutput: {tmp_path}\ndata: {{manifest: {tmp_path}/corpus}}\n"
+        "schedule: {kind: uniform}\ntrain: {num_steps: 2, batch_size: 1, micro_batches: 1}\n"
+    )
+    assert maqam("plan", recipe).code == 0
+    words = ("plan", "export", tmp_path / "own", "--to", "llamafactory", "-o", tmp_path / "out")
+    refused = maqam(*words)
+    assert refused.code == 1
+    assert "1 rows hold words that LLaMA-Factory would take as tags, '<image>'" in refused.err
+    escaped = maqam(*words, "--tags", "escape")
+    assert escaped.code == 0, escaped.err
+    assert "1 rows hold tags, written with a space in them: 'utterance-0'" in escaped.err
+    written = (tmp_path / "out" / "schedule.jsonl").read_text(encoding="utf-8")
+    assert ("< image>" in written, "<image>" in written) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("--to", "ms-swift", "--tags", "drop"), "tags must be refuse or escape"),
         (("--to", "pigeon"), "no export target 'pigeon'"),
         (("--to", "ms-swift", "--world-size", "3"), "3"),
         (("--to", "ms-swift", "--world-size", "0"), "world_size must be at least 1"),

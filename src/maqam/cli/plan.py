@@ -165,12 +165,18 @@ def export(
     recipe: Annotated[
         Path | None, typer.Option(help="Recipe of the plan, where none lies beside it.")
     ] = None,
+    tags: Annotated[
+        str,
+        typer.Option(
+            help="Rows whose texts hold a tag or a special token: refuse, or escape by a space."
+        ),
+    ] = "refuse",
     force: Annotated[bool, typer.Option(help="Overwrite an existing export.")] = False,
 ) -> None:
     """Write a plan's rows in order for another trainer, with the command that keeps the order."""
     from maqam.cli import screen
-    from maqam.errors import ConfigError
-    from maqam.export.export import ExportSettings, export_plan, not_kept
+    from maqam.errors import ConfigError, first_few
+    from maqam.export.export import ExportSettings, export_plan, not_kept, read_meta
     from maqam.export.parts import DEFAULT_MODEL
     from maqam.run_layout import PlanLayout
     from maqam.runs import plans
@@ -184,6 +190,7 @@ def export(
             micro_batch_size=micro_batch_size,
             loss_weights=_weights(loss_weight or []),
             template=template,
+            tags=tags,
             overwrite=force,
         )
     except ValueError as error:
@@ -194,6 +201,10 @@ def export(
         made = export_plan(plan, manifest, output, target=to, settings=settings, progress=progress)
     for one in not_kept(plan):
         screen.say(f"{one}, which {to} does not do; the order of the rows is kept")
+    escaped = read_meta(made)["escaped"]
+    if escaped["count"]:
+        named = first_few(escaped["ids"])
+        screen.say(f"{escaped['count']} rows hold tags, written with a space in them: {named}")
     screen.stdout.print(str(made), markup=False)
 
 

@@ -24,12 +24,13 @@ from maqam.export.clips import Clips
 from maqam.export.layout import file_order
 from maqam.export.parts import META_NAME, ROWS_STEM, ExportSettings, Launch, Target
 from maqam.export.rows import RowsFile, chat_row, rows_schema
+from maqam.export.tags import Tags, tagged_ids, tags_of
 from maqam.files import whole_folder, writing
 from maqam.models.families import FAMILIES
 from maqam.progress import Progress
 from maqam.schedule import Plan
 
-__all__ = ["TARGETS", "ExportSettings", "export_plan", "not_kept"]
+__all__ = ["TARGETS", "ExportSettings", "export_plan", "not_kept", "read_meta"]
 
 FORMAT_VERSION = 1
 TARGETS: Mapping[str, Target] = MappingProxyType(
@@ -71,7 +72,8 @@ def export_plan(
     Raises:
         ConfigError: If the target is unknown, cannot weigh rows, or the folder is taken.
         ScheduleError: If the manifest is not the plan's, or the target cannot keep the plan.
-        ManifestError: If a row's messages are not turns of user and assistant.
+        ManifestError: If a row's messages are not turns of user and assistant, or its texts hold
+            what the target would take as a tag.
         AudioError: If audio is missing or damaged.
     """
     if target not in TARGETS:
@@ -86,6 +88,12 @@ def export_plan(
         _write_rows(export, clips, progress)
         _write_launch(export, clips, target)
     return final
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """Read what the sidecar of an export says of its rows."""
+    meta: dict[str, Any] = json.loads((folder / META_NAME).read_text(encoding="utf-8"))
+    return meta
 
 
 def not_kept(plan: Plan) -> list[str]:
@@ -110,6 +118,8 @@ class _Export:
         order: (num_dealt,) int64 manifest rows in the order of the file.
         rows_name: File they go to.
         accumulation: Micro-batches of a step on each process; absent where the target has none.
+        tags: What the target takes as a tag in a text.
+        tagged_ids: Rows that hold one, which are written with a space in it.
         digest: Of the ids written so far.
         max_tokens: No row written so far has more tokens.
     """
@@ -122,6 +132,8 @@ class _Export:
     rows_name: str
     accumulation: int | None
     is_weighted: bool
+    tags: Tags
+    tagged_ids: list[str]
     digest: Any = field(default_factory=hashlib.sha256)
     max_tokens: int = 0
 
@@ -149,7 +161,19 @@ def _prepared(plan: Plan, manifest: Manifest, target: Target, settings: ExportSe
         )
     is_parquet = target.is_parquet or (target.sharding is not None and text_rows > 0)
     name = f"{ROWS_STEM}.{'parquet' if is_parquet else 'jsonl'}"
-    return _Export(plan, manifest, target, settings, order, name, accumulation, is_weighted)
+    tags = tags_of(target, settings.model)
+    return _Export(
+        plan=plan,
+        manifest=manifest,
+        target=target,
+        settings=settings,
+        order=order,
+        rows_name=name,
+        accumulation=accumulation,
+        is_weighted=is_weighted,
+        tags=tags,
+        tagged_ids=tagged_ids(manifest, rows, tags, target, settings),
+    )
 
 
 def _check_manifest(plan: Plan, manifest: Manifest) -> None:
@@ -276,6 +300,7 @@ def _chat_rows(export: _Export, clips: Clips, step: int) -> Iterator[dict[str, A
         extra = {name: known[name] for name in export.target.extra_columns}
         audio = clips.path(row) if row["audios"] else None
         scale = export.settings.weight(row["task"]) if export.is_weighted else None
+        row["messages"] = export.tags.escaped(row)
         export.digest.update(f"{row['id']}\n".encode())
         # a token of the LLM's text is at least one byte of it
         text = sum(len(message["content"].encode()) for message in row["messages"])
@@ -331,6 +356,7 @@ def _meta(export: _Export, clips: Clips, target: str) -> dict[str, Any]:
         "notes": plan.notes,
         "tasks": _task_counts(export),
         "cut_clips": {"count": clips.num_cut, "seconds": round(clips.cut_seconds, 3)},
+        "escaped": {"count": len(export.tagged_ids), "ids": export.tagged_ids},
         "ids_sha256": export.digest.hexdigest(),
     }
 

@@ -141,5 +141,7 @@ TARGET = Target(
     takes_weights=False,
     text_rows=None,
     extra_columns=(),
+    tags=("<audio>",),
+    reads_tokens=True,
     files=_files,
 )

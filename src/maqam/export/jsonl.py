@@ -19,5 +19,7 @@ TARGET = Target(
     takes_weights=True,
     text_rows=None,
     extra_columns=("step",),
+    tags=("<audio>",),
+    reads_tokens=False,
     files=_files,
 )

@@ -3,7 +3,8 @@
 Read in LLaMA-Factory 0.9.5: `disable_shuffling` gives a SequentialSampler; streaming shuffles
 whatever it says; packing is a knapsack that reorders and drops; `cutoff_len` cuts audio tokens in
 silence, so it is set above the longest row. `Dataset.map` takes the type of its audio column from
-the first 1000 rows, and fails when none of them has audio and a later one has.
+the first 1000 rows, and fails when none of them has audio and a later one has. A media tag that
+no medium belongs to stops it, whoever says it.
 """
 
 import io
@@ -111,5 +112,7 @@ TARGET = Target(
     takes_weights=False,
     text_rows=999,
     extra_columns=(),
+    tags=("<image>", "<video>", "<audio>"),
+    reads_tokens=True,
     files=_files,
 )

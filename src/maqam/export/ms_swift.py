@@ -69,5 +69,15 @@ TARGET = Target(
     takes_weights=True,
     text_rows=None,
     extra_columns=("channel",),
+    tags=(
+        "<image>",
+        "<video>",
+        "<audio>",
+        "<bbox>",
+        "<ref-object>",
+        "<cot-process>",
+        "<start-image>",
+    ),
+    reads_tokens=True,
     files=_files,
 )

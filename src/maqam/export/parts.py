@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 Sharding = Literal["stride", "block"]
+TAG_POLICIES = ("refuse", "escape")
 
 META_NAME = "schedule.meta.json"
 ROWS_STEM = "schedule"
@@ -24,6 +25,8 @@ class ExportSettings:
         micro_batch_size: Utterances of one forward pass on one process.
         loss_weights: Factor by task name, above 0; 1 for tasks not named.
         template: LLaMA-Factory's name of the model's prompt; absent, it is told from the model.
+        tags: What becomes of rows whose texts hold a tag or a special token: they are refused, or
+            written with a space in it.
         overwrite: Whether an export that is already in the folder may be replaced.
     """
 
@@ -32,9 +35,12 @@ class ExportSettings:
     micro_batch_size: int = 1
     loss_weights: Mapping[str, float] = field(default_factory=dict)
     template: str | None = None
+    tags: str = "refuse"
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        if self.tags not in TAG_POLICIES:
+            raise ValueError(f"tags must be {' or '.join(TAG_POLICIES)}, got {self.tags!r}")
         for name in ("world_size", "micro_batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -106,6 +112,8 @@ class Target:
         text_rows: How many rows without audio it can read before the first that has audio, when
             the columns have types; absent for any number.
         extra_columns: Columns beside id, task, messages and audios.
+        tags: Words that it takes as tags wherever they stand in a text.
+        reads_tokens: Whether it takes special tokens of the model in a text as such.
         files: Gives the launch files by name.
     """
 
@@ -115,4 +123,6 @@ class Target:
     takes_weights: bool
     text_rows: int | None
     extra_columns: tuple[str, ...]
+    tags: tuple[str, ...]
+    reads_tokens: bool
     files: Callable[[Launch], Mapping[str, str]]
