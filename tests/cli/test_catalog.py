@@ -43,7 +43,7 @@ def test_the_catalog_lists_every_corpus_with_licence_and_hours() -> None:
     assert "982" in rows["librispeech"]
     assert "unknown" in rows["baved"]
     assert "668" in rows["sada22"]
-    assert len(rows) == 18
+    assert len(rows) == 21
 
 
 def test_the_catalog_as_json_holds_whole_cards() -> None:
@@ -61,7 +61,7 @@ def test_one_card_is_shown_with_its_licence_overlaps_and_parts() -> None:
 
 
 def test_a_corpus_without_a_card_is_refused() -> None:
-    assert_refused(maqam("data", "catalog", "qasr"), "no card 'qasr'")
+    assert_refused(maqam("data", "catalog", "eyase"), "no card 'eyase'")
 
 
 def test_a_corpus_is_imported_by_its_card(tmp_path: Path) -> None:
@@ -82,4 +82,12 @@ def test_levels_of_intensity_are_not_imported_as_emotions(tmp_path: Path) -> Non
 
 
 def test_a_format_that_is_neither_read_nor_has_a_card_is_refused(tmp_path: Path) -> None:
-    assert_refused(maqam("data", "import", "qasr", tmp_path, "-o", tmp_path / "out"), "'qasr'")
+    assert_refused(maqam("data", "import", "eyase", tmp_path, "-o", tmp_path / "out"), "'eyase'")
+
+
+def test_a_file_of_a_corpus_that_no_part_reads_is_named(tmp_path: Path) -> None:
+    source = make_corpus("nadi-2025", tmp_path / "corpus")
+    (source / "data/test-00000-of-00001.parquet").rename(source / "data/blind.parquet")
+    result = maqam("data", "import", "nadi-2025", source, "-o", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert "1 files are of no part and not read: data/blind.parquet" in result.err

@@ -194,6 +194,7 @@ def import_from(
     from maqam.corpora.formats.tables import unusual_form
     from maqam.corpora.importing.run import import_corpus
     from maqam.corpora.layouts.reading import found_parts
+    from maqam.corpora.layouts.unread import unread_tables
     from maqam.corpora.settings import ImportSettings
 
     known = _tasks(tasks, source, output)
@@ -219,6 +220,12 @@ def import_from(
         there, absent = found_parts(card, source)
         if there and absent:
             screen.say(f"parts found: {', '.join(there)}; not found: {', '.join(absent)}")
+        if unread := unread_tables(card, source):
+            named = ", ".join(unread[:5]) + (" and others" if len(unread) > 5 else "")
+            screen.say(
+                f"{len(unread)} files are of no part and not read: {named}; a card of your own "
+                "(docs/extend/corpus-card.md) or a format of docs/import.md reads them"
+            )
     elif kind == "table" and (said := unusual_form(source, settings)):
         screen.say(f"{source.name}: {said}; if that is wrong, name it: --encoding, --delimiter")
     with screen.progress_bar("import rows") as progress:

@@ -91,7 +91,7 @@ def casablanca(root: Path) -> None:
             write_parquet(root / country / f"{part}-00000-of-00001.parquet", [row])
 
 
-def fleurs_ar_eg(root: Path) -> None:
+def fleurs(root: Path) -> None:
     folder = root / "data/ar_eg"
     for number, part in enumerate(("train", "dev", "test")):
         names = [f"1{number}{index}.wav" for index in range(2)]
@@ -125,8 +125,10 @@ def adi_20(root: Path) -> None:
 
 def nadi_2025(root: Path) -> None:
     audio = {"bytes": encoded(root), "path": "a.wav"}
-    rows = [{"ID": f"n{at}", "audio": audio, "country": at} for at in ("Egypt", "Yemen")]
-    write_parquet(root / "data/some-name.parquet", rows)
+    for part in ("train", "validation", "test"):
+        names = ("Egypt", "Yemen")
+        rows = [{"ID": f"{part}-{at}", "audio": audio, "country": at} for at in names]
+        write_parquet(root / f"data/{part}-00000-of-00001.parquet", rows)
 
 
 def madar(root: Path) -> None:
@@ -190,12 +192,46 @@ def librispeech(root: Path) -> None:
         make_tone(folder / f"{name}-0000.flac")
 
 
+def common_voice_ar(root: Path) -> None:
+    for part in ("train", "dev", "test"):
+        name = f"common_voice_ar_{part}.mp3"
+        rows = f'client_id\tpath\tsentence_id\tsentence\tage\ns-{part}\t{name}\t1\tقال "نعم\t\n'
+        write(root / f"ar/{part}.tsv", rows)
+        make_tone(root / "ar/clips" / name)
+
+
+def qasr(root: Path) -> None:
+    segment = (
+        '<segment id="A1B2_C3D4_utt_1" who="A1B2_speaker2_align" starttime="0.5" endtime="1.5" '
+        'WMER="10.0"><element>نعم</element><element>سيدي</element></segment>'
+    )
+    file = root / "release/train_20210109/xml/A1B2.xml"
+    write(file, f"<transcript><segments>{segment}</segments></transcript>")
+    make_tone(root / "wav/A1B2-C3D4.wav", seconds=2.0)
+    for part in ("dev", "test"):
+        folder = root / "release" / part
+        make_tone(folder / f"wav/{part}-rec.wav", seconds=2.0)
+        line = f"{part}-rec_spk-0003_seg-0000050:0000175 نعم سيدي\n"
+        write(folder / "text.verbatim.nonoverlap", line)
+
+
+def iwslt22_ta(root: Path) -> None:
+    for part in ("train", "dev", "test1"):
+        call = f"20170606_{part}_15950_A"
+        line = f"{call}\t1\t15950\t0.50\t1.75\t<aeb>\tنعم سيدي\n"
+        write(root / f"stm/asr-aeb.norm.{part}.stm", line)
+        make_tone(root / f"data/audio/ta/{call}.wav", seconds=2.0, sample_rate=8_000)
+
+
 MAKERS: Mapping[str, Callable[[Path], None]] = {
     "mgb-2": mgb_2,
     "masc": masc,
     "sada22": sada22,
     "casablanca": casablanca,
-    "fleurs-ar-eg": fleurs_ar_eg,
+    "fleurs": fleurs,
+    "common-voice-ar": common_voice_ar,
+    "qasr": qasr,
+    "iwslt22-ta": iwslt22_ta,
     "adi-17": adi_17,
     "adi-20": adi_20,
     "nadi-2025": nadi_2025,

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from maqam.corpora.cards.card import Card, filled
-from maqam.corpora.cards.catalog import all_cards, card_names, read_card
+from maqam.corpora.cards.catalog import all_cards, card_names, nearest, read_card
 from maqam.corpora.cards.mapping import LabelMap
 from maqam.corpora.utterance import UnfitRowError
 from maqam.errors import ConfigError
@@ -15,7 +15,10 @@ CORPORA = {
     "masc",
     "sada22",
     "casablanca",
-    "fleurs-ar-eg",
+    "fleurs",
+    "common-voice-ar",
+    "qasr",
+    "iwslt22-ta",
     "adi-17",
     "adi-20",
     "nadi-2025",
@@ -48,7 +51,7 @@ parts: [{name: all, kind: names, files: ["*.wav"], pattern: "(?P<label>[A-Z]+)"}
 
 def test_the_corpora_of_the_field_have_cards_and_those_nobody_documents_have_none() -> None:
     assert set(card_names()) == CORPORA
-    assert not {"qasr", "eyase", "anad"} & set(card_names())
+    assert not {"eyase", "anad", "menaspeechbank", "arab-voices"} & set(card_names())
 
 
 @pytest.mark.parametrize("name", sorted(CORPORA))
@@ -92,11 +95,32 @@ def test_a_wrong_card_is_one_error_that_names_the_place(old: str, new: str, word
 
 
 def test_no_card_of_that_name_lists_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no card 'qasr'") as caught:
-        read_card("qasr")
+    with pytest.raises(ConfigError, match="no card 'eyase'") as caught:
+        read_card("eyase")
     assert "sada22" in caught.value.hint
     with pytest.raises(ConfigError, match="the card cannot be read"):
         read_card(str(tmp_path / "none.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("mgb2", "mgb-2"),
+        ("adi17", "adi-17"),
+        ("ADI_17", "adi-17"),
+        ("common_voice", "common-voice"),
+    ],
+)
+def test_a_near_miss_of_a_name_is_answered_with_the_name(asked: str, meant: str) -> None:
+    assert nearest(asked, ["common-voice", *card_names()]) == meant
+
+
+def test_a_card_of_a_family_is_one_of_its_configs() -> None:
+    card = read_card("fleurs-cmn-hans-cn")
+    assert card.parts[0].files[0] == "data/cmn_hans_cn/train.tsv"
+    assert (card.name, read_card("fleurs-ar-eg").language) == ("fleurs-cmn-hans-cn", "ar")
+    with pytest.raises(ConfigError, match="no card 'fleurs-xx-xx'"):
+        read_card("fleurs-xx-xx")
 
 
 def test_a_template_needs_its_columns_unless_they_may_be_missing() -> None:

@@ -114,6 +114,11 @@ def _packed_tar(folder: Path) -> Path:
     return _tar(folder, "shard.tar.gz", "w:gz")
 
 
+def _stm(folder: Path) -> Path:
+    _clips(folder)
+    return write(folder / "rows.stm", *(f"{name} 1 s 0.02 0.08 <a,b> قول {name}" for name in NAMES))
+
+
 SOURCES: Mapping[str, tuple[str, Callable[[Path], Path]]] = {
     "ms-swift": ("ms-swift", _trainer),
     "llamafactory": ("llamafactory", _trainer),
@@ -126,5 +131,6 @@ SOURCES: Mapping[str, tuple[str, Callable[[Path], Path]]] = {
     "shar": ("lhotse", _shar),
     "huggingface": ("huggingface", _parquet),
     "webdataset": ("webdataset", _tar),
+    "stm": ("stm", _stm),
     "webdataset-gz": ("webdataset", _packed_tar),
 }

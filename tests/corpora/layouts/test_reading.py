@@ -1,5 +1,7 @@
 import json
+import re
 import shutil
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -7,15 +9,18 @@ import pytest
 
 from maqam.corpora.cards.catalog import card_names, read_card
 from maqam.corpora.importing.run import import_corpus
-from maqam.corpora.layouts.raw import Raw
+from maqam.corpora.layouts.raw import Raw, matching
 from maqam.corpora.layouts.reading import found_parts, raw_rows
+from maqam.corpora.layouts.unread import check_parts_apart, unread_clips, unread_tables
 from maqam.corpora.settings import ImportSettings
 from maqam.data.manifest import read_manifest
 from maqam.errors import ConfigError, ManifestError
 from maqam.inspection.checks import check_manifest
-from tests.corpora.cards.corpora import MAKERS, make_corpus, write
+from tests.corpora.cards.corpora import MAKERS, encoded, make_corpus, write, write_parquet
+from tests.factories import make_tone
 
 Row = dict[str, Any]
+CLIPS = {"Actor_12": "ravdess", "Series1": "eaed", "data": "ksuemotions"}
 IMPORTED = sorted(name for name in card_names() if read_card(name).tasks)
 
 
@@ -59,7 +64,10 @@ def test_a_card_reads_its_layout_to_a_manifest_without_findings(name: str, tmp_p
 @pytest.mark.parametrize("name", IMPORTED)
 def test_all_parts_of_a_card_are_found_in_its_layout(name: str, tmp_path: Path) -> None:
     source = make_corpus(name, tmp_path / "corpus")
-    absent = {"masc": ["noisy-dev", "clean-test"]}
+    absent = {
+        "masc": ["noisy-dev", "clean-test"],
+        "adi-17": ["train-parquet", "dev-parquet", "test-parquet"],
+    }
     assert found_parts(read_card(name), source)[1] == absent.get(name, [])
 
 
@@ -110,25 +118,58 @@ def test_a_corpus_of_two_tasks_is_imported_for_its_first(corpus: Path) -> None:
     assert {row["dialect"] for row in rows} == {"EG", "AE"}
 
 
-@corpora("fleurs-ar-eg")
+@corpora("fleurs")
 def test_fleurs_reads_the_tar_that_holds_the_audio(corpus: Path) -> None:
-    rows, rejects = imported("fleurs-ar-eg", corpus)
+    rows, rejects = imported("fleurs", corpus)
     assert not rejects
     assert [row["id"] for row in rows[:2]] == ["7-101.wav", "7-100.wav"]
     assert rows[0]["audios"][0].startswith("audio/")
     assert {row["speaker"] for row in rows} == {None}
 
 
-@corpora("fleurs-ar-eg")
+@corpora("fleurs")
 def test_rows_that_a_cut_tar_lacks_are_rejected(corpus: Path) -> None:
     archive = corpus / "data/ar_eg/audio/train.tar.gz"
     archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
-    (corpus / "data/ar_eg/audio/dev.tar.gz").unlink()
-    rows, rejects = imported("fleurs-ar-eg", corpus)
+    rows, rejects = imported("fleurs", corpus)
     reasons = [reject["reason"] for reject in rejects]
-    assert reasons.count("unreadable archive") == 2
-    assert reasons.count("no audio") >= 3
-    assert len(rows) >= 2
+    assert reasons.count("unreadable archive") == 1
+    assert reasons.count("no audio") >= 1
+    assert len(rows) >= 4
+
+
+@corpora("fleurs")
+@pytest.mark.parametrize("form", ["audio/dev", "dev", "lhotse", "root"])
+def test_fleurs_is_read_unpacked(corpus: Path, form: str) -> None:
+    folder = corpus / "data/ar_eg"
+    for part in ("train", "dev", "test"):
+        archive = folder / f"audio/{part}.tar.gz"
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder if form in ("dev", "lhotse") else folder / "audio", filter="data")
+        archive.unlink()
+    if form == "lhotse":
+        for part in ("train", "dev", "test"):
+            file = corpus / f"metadata/ar_eg/{part}.tsv"
+            write(file, (folder / f"{part}.tsv").read_text("utf-8"))
+            (folder / f"{part}.tsv").unlink()
+        folder.rename(corpus / "ar_eg")
+    source = folder if form == "root" else corpus
+    report = import_corpus(source, corpus.parent / "out", ImportSettings(kind="fleurs-ar-eg"))
+    rows = read_manifest(report.manifest).table.to_pylist()
+    assert [row["split"] for row in rows] == ["train"] * 2 + ["dev"] * 2 + ["test"] * 2
+    assert {row["source"] for row in rows} == {"fleurs-ar-eg"}
+    assert rows[0]["messages"][0]["content"] == "<audio>فرّغ الكلام."
+
+
+@corpora("fleurs")
+def test_one_language_of_fleurs_or_all_of_them_are_read(corpus: Path, tmp_path: Path) -> None:
+    shutil.copytree(corpus / "data/ar_eg", corpus / "data/fr_fr")
+    names = {"fleurs-fr-fr": 6, "fleurs": 12}
+    for name, num_rows in names.items():
+        report = import_corpus(corpus, tmp_path / name, ImportSettings(kind=name), num_workers=1)
+        assert report.num_rows == num_rows
+        question = read_manifest(report.manifest).row(0)["messages"][0]["content"]
+        assert question == "<audio>Transcribe the speech."
 
 
 @corpora("adi-17")
@@ -158,6 +199,36 @@ def test_audio_that_is_not_there_is_a_reject_each(corpus: Path) -> None:
     assert [reject["reason"] for reject in rejects] == ["unreadable audio"]
 
 
+@pytest.mark.parametrize("form", ["wav/{name}", "{name}", "KSA/{name}"])
+def test_the_cut_segments_of_adi_17_are_read(tmp_path: Path, form: str) -> None:
+    source = tmp_path / "adi"
+    for part in ("train", "dev", "test"):
+        clip = f"-a_{part}_000100-000300"
+        make_tone(source / f"{part}_segments" / form.format(name=f"{clip}.wav"), seconds=2.0)
+        write(source / f"{part}_segments/utt2lang", f"{clip} KSA\nno_{part}_0-2 KSA\n")
+    report = import_corpus(source, tmp_path / "out", ImportSettings(kind="adi-17"))
+    rows = read_manifest(report.manifest).table.to_pylist()
+    assert [row["split"] for row in rows] == ["train", "dev", "test"]
+    assert [(row["label"], row["speaker"]) for row in rows[:2]] == [
+        ("gulf", "-a_train"),
+        ("gulf", "-a_dev"),
+    ]
+    assert report.num_rejected == 3
+
+
+def test_the_parquet_copy_of_adi_17_is_read(tmp_path: Path) -> None:
+    source = tmp_path / "adi"
+    source.mkdir()
+    for part in ("train", "dev", "test"):
+        audio = {"bytes": encoded(source), "path": None}
+        row = {"id": f"{part}_a-b_000100-000300", "audio": audio, "dialect": "MOR"}
+        write_parquet(source / f"data/{part}-00000-of-00004.parquet", [row])
+    rows, _ = imported("adi-17", source)
+    assert [(row["speaker"], row["split"], row["label"]) for row in rows] == [
+        (f"{part}_a-b", part, "maghrebi") for part in ("train", "dev", "test")
+    ]
+
+
 @corpora("adi-17")
 def test_a_shell_command_in_wav_scp_is_rejected_and_not_run(corpus: Path, tmp_path: Path) -> None:
     write(corpus / "data/train/wav.scp", f"abc touch {tmp_path}/run |\n")
@@ -175,12 +246,57 @@ def test_adi_20_counts_times_in_samples(corpus: Path) -> None:
 
 
 @corpora("nadi-2025")
-def test_nadi_2025_is_of_the_split_that_the_user_says(corpus: Path) -> None:
-    rows, _ = imported("nadi-2025", corpus, split="test")
-    assert [(row["label"], row["split"]) for row in rows] == [
-        ("egyptian", "test"),
-        ("gulf", "test"),
-    ]
+def test_nadi_2025_goes_by_the_names_of_its_files(corpus: Path) -> None:
+    rows, _ = imported("nadi-2025", corpus)
+    assert {row["id"].split("-")[0]: row["split"] for row in rows} == {
+        "train": "train",
+        "validation": "dev",
+        "test": "test",
+    }
+    assert [row["label"] for row in rows[:2]] == ["egyptian", "gulf"]
+
+
+@corpora("nadi-2025")
+def test_a_file_whose_name_tells_no_split_is_not_read_and_named(corpus: Path) -> None:
+    (corpus / "data/train-00000-of-00001.parquet").rename(corpus / "data/some.parquet")
+    rows, _ = imported("nadi-2025", corpus)
+    assert {row["split"] for row in rows} == {"dev", "test"}
+    assert unread_tables(read_card("nadi-2025"), corpus) == ["data/some.parquet"]
+
+
+@pytest.mark.parametrize("name", sorted(MAKERS))
+def test_no_file_is_read_by_parts_of_two_splits_and_none_is_left(name: str, tmp_path: Path) -> None:
+    source, card = make_corpus(name, tmp_path / "corpus"), read_card(name)
+    check_parts_apart(card, source)
+    assert not unread_tables(card, source)
+    assert not unread_clips(card, source)
+
+
+SPLIT_WORDS = ("train", "validation", "valid", "val", "dev", "test1", "test", "core", "duc2003")
+
+
+@pytest.mark.parametrize("name", sorted(MAKERS))
+def test_a_file_that_is_named_after_a_split_is_never_read_as_another(
+    name: str, tmp_path: Path
+) -> None:
+    source, card = make_corpus(name, tmp_path / "corpus"), read_card(name)
+    meaning = {"validation": "dev", "valid": "dev", "val": "dev", "test1": "test"}
+    meaning |= {"core": "train", "duc2003": "test"}
+    for part in card.parts:
+        for file in matching(source, part.files) if hasattr(part, "files") else ():
+            named = re.split(r"[^a-z0-9]+", file.relative_to(source).as_posix())
+            words = [word for word in named if word in SPLIT_WORDS]
+            if words:
+                assert part.split == meaning.get(words[-1], words[-1]), file
+
+
+def test_two_parts_of_a_card_that_read_one_file_are_refused(tmp_path: Path) -> None:
+    make_corpus("nadi-2025", tmp_path / "corpus")
+    card = read_card("nadi-2025")
+    every = card.parts[0].model_copy(update={"files": ("**/*.parquet",), "name": "all"})
+    twice = card.model_copy(update={"parts": (every, *card.parts[1:])})
+    with pytest.raises(ConfigError, match=r"parts all and validation both read data/validation-"):
+        check_parts_apart(twice, tmp_path / "corpus")
 
 
 @corpora("ksuemotions")
@@ -215,6 +331,35 @@ def test_ravdess_reads_the_third_field_and_asks_in_english(corpus: Path) -> None
     assert [row["label"] for row in rows] == ["neutral", "happy", "angry"]
     assert rows[0]["messages"][0]["content"] == "<audio>Which emotion is heard?"
     assert (rows[0]["speaker"], len(rejects)) == ("Actor_12", 1)
+
+
+@corpora("ravdess", "eaed", "ksuemotions")
+def test_a_clip_that_stands_where_no_pattern_looks_is_a_reject(corpus: Path) -> None:
+    name = CLIPS[sorted(corpus.iterdir())[0].name]
+    make_tone(corpus / "extra/deep/down/clip.wav")
+    _, rejects = imported(name, corpus)
+    found = [reject for reject in rejects if reject["file"] == "extra/deep/down/clip.wav"]
+    assert [reject["reason"] for reject in found] == ["unknown file name"]
+
+
+@corpora("qasr")
+def test_qasr_reads_times_in_hundredths_and_segments_of_train(corpus: Path) -> None:
+    (train, dev, test), rejects = imported("qasr", corpus)
+    assert not rejects
+    assert (train["start"], train["seconds"], train["speaker"]) == (0.5, 1.0, "A1B2-C3D4-2")
+    assert (dev["start"], dev["seconds"], dev["speaker"]) == (0.5, 1.25, "dev-rec-spk-0003")
+    assert (test["split"], test["target"]) == ("test", "نعم سيدي")
+
+
+@corpora("iwslt22-ta")
+def test_iwslt_finds_the_audio_in_the_folder_of_the_ldc(corpus: Path) -> None:
+    (corpus / "data").rename(corpus.parent / "ldc-data")
+    (corpus.parent / "ldc").mkdir()
+    (corpus.parent / "ldc-data").rename(corpus.parent / "ldc/data")
+    rows, rejects = imported("iwslt22-ta", corpus, media_dir=corpus.parent / "ldc")
+    assert not rejects
+    assert [row["split"] for row in rows] == ["train", "dev", "test"]
+    assert (rows[0]["start"], rows[0]["seconds"], rows[0]["speaker"]) == (0.5, 1.25, "15950")
 
 
 @corpora("iemocap")

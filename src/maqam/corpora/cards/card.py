@@ -165,7 +165,8 @@ class TablePart(_Part):
         files: Patterns of its files from the source on; the first that matches any is taken.
         format: CSV (commas, quoted), TSV (tabs, never quoted) or JSON lines.
         header: Names of the columns, for a table without a line of them.
-        archive: A tar that holds the audio; `audio` of the fields then names its members.
+        archive: The tar that holds the audio of a file, if it is there; `audio` of the fields then
+            names its members, of which the last part of the name counts.
     """
 
     kind: Literal["table"]
@@ -184,11 +185,13 @@ class ParquetPart(_Part):
         fields: Its fields, if they are not those of the card.
         files: Patterns of its files from the source on; the first that matches any is taken.
         audio_column: Column of bytes and path.
+        patterns: Regular expressions by the column they are found in; their groups are columns.
     """
 
     kind: Literal["parquet"]
     files: Patterns
     audio_column: str = "audio"
+    patterns: Mapping[str, Expression] = {}
 
 
 class NamesPart(_Part):
@@ -237,6 +240,7 @@ class KaldiPart(_Part):
         segments: Name of the file of segments, if it is there.
         labels: Name of the file of labels, by utterance or by recording; null for none.
         buckwalter: Whether the texts are in Buckwalter's transliteration.
+        pattern: Regular expression found in an utterance's name; its groups are columns.
     """
 
     kind: Literal["kaldi"]
@@ -245,6 +249,21 @@ class KaldiPart(_Part):
     segments: str = "segments"
     labels: str | None = None
     buckwalter: bool = False
+    pattern: Expression | None = None
+
+
+class StmPart(_Part):
+    """Lines of STM, with the columns recording, channel, speaker, start, end, category and text.
+
+    Attributes:
+        name: Name of the part.
+        split: Our split of it; null where the corpus has none.
+        fields: Its fields, if they are not those of the card.
+        files: Patterns of its files from the source on; the first that matches any is taken.
+    """
+
+    kind: Literal["stm"]
+    files: Patterns
 
 
 class SegmentsXmlPart(_Part):
@@ -280,7 +299,14 @@ class SubtitlesPart(_Part):
 
 
 Part = Annotated[
-    TablePart | ParquetPart | NamesPart | LinesPart | KaldiPart | SegmentsXmlPart | SubtitlesPart,
+    TablePart
+    | ParquetPart
+    | NamesPart
+    | LinesPart
+    | KaldiPart
+    | StmPart
+    | SegmentsXmlPart
+    | SubtitlesPart,
     Field(discriminator="kind"),
 ]
 
@@ -290,6 +316,8 @@ class Card(_Settings):
 
     Attributes:
         name: Short name, by which commands know it.
+        configs: Parts that are corpora of their own, such as languages: `<config>` in the card
+            stands for one of them, and for any if none is asked for.
         title: Name for people.
         language: Language of its prompts, "ar" or "en".
         tasks: Tasks that its rows can serve, the usual one first.
@@ -308,6 +336,7 @@ class Card(_Settings):
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    configs: tuple[str, ...] = ()
     title: str
     language: Literal["ar", "en"]
     tasks: tuple[str, ...] = ()

@@ -1,7 +1,9 @@
 """The corpora that have a card, and the cards of users."""
 
+import difflib
 import functools
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -39,13 +41,18 @@ def read_card(name: str) -> Card:
         'CC BY-NC-ND 4.0'
     """
     if name in card_names():
-        file = resources.files(__package__) / "corpora" / f"{name}{SUFFIX}"
-        return parsed(file.read_text(encoding="utf-8"), Card, where=f"{name}{SUFFIX}")
+        return _shipped(name)
+    family, config = _config_of(name)
+    if config:
+        card = _shipped(family, config)
+        language = "ar" if config.startswith("ar_") else card.language
+        named = {"name": name, "title": f"{card.title}, {config}", "language": language}
+        return card.model_copy(update=named)
     own = Path(name)
     if not is_card(name):
-        raise ConfigError(
-            f"no card {name!r}", where="card", hint=f"use {', '.join(card_names())}, or a .yaml"
-        )
+        near = nearest(name, card_names())
+        hint = f"did you mean {near}?" if near else f"use {', '.join(card_names())}, or a .yaml"
+        raise ConfigError(f"no card {name!r}", where="card", hint=hint)
     try:
         text = own.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -59,10 +66,38 @@ def is_card(name: str) -> bool:
     """Tell whether a name is that of a card, or of a file with one.
 
     Examples:
-        >>> is_card("masc"), is_card("own.yaml"), is_card("nemo")
-        (True, True, False)
+        >>> is_card("masc"), is_card("own.yaml"), is_card("nemo"), is_card("fleurs-ar-eg")
+        (True, True, False, True)
     """
-    return name in card_names() or Path(name).suffix == SUFFIX
+    return name in card_names() or Path(name).suffix == SUFFIX or bool(_config_of(name)[1])
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that one which is wrong was likely meant to be.
+
+    Examples:
+        >>> nearest("mgb2", card_names()), nearest("common_voice", ["common-voice", "masc"])
+        ('mgb-2', 'common-voice')
+    """
+    plain = {re.sub(r"[^a-z0-9]", "", one.lower()): one for one in known}
+    asked = re.sub(r"[^a-z0-9]", "", name.lower())
+    near = difflib.get_close_matches(asked, plain, n=1, cutoff=0.7)
+    return plain[near[0]] if near else None
+
+
+def _shipped(name: str, config: str = "*") -> Card:
+    file = resources.files(__package__) / "corpora" / f"{name}{SUFFIX}"
+    text = file.read_text(encoding="utf-8").replace("<config>", config)
+    return parsed(text, Card, where=f"{name}{SUFFIX}")
+
+
+def _config_of(name: str) -> tuple[str, str]:
+    """Return the card and the config that a name such as fleurs-ar-eg is made of, or two blanks."""
+    for family in card_names():
+        config = name.removeprefix(f"{family}-").replace("-", "_")
+        if name.startswith(f"{family}-") and config in _shipped(family).configs:
+            return family, config
+    return "", ""
 
 
 def all_cards() -> Sequence[Card]:

@@ -32,6 +32,7 @@ from maqam.corpora.importing.rows import Row, faults, manifest_row
 from maqam.corpora.importing.sounds import Answer, AudioJobs, Job, Measured, measured
 from maqam.corpora.importing.store import Store
 from maqam.corpora.layouts.reading import card_rows, card_settings
+from maqam.corpora.layouts.stm import stm_rows
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import Found, Unfit, UnfitRowError, Utterance
 from maqam.errors import ConfigError, ManifestError
@@ -53,6 +54,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "lhotse": lhotse.lhotse_rows,
         "huggingface": huggingface.huggingface_rows,
         "webdataset": webdataset.webdataset_rows,
+        "stm": stm_rows,
     }
 )
 KINDS = tuple(READERS)

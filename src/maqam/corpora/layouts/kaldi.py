@@ -1,10 +1,11 @@
 """Kaldi folders as corpora give them: files of other names, labels by recording, Buckwalter."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from maqam.corpora.cards.card import KaldiPart
-from maqam.corpora.layouts.raw import Raw, from_root, matching_folder, raw_row
+from maqam.corpora.layouts.raw import Raw, from_root, matching_folders, raw_row
 from maqam.corpora.lines import Lines, numbered
 from maqam.corpora.lookup import Lookup
 from maqam.corpora.utterance import Place, Unfit, UnfitRowError, shown
@@ -17,7 +18,8 @@ def kaldi_part_rows(part: KaldiPart, root: Path) -> Iterator[Raw | Unfit]:
     """Read a Kaldi folder: each segment is a row, or each recording where there are none.
 
     Shell commands of wav.scp are never run: their rows are rejected. Where there is no wav.scp, a
-    recording's file is its name with .wav, as the lists of ADI-17 name theirs.
+    recording's file is its name with .wav, as the lists of ADI-17 name theirs, and where there is
+    neither, each line of the labels is a recording.
 
     Args:
         part: The part.
@@ -31,7 +33,7 @@ def kaldi_part_rows(part: KaldiPart, root: Path) -> Iterator[Raw | Unfit]:
         return
     files = {"wav": WAVS, "text": part.text, "label": part.labels}
     has_segments, has_wavs = ((folder / file).is_file() for file in (part.segments, WAVS))
-    listed = folder / (part.segments if has_segments else WAVS)
+    listed = folder / (part.segments if has_segments else WAVS if has_wavs else part.labels or WAVS)
     name = from_root(listed, root)
     with Lookup() as lookup:
         for column, file in files.items():
@@ -50,10 +52,12 @@ def kaldi_part_rows(part: KaldiPart, root: Path) -> Iterator[Raw | Unfit]:
 
 
 def kaldi_folder(part: KaldiPart, root: Path) -> Path | None:
-    """Return the folder of a part, if it lists recordings or segments."""
-    folder = matching_folder(root, part.folders)
-    listed = (folder / file for file in (WAVS, part.segments)) if folder else ()
-    return folder if any(file.is_file() for file in listed) else None
+    """Return the first folder of a part that lists recordings, segments or labels."""
+    names = [name for name in (WAVS, part.segments, part.labels) if name]
+    for folder in matching_folders(root, part.folders):
+        if any((folder / name).is_file() for name in names):
+            return folder
+    return None
 
 
 def _fill(lookup: Lookup, column: str, file: Path, root: Path) -> Iterator[Unfit]:
@@ -96,6 +100,8 @@ def _look_up(values: dict[str, object], lookup: Lookup, part: KaldiPart, *, has_
     if wav.endswith("|"):
         raise UnfitRowError("shell command", f"{shown(wav)} would have to be run")
     text = lookup.get("text", utterance)
+    found = re.search(part.pattern, utterance) if part.pattern else None
+    values |= found.groupdict() if found else {}
     values["wav"] = wav
     values["text"] = from_buckwalter(text) if text and part.buckwalter else text
     values["label"] = lookup.get("label", utterance) or lookup.get("label", recording)

@@ -1,6 +1,7 @@
 """Parquet files with the encoded audio in a column, as Hugging Face writes them."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,17 @@ def parquet_rows(part: ParquetPart, root: Path, *, with_audio: bool) -> Iterator
             for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
                 for values in batch.to_pylist():
                     line += 1
+                    values |= _groups(part.patterns, values)
                     yield _row(name, line, values, part.audio_column)
         except (pa.ArrowException, OSError, ValueError) as error:  # a name that is not UTF-8
             text = str(error).splitlines()[0]
             yield Unfit(Place(name, line + 1), None, "unreadable file", text)
+
+
+def _groups(patterns: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the columns that patterns find in other columns."""
+    found = (re.search(one, str(values.get(column, ""))) for column, one in patterns.items())
+    return {name: text for one in found if one for name, text in one.groupdict().items()}
 
 
 def _row(name: str, line: int, values: dict[str, Any], audio_column: str) -> Raw | Unfit:

@@ -72,12 +72,10 @@ def matching(root: Path, patterns: Sequence[str]) -> list[Path]:
     return []
 
 
-def matching_folder(root: Path, patterns: Sequence[str]) -> Path | None:
-    """Return the first folder that a pattern matches."""
-    found: Iterator[Path] = (
-        path for pattern in patterns for path in sorted(root.glob(pattern)) if path.is_dir()
-    )
-    return next(found, None)
+def matching_folders(root: Path, patterns: Sequence[str]) -> Iterator[Path]:
+    """Yield the folders that patterns match, pattern by pattern."""
+    for pattern in patterns:
+        yield from (path for path in sorted(root.glob(pattern)) if path.is_dir())
 
 
 def from_root(path: Path, root: Path) -> str:

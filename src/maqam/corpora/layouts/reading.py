@@ -14,6 +14,7 @@ from maqam.corpora.cards.card import (
     ParquetPart,
     Part,
     SegmentsXmlPart,
+    StmPart,
     SubtitlesPart,
     TablePart,
     filled,
@@ -25,11 +26,14 @@ from maqam.corpora.layouts.mgb import xml_rows
 from maqam.corpora.layouts.names import line_rows, named_rows
 from maqam.corpora.layouts.parquet import parquet_rows
 from maqam.corpora.layouts.raw import Raw, inside, matching
+from maqam.corpora.layouts.stm import stm_part_rows
 from maqam.corpora.layouts.subtitles import subtitle_rows
-from maqam.corpora.layouts.tables import archive_rows, table_rows
+from maqam.corpora.layouts.tables import packed_rows, table_rows
+from maqam.corpora.layouts.unread import check_parts_apart, unread_clips
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import (
     Found,
+    Place,
     Sound,
     Unfit,
     UnfitRowError,
@@ -58,6 +62,7 @@ def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
     card = read_card(settings.kind)
     task = settings.tasks[card_task(card, settings.task, settings.tasks)]
     present = [part for part in card.parts if _is_there(part, source)]
+    check_parts_apart(card, source)
     if not present:
         patterns = [pattern for part in card.parts for pattern in part_patterns(part)]
         raise ManifestError(
@@ -72,6 +77,8 @@ def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
         reader = _Reader(card.part_fields(part), media or source, media, mapping, part.split, task)
         for row in _raw_rows(part, source, reader.member, with_audio=task.has_audio):
             yield row if isinstance(row, Unfit) else reader.utterance(row)
+    for name in unread_clips(card, source):
+        yield Unfit(Place(name, 1), None, "unknown file name", "the card has no pattern for it")
 
 
 def card_settings(settings: ImportSettings) -> ImportSettings:
@@ -166,7 +173,7 @@ def _raw_rows(
 ) -> Iterator[Raw | Unfit]:
     match part:
         case TablePart() if part.archive and with_audio and member:
-            return archive_rows(part, root, member)
+            return packed_rows(part, root, member)
         case TablePart():
             return table_rows(part, root)
         case ParquetPart():
@@ -177,6 +184,8 @@ def _raw_rows(
             return line_rows(part, root)
         case KaldiPart():
             return kaldi_part_rows(part, root)
+        case StmPart():
+            return stm_part_rows(part, root)
         case SegmentsXmlPart():
             return xml_rows(part, root)
         case SubtitlesPart():

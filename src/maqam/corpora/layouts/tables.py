@@ -5,10 +5,10 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from maqam.corpora.cards.card import TablePart
+from maqam.corpora.cards.card import TablePart, filled
 from maqam.corpora.cells import Record, quoted, tabbed
 from maqam.corpora.encodings import encoding_of
-from maqam.corpora.layouts.raw import Raw, from_root, matching, raw_row
+from maqam.corpora.layouts.raw import Raw, from_root, matching, place_columns, raw_row
 from maqam.corpora.lines import Lines, numbered, parsed
 from maqam.corpora.utterance import Place, Unfit, UnfitRowError
 
@@ -30,13 +30,8 @@ def table_rows(part: TablePart, root: Path) -> Iterator[Raw | Unfit]:
         yield from _rows(part, file, from_root(file, root))
 
 
-def archive_rows(
-    part: TablePart, root: Path, member: Callable[[Raw], str]
-) -> Iterator[Raw | Unfit]:
-    """Read the rows of a table in the order in which its tar holds their audio.
-
-    Members are found by the last part of their name, and nothing is unpacked by its name. Rows
-    without a member come last.
+def packed_rows(part: TablePart, root: Path, member: Callable[[Raw], str]) -> Iterator[Raw | Unfit]:
+    """Read the rows of tables whose audio is in a tar each, or unpacked.
 
     Args:
         part: A part with an archive.
@@ -46,8 +41,29 @@ def archive_rows(
     Raises:
         ManifestError: If a file cannot be opened.
     """
+    for file in matching(root, part.files):
+        name = from_root(file, root)
+        archive = root / (filled(part.archive or "", place_columns(name, 1)) or "")
+        rows = _rows(part, file, name)
+        yield from archive_rows(rows, archive, root, member) if archive.is_file() else rows
+
+
+def archive_rows(
+    rows: Iterator[Raw | Unfit], archive: Path, root: Path, member: Callable[[Raw], str]
+) -> Iterator[Raw | Unfit]:
+    """Yield the rows of a table in the order in which its tar holds their audio.
+
+    Members are found by the last part of their name, and nothing is unpacked by its name. Rows
+    without a member come last.
+
+    Args:
+        rows: Rows of the table.
+        archive: The tar.
+        root: Folder of the corpus.
+        member: Gives the name of a row's audio; it raises UnfitRowError for a row without one.
+    """
     waiting: dict[str, list[Raw]] = {}
-    for found in table_rows(part, root):
+    for found in rows:
         if isinstance(found, Unfit):
             yield found
             continue
@@ -55,21 +71,20 @@ def archive_rows(
             waiting.setdefault(PurePosixPath(member(found)).name, []).append(found)
         except UnfitRowError as error:
             yield Unfit(found.place, None, error.kind, error.text)
-    archive = root / (part.archive or "")
     try:
         with tarfile.open(archive, "r|*") as tar:
             for info in tar:
                 if info.isfile() and info.size <= LARGEST_MEMBER:
-                    rows = waiting.pop(PurePosixPath(info.name).name, [])
-                    stream = tar.extractfile(info) if rows else None
+                    named = waiting.pop(PurePosixPath(info.name).name, [])
+                    stream = tar.extractfile(info) if named else None
                     data = stream.read() if stream else b""
-                    for row in rows:
+                    for row in named:
                         yield Raw(row.place, row.values, data, info.name)
     except _UNREADABLE as error:
         yield Unfit(Place(from_root(archive, root), 1), None, "unreadable archive", str(error))
-    for name, rows in waiting.items():
-        for row in rows:
-            yield Unfit(row.place, None, "no audio", f"{part.archive} has no {name!r}")
+    for name, lacking in waiting.items():
+        for row in lacking:
+            yield Unfit(row.place, None, "no audio", f"{archive.name} has no {name!r}")
 
 
 def _rows(part: TablePart, file: Path, name: str) -> Iterator[Raw | Unfit]:
