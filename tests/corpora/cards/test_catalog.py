@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from maqam.corpora.cards.card import Card, filled
+from maqam.corpora.cards.card import Card
 from maqam.corpora.cards.catalog import all_cards, card_names, nearest, read_card
 from maqam.corpora.cards.mapping import LabelMap
+from maqam.corpora.cards.templates import filled
 from maqam.corpora.utterance import UnfitRowError
 from maqam.errors import ConfigError
 from maqam.tasks import tasks_from_table

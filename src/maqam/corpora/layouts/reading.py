@@ -17,10 +17,10 @@ from maqam.corpora.cards.card import (
     StmPart,
     SubtitlesPart,
     TablePart,
-    filled,
 )
 from maqam.corpora.cards.catalog import read_card
 from maqam.corpora.cards.mapping import LabelMap
+from maqam.corpora.cards.templates import filled
 from maqam.corpora.layouts.kaldi import kaldi_folder, kaldi_part_rows
 from maqam.corpora.layouts.mgb import xml_rows
 from maqam.corpora.layouts.names import line_rows, named_rows

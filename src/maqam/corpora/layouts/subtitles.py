@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from maqam.corpora.cards.card import SubtitlesPart, TablePart, filled
+from maqam.corpora.cards.card import SubtitlesPart, TablePart
+from maqam.corpora.cards.templates import filled
 from maqam.corpora.encodings import encoding_of
 from maqam.corpora.layouts.cues import cues
 from maqam.corpora.layouts.raw import Raw, inside, raw_row

@@ -5,7 +5,8 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from maqam.corpora.cards.card import TablePart, filled
+from maqam.corpora.cards.card import TablePart
+from maqam.corpora.cards.templates import filled
 from maqam.corpora.cells import Record, quoted, tabbed
 from maqam.corpora.encodings import encoding_of
 from maqam.corpora.layouts.raw import Raw, from_root, matching, place_columns, raw_row
