@@ -29,7 +29,7 @@ LAYERS = (  # lowest first; packages of one layer do not know each other
     ("schedule", "text"),
     ("data",),
     ("score", "models"),
-    ("corpora", "export", "inspection", "synth"),
+    ("corpora", "export", "inspection", "pooling", "synth"),
     ("evaluate", "features", "train"),
     ("recipe",),
     ("runs",),

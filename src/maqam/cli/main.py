@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from maqam.cli import catalog, data, demo, judge, plan, pocket, report, runs, study
+from maqam.cli import catalog, data, demo, judge, plan, pocket, pooling, report, runs, study
 from maqam.errors import MaqamError
 from maqam.extras import missing_extra
 from maqam.version import own_commit, version
@@ -47,6 +47,9 @@ def common(
 app.command("demo")(demo.demo)
 data.app.command("taxonomy")(catalog.taxonomy)
 data.app.command("catalog")(catalog.catalog)
+data.app.command("merge")(pooling.merge)
+data.app.command("split")(pooling.split)
+data.app.command("select")(pooling.select)
 app.add_typer(data.app, name="data")
 app.command("features")(runs.features)
 app.add_typer(plan.app, name="plan")
