@@ -110,7 +110,10 @@ def _decoded(file: Path, start: float, seconds: float | None) -> tuple[np.ndarra
             last = sound.frames if seconds is None else first + max(round(seconds * rate), 1)
             _check_segment(file, sound.frames, rate, (first, last))
             wanted = min(last, sound.frames) - first
-            sound.seek(first)
+            if sound.seekable():
+                sound.seek(first)
+            else:  # GSM in WAV is read from the front
+                sound.read(first)
             samples: np.ndarray = sound.read(wanted, dtype="float32", always_2d=True)
             is_estimated = sound.format == _ESTIMATED
     except soundfile.LibsndfileError as error:

@@ -102,8 +102,41 @@ def test_an_import_of_something_else_is_not_continued(tmp_path, what):
     if what == "source":
         source.write_text(source.read_text() + "\n")
     other = ImportSettings(kind="nemo", task="ssum") if what == "settings" else NEMO
-    with pytest.raises(ManifestError, match="another source or other settings was interrupted"):
+    words = {
+        "settings": "another source or other settings was interrupted",
+        "source": "the files of the source have changed .*: 1 then, 1 now",
+    }
+    with pytest.raises(ManifestError, match=words[what]):
         import_corpus(source, tmp_path / "out", other)
+
+
+@pytest.mark.parametrize("change", ["none", "added", "removed", "longer"])
+def test_an_import_goes_on_only_with_the_files_that_it_began_with(tmp_path, change):
+    source, out = tmp_path / "in", tmp_path / "in/out"
+    make_tone(source / "a.wav", seconds=0.1)
+    for name in ("b", "d"):
+        lines = (f"a 1 s 0.0 0.0{n % 9 + 1} {name}{n}\n" for n in range(1500))
+        (source / f"{name}.stm").write_text("".join(lines))
+    asked = ImportSettings(kind="stm", task="asr")
+    with pytest.raises(KeyboardInterrupt):
+        import_corpus(source, out, asked, num_workers=1, progress=stop_at(1))
+    if change == "added":
+        (source / "a.stm").write_text("a 1 s 0 0.1 first\n")
+    if change == "removed":
+        (source / "b.stm").unlink()
+    if change == "longer":
+        with (source / "d.stm").open("a") as stream:
+            stream.write("a 1 s 0 0.1 last\n")
+    if change == "none":
+        report = import_corpus(source, out, asked, num_workers=1)
+        assert (report.num_rows, report.num_rows - report.num_rejected) == (
+            3000,
+            report.num_imported,
+        )
+        return
+    with pytest.raises(ManifestError, match="files of the source have changed") as caught:
+        import_corpus(source, out, asked, num_workers=1)
+    assert str(out / ".import") in caught.value.hint
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}"])

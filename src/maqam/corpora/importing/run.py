@@ -28,6 +28,7 @@ from maqam.corpora.formats import (
     trainers,
     webdataset,
 )
+from maqam.corpora.importing.listing import listing
 from maqam.corpora.importing.rows import Row, faults, manifest_row
 from maqam.corpora.importing.sounds import Answer, AudioJobs, Job, Measured, measured
 from maqam.corpora.importing.store import Store
@@ -59,7 +60,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
 )
 KINDS = tuple(READERS)
 
-_VERSION = 1  # of what an interrupted import leaves
+_VERSION = 2  # of what an interrupted import leaves
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 32 << 20  # of audio held by the rows themselves
 _FOLDER_ROWS = 1000  # extracted files in one folder
@@ -124,7 +125,7 @@ def import_corpus(
         raise ConfigError(f"no kind {settings.kind!r}", where="kind", hint=hint)
     with (
         writing(folder, error=ManifestError),
-        Store(folder, _fingerprint(source, settings)) as store,
+        Store(folder, _fingerprint(source, settings), listing(source, folder)) as store,
     ):
         found = islice(read(source, settings), store.num_rows, None)
         batches = _batches(found, store)
@@ -149,10 +150,8 @@ def import_corpus(
 
 
 def _fingerprint(source: Path, settings: ImportSettings) -> str:
-    """Name a source as it is now, and the settings."""
+    """Name a source and the settings."""
     known = asdict(settings) | {"source": str(source.absolute()), "version": _VERSION}
-    if source.is_file():
-        known |= {"bytes": source.stat().st_size, "changed": source.stat().st_mtime_ns}
     text = json.dumps(known, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 

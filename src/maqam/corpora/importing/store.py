@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from maqam.corpora.importing.listing import Listing
 from maqam.data.manifest import FILE_NAME, VERSION_METADATA
 from maqam.data.schema import IMPORT_SCHEMA
 from maqam.errors import ManifestError
@@ -76,15 +78,16 @@ class Store:
     Args:
         folder: Folder of the manifest.
         fingerprint: Names source and settings; an interrupted import of another is not continued.
+        files: The files of the source; where they have changed, rows would be lost or repeated.
 
     Raises:
-        ManifestError: If the folder has a manifest or an import of other settings, or cannot be
-            written.
+        ManifestError: If the folder has a manifest or an import of other settings or files, or
+            cannot be written.
     """
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
+    def __init__(self, folder: Path, fingerprint: str, files: Listing) -> None:
         self._folder, self._work = folder, folder / WORK_NAME
-        self._fingerprint = fingerprint
+        self._fingerprint, self._files = fingerprint, files
         if (folder / FILE_NAME).exists():
             raise ManifestError(
                 "there is a manifest already", where=str(folder), hint="choose another folder"
@@ -144,6 +147,13 @@ class Store:
                 where=str(self._folder),
                 hint=f"choose another folder, or remove {self._work}",
             )
+        if state["files"] != asdict(self._files):
+            raise ManifestError(
+                "the files of the source have changed since the import was interrupted here: "
+                f"{state['files']['num_files']} then, {self._files.num_files} now",
+                where=str(self._folder),
+                hint=f"remove {self._work} and begin again",
+            )
         self.num_rows, self.num_imported = state["num_rows"], state["num_imported"]
         self.num_tags_added = state["num_tags_added"]
         self.reasons = Counter(state["reasons"])
@@ -190,6 +200,7 @@ class Store:
             size = stream.tell()
         state = {
             "fingerprint": self._fingerprint,
+            "files": asdict(self._files),
             "num_rows": self.num_rows,
             "num_imported": self.num_imported,
             "num_tags_added": self.num_tags_added,
