@@ -36,7 +36,20 @@ class ManifestError(MaqamError):
 
 
 class AudioError(MaqamError):
-    """An audio file that cannot be read as it was described."""
+    """An audio file that cannot be read as it was described.
+
+    Args:
+        problem: What is wrong.
+        where: The file.
+        hint: What the user can do next.
+        kind: What is wrong in a word or two, the same for all files with this fault.
+    """
+
+    def __init__(
+        self, problem: str, *, where: str = "", hint: str = "", kind: str = "unreadable audio"
+    ) -> None:
+        self.kind = kind
+        super().__init__(problem, where=where, hint=hint)
 
 
 class ScheduleError(MaqamError):

@@ -32,7 +32,7 @@ def test_columns_and_a_label_set_make_a_table_a_manifest(table: Path, tmp_path: 
     result = maqam("data", "import", "table", table, "-o", out, *words, *names, "--json")
     assert result.code == 0, result.err
     told = json.loads(result.out)
-    assert (told["num_rows"], told["rejected"]) == (3, {"unreadable audio": 1})
+    assert (told["num_rows"], told["rejected"]) == (3, {"missing audio": 1})
     rows = read_manifest(out).table.to_pylist()
     assert [(row["label"], row["dialect"], row["split"]) for row in rows] == [
         ("gulf", "gulf", "test"),

@@ -165,13 +165,13 @@ def test_a_truncated_wav_is_told_by_its_header(tmp_path):
 def test_an_mp3_that_ends_before_its_length_is_cut_short(tmp_path):
     path = make_tone(tmp_path / "a.mp3", seconds=3.0)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(AudioError, match=r"cut short: \d+ of 48000 samples could be read"):
+    with pytest.raises(AudioError, match=r"cut short: the header declares \d+ bytes"):
         read_audio(path)
 
 
 def test_an_mp3_without_a_whole_frame_is_told(tmp_path):
     path = make_tone(tmp_path / "a.mp3", seconds=3.0)
-    path.write_bytes(path.read_bytes()[:300])
+    path.write_bytes(path.read_bytes().replace(b"Info", bytes(4)).replace(b"Xing", bytes(4))[:100])
     with pytest.raises(AudioError, match="not readable as audio: no whole frame"):
         read_audio(path)
 

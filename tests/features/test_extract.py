@@ -1,3 +1,4 @@
+import os
 import shutil
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from maqam.features.extract import fill_part, fill_store, join_parts, store_cont
 from maqam.features.settings import FeatureSettings
 from maqam.features.store import FeatureStore
 from maqam.models.audio_states import encoded_states
+from tests.factories import make_tone
 
 from .corpus import make_backbone, make_manifest
 
@@ -257,3 +259,17 @@ def test_a_store_of_means_holds_no_states(backbone, manifest, tmp_path):
     assert means.fingerprint != states.fingerprint
     with pytest.raises(StoreError, match="keeps the means of aligner outputs only"):
         means([0])
+
+
+def test_other_audio_of_equal_size_changes_the_inputs_and_a_touched_file_does_not(
+    backbone, own_manifest
+):
+    rows = np.arange(3)
+    before = inputs_of(backbone, own_manifest, rows, EXACT)
+    path = own_manifest.audio_path(0)
+    os.utime(path, (1, 1))
+    assert inputs_of(backbone, own_manifest, rows, EXACT) == before
+    size = path.stat().st_size
+    make_tone(path, seconds=0.5, hertz=1234.0)
+    assert path.stat().st_size == size
+    assert inputs_of(backbone, own_manifest, rows, EXACT)["audio"] != before["audio"]

@@ -16,10 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from maqam.data.audio import Clip
 from maqam.data.fingerprint import table_fingerprint
 from maqam.data.mapped import mapped_table
 from maqam.data.prompts import messages_of, prompt_language
 from maqam.data.schema import (
+    CHANNEL,
     FILE_NAME,
     FORMAT_VERSION,
     PROMPT_LANGUAGE,
@@ -77,7 +79,8 @@ class Manifest:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the rows, whatever the file's name and place: 32 hex digits."""
-        return table_fingerprint(self.table.select(SCHEMA.names))
+        channel = [CHANNEL] if self._has_channels else []
+        return table_fingerprint(self.table.select([*SCHEMA.names, *channel]))
 
     @property
     def is_synthetic(self) -> bool:
@@ -150,6 +153,24 @@ class Manifest:
         if not audios:
             raise ManifestError(f"row {index} has no audio", where=str(self.path))
         return self.folder / audios[0]
+
+    def clips(self, rows: Sequence[int] | np.ndarray) -> dict[int, Clip]:
+        """Return the audio of rows by row; rows without audio have none."""
+        names = ["audios", "start", "seconds", *([CHANNEL] if self._has_channels else [])]
+        taken = self.table.select(names).take(pa.array(rows, pa.int64())).to_pylist()
+        return {
+            int(row): Clip(
+                self.folder / one["audios"][0], one["start"], one["seconds"], one.get(CHANNEL)
+            )
+            for row, one in zip(rows, taken, strict=True)
+            if one["audios"] and one["audios"][0]
+        }
+
+    @property
+    def _has_channels(self) -> bool:
+        """Whether rows may choose a channel: numbers only, a corpus may mean other things."""
+        schema = self.table.schema
+        return CHANNEL in schema.names and pa.types.is_integer(schema.field(CHANNEL).type)
 
 
 def read_manifest(

@@ -38,6 +38,7 @@ SCHEMA = pa.schema(
     ]
 )
 PROMPT_LANGUAGE = "prompt_language"  # of the task's prompt in the question; null: own words
+CHANNEL = "channel"  # that is heard, from 0; null or no such column: the mean of all
 IMPORT_SCHEMA = SCHEMA.append(pa.field(PROMPT_LANGUAGE, pa.string()))
 NULLABLE = ("label", "dialect", "speaker")
 REQUIRED = tuple(name for name in SCHEMA.names if name not in NULLABLE)

@@ -1,7 +1,7 @@
 """The audio file of every row: the whole file where the row is all of it, else a clip cut from it.
 
-Other trainers read whole files. A row that is a segment gets a 16 kHz wav of its own, each
-distinct segment once, so that no trainer ever hears more than the row describes.
+Other trainers read whole files. A row that is a segment, or one channel, gets a 16 kHz wav of its
+own, each distinct segment once, so that no trainer ever hears more than the row describes.
 """
 
 import hashlib
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from maqam import extras
-from maqam.data.audio import SAMPLE_RATE, audio_seconds, read_audio
+from maqam.data.audio import SAMPLE_RATE, Clip, audio_seconds
+from maqam.data.schema import CHANNEL
 
 AUDIO_FOLDER = "audio"
 _EDGE_SECONDS = 0.05  # what a manifest's seconds may be off by for a whole file
@@ -37,7 +38,7 @@ class Clips:
     num_cut: int = 0
     cut_seconds: float = 0.0
     _files: dict[str, tuple[Path, float]] = field(default_factory=dict)
-    _cut: dict[tuple[str, float, float], str] = field(default_factory=dict)
+    _cut: dict[Clip, str] = field(default_factory=dict)
 
     def path(self, row: dict[str, Any]) -> str:
         """Return the absolute path of a row's audio; the row must have one.
@@ -46,20 +47,24 @@ class Clips:
             AudioError: If the file is missing or damaged, or the segment lies outside it.
         """
         name, start, seconds = row["audios"][0], row["start"], row["seconds"]
+        own = row.get(CHANNEL)
+        channel = own if isinstance(own, int) else None
         if name not in self._files:
             file = (self.source / name).resolve()
             self._files[name] = (file, audio_seconds(file))
         file, whole = self._files[name]
-        if start == 0 and abs(whole - seconds) <= _EDGE_SECONDS:
+        if start == 0 and abs(whole - seconds) <= _EDGE_SECONDS and channel is None:
             return str(file)
-        key = (str(file), start, seconds)
-        if key not in self._cut:
-            self._cut[key] = self._write(file, start, seconds)
-        return self._cut[key]
+        clip = Clip(file, start, seconds, channel)
+        if clip not in self._cut:
+            self._cut[clip] = self._write(clip)
+        return self._cut[clip]
 
-    def _write(self, file: Path, start: float, seconds: float) -> str:
-        samples = read_audio(file, start=start, seconds=seconds)
-        name = hashlib.blake2b(f"{file}\x1f{start}\x1f{seconds}".encode(), digest_size=16)
+    def _write(self, clip: Clip) -> str:
+        samples = clip.read()
+        chosen = "" if clip.channel is None else f"\x1f{clip.channel}"
+        text = f"{clip.path}\x1f{clip.start}\x1f{clip.seconds}{chosen}"
+        name = hashlib.blake2b(text.encode(), digest_size=16)
         place = Path(AUDIO_FOLDER) / f"{name.hexdigest()}.wav"
         (self.draft / AUDIO_FOLDER).mkdir(exist_ok=True)
         # 16 bits clip what lies outside [-1, 1], as resampling may

@@ -19,11 +19,19 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from maqam.data.contents import contents_mark
 from maqam.data.manifest import Manifest
 from maqam.errors import AudioError, StoreError, first_few
 from maqam.features.pooling import mean_over_frames
 from maqam.features.settings import FeatureSettings
-from maqam.features.store import DONE, POOLED_ONLY, FeatureStore, StoreWriter, fingerprint_of
+from maqam.features.store import (
+    AUDIO_KEY,
+    DONE,
+    POOLED_ONLY,
+    FeatureStore,
+    StoreWriter,
+    fingerprint_of,
+)
 from maqam.models.audio_states import RowAudio, encode_rows
 from maqam.models.dialogue import DialogueEncoder
 from maqam.models.protocol import AudioLLM
@@ -34,39 +42,36 @@ _BATCHES_AHEAD = 2
 _MOST_ROWS = 1024  # of one batch, whatever its seconds
 
 
-def audio_fingerprint(audio: RowAudio, rows: np.ndarray) -> str:
-    """Hash which audio each row names: path, size in bytes, start and length.
-
-    Sizes stand for contents: hashing thousands of hours would take longer than encoding them.
+def audio_fingerprint(manifest: Manifest, rows: np.ndarray) -> str:
+    """Hash which audio each row names: contents, start, length and channel.
 
     Raises:
         AudioError: If files are missing (all are counted), or a row names several.
     """
-    counts = pc.list_value_length(audio.manifest.table.column("audios")).to_numpy()[rows]
+    counts = pc.list_value_length(manifest.table.column("audios")).to_numpy()[rows]
     if (counts > 1).any():
         several = rows[counts > 1].tolist()
         raise AudioError(
             f"{len(several)} rows name more than one audio file: {first_few(several)}",
-            where=str(audio.manifest.path),
+            where=str(manifest.path),
             hint="leave them out, or join their audio",
         )
     digest = hashlib.blake2b(digest_size=16)
-    sizes: dict[Path, int | None] = {}
-    for row in rows[audio.seconds[rows] > 0]:
-        path = audio.manifest.audio_path(int(row))
-        if path not in sizes:
-            sizes[path] = path.stat().st_size if path.is_file() else None
-        name = audio.manifest.table.column("audios")[int(row)][0].as_py()
-        text = f"{row}\x1f{name}\x1f{sizes[path]}\x1f{audio.start[row]}\x1f{audio.seconds[row]}\n"
-        digest.update(text.encode())
-    missing = [str(path) for path, size in sizes.items() if size is None]
+    clips = manifest.clips(rows)
+    marks = {
+        path: contents_mark(path) for path in dict.fromkeys(one.path for one in clips.values())
+    }
+    for row, clip in clips.items():
+        segment = f"{clip.start}\x1f{clip.seconds}\x1f{clip.channel}"
+        digest.update(f"{row}\x1f{marks[clip.path]}\x1f{segment}\n".encode())
+    missing = [str(path) for path, mark in marks.items() if mark is None]
     if missing:
         raise AudioError(
             f"{len(missing)} audio files are missing: {first_few(missing)}",
-            where=str(audio.manifest.path),
-            hint="run maqam data check on the manifest",
+            where=str(manifest.path),
+            hint="maqam data check --fix -o FOLDER writes the rows whose audio is there",
         )
-    digest.update(rows[audio.seconds[rows] == 0].astype("<i8").tobytes())
+    digest.update(np.setdiff1d(rows, list(clips)).astype("<i8").tobytes())
     return digest.hexdigest()
 
 
@@ -118,11 +123,12 @@ def store_contents(
     Raises:
         AudioError: If audio files are missing.
     """
-    audio, unique = RowAudio(backbone, manifest), np.unique(rows)
+    unique = np.unique(rows)
     inputs = {
         "weights": weights or encoder_fingerprint(backbone),
         "preprocessing": backbone.dialogue.front_end.name,
-        "audio": audio_fingerprint(audio, unique),
+        "audio": audio_fingerprint(manifest, unique),
+        "audio key": AUDIO_KEY,
         "dtype": POOLED_ONLY if settings.keep == "pooled" else settings.dtype,
     }
     return StoreContents(manifest, unique, settings, inputs)

@@ -34,6 +34,7 @@ _GO_ON = (
     "it was stopped"
 )
 NOTE_SECONDS = 5.0  # between notes: each waits for the disk, most of a tenth of a second
+AUDIO_KEY = "contents 1"  # what stands for audio; stores of before went by sizes of files
 POOLED_ONLY = "means only"  # in the place of a number format: no states are kept
 STATES, OFFSETS, ROWS, POOLED = "states.npy", "offsets.npy", "rows.npy", "pooled.npy"
 

@@ -3,18 +3,22 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from maqam.data.audio import SAMPLE_RATE, read_audio
+from maqam.data.audio import OUTSIDE, Clip, audio_seconds
+from maqam.data.containers import MISSING
+from maqam.data.hearing import heard
+from maqam.data.limits import Limits
 from maqam.data.manifest import FILE_NAME, Manifest, write_manifest
-from maqam.data.schema import row_faults
+from maqam.data.schema import CHANNEL, row_faults
 from maqam.errors import AudioError, ManifestError
 from maqam.files import write_text
 from maqam.inspection.leaks import shared_values
@@ -23,7 +27,8 @@ from maqam.tasks import default_tasks
 
 REJECTS_NAME = "rejects.jsonl"
 
-_CLIPPED_SHARE = 0.01
+CLIPPED_SECONDS = 0.5  # how much of a segment's end a mended row may lose
+
 _SHORT_SECONDS = 0.1
 _WINDOW_ROWS = 512  # rows handed to the threads at a time, so that Ctrl-C is heard soon
 
@@ -35,9 +40,10 @@ class Finding:
     Attributes:
         row: Its row in the manifest.
         id: Its id, or "row 3" where it has none.
-        kind: Such as "unreadable audio".
+        kind: Such as "missing audio".
         text: What was found.
         is_fatal: Whether the utterance cannot be used; else it is a remark.
+        mended: Columns by which the utterance could be used, with their values.
     """
 
     row: int
@@ -45,6 +51,7 @@ class Finding:
     kind: str
     text: str
     is_fatal: bool
+    mended: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +82,16 @@ class CheckReport:
         return dict(Counter(finding.kind for finding in self.findings).most_common())
 
 
+_Told = tuple[str, str, bool, Mapping[str, float]]  # a finding of a row, without its id
+_Found = tuple[int, str, str, bool, Mapping[str, float]]
+
+
 def check_manifest(
     manifest: Manifest,
     *,
     read: bool = True,
+    limits: Limits | None = None,
+    unfit: Iterable[tuple[int, str, str]] = (),
     num_workers: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
@@ -87,82 +100,78 @@ def check_manifest(
     Args:
         manifest: The utterances; open it with `check_rows=False` to have faulty rows listed.
         read: Whether to decode all audio, or only look whether files are there.
+        limits: What the model takes of audio; any length when absent.
+        unfit: (row, kind, text) of rows that do not fit the model in another way.
         num_workers: Threads that decode; one for each core when absent.
         progress: Called with the utterances done and their total.
     """
     found = list(_row_findings(manifest))
     is_sound = np.ones(manifest.num_utterances, dtype=bool)
     is_sound[[row for row, *_ in found]] = False
-    look = _read_clip if read else _find_clip
+    look = partial(_hear if read else _find, limits=limits)
     with ThreadPoolExecutor(num_workers or os.cpu_count() or 1) as threads:
         for first in range(0, manifest.num_utterances, _WINDOW_ROWS):
-            clips = [clip for clip in _clips(manifest, first) if is_sound[clip.row]]
-            for clip, findings in zip(clips, threads.map(look, clips), strict=True):
-                found += [(clip.row, *finding) for finding in findings]
+            window = np.arange(first, min(first + _WINDOW_ROWS, manifest.num_utterances))
+            clips = manifest.clips(window[is_sound[window]])
+            for row, findings in zip(clips, threads.map(look, clips.values()), strict=True):
+                found += [(row, *finding) for finding in findings]
             if progress is not None:
-                done = min(first + _WINDOW_ROWS, manifest.num_utterances)
-                progress(done, manifest.num_utterances)
-    found += [(row, kind, text, False) for row, kind, text in shared_values(manifest)]
+                progress(int(window[-1]) + 1, manifest.num_utterances)
+    known = {(row, kind) for row, kind, *_ in found}
+    found += [(*one, True, {}) for one in unfit if (one[0], one[1]) not in known]
+    found += [(*one, False, {}) for one in shared_values(manifest)]
     found.sort(key=lambda finding: finding[0])
     ids = manifest.table.column("id").take(pa.array([row for row, *_ in found], pa.int64()))
     return CheckReport(
         manifest.num_utterances,
         tuple(
-            Finding(row, name or f"row {row}", kind, text, is_fatal)
-            for (row, kind, text, is_fatal), name in zip(found, ids.to_pylist(), strict=True)
+            Finding(row, name or f"row {row}", kind, text, is_fatal, mended)
+            for (row, kind, text, is_fatal, mended), name in zip(
+                found, ids.to_pylist(), strict=True
+            )
         ),
     )
 
 
-def _row_findings(manifest: Manifest) -> Iterator[tuple[int, str, str, bool]]:
+def _row_findings(manifest: Manifest) -> Iterator[_Found]:
     for fault in row_faults(manifest.table, manifest.tasks):
         for row, values in zip(fault.rows.tolist(), manifest.rows(fault.rows), strict=True):
-            yield row, fault.kind, fault.describe(values), True
+            yield row, fault.kind, fault.describe(values), True, {}
 
 
-@dataclass(frozen=True, slots=True)
-class _Clip:
-    row: int
-    path: Path
-    start: float
-    seconds: float
+def _find(clip: Clip, limits: Limits | None) -> Iterator[_Told]:
+    """Yield what is wrong with audio that is not read."""
+    if not clip.path.is_file():
+        yield MISSING, f"{clip.path}: the file is missing", True, {}
+    elif limits and clip.seconds and (fault := limits.fault(clip.seconds)):
+        yield *fault, True, {}
 
 
-def _clips(manifest: Manifest, first: int) -> Iterator[_Clip]:
-    """Yield the audio of a window of rows; rows without audio have none."""
-    table = manifest.table.slice(first, _WINDOW_ROWS).select(["audios", "start", "seconds"])
-    for row, values in enumerate(table.to_pylist(), start=first):
-        if values["audios"] and values["audios"][0]:
-            path = manifest.folder / values["audios"][0]
-            yield _Clip(row, path, values["start"], values["seconds"])
-
-
-def _find_clip(clip: _Clip) -> list[tuple[str, str, bool]]:
-    if clip.path.is_file():
-        return []
-    return [("missing audio", f"{clip.path}: the file is missing", True)]
-
-
-def _read_clip(clip: _Clip) -> list[tuple[str, str, bool]]:
-    missing = _find_clip(clip)
-    if missing:
-        return missing
+def _hear(clip: Clip, limits: Limits | None) -> list[_Told]:
+    """Read audio and return what is wrong with it."""
     try:
-        samples = read_audio(clip.path, start=clip.start, seconds=clip.seconds)
+        samples, rate = clip.decode()
     except AudioError as error:
-        return [("unreadable audio", str(error), True)]
-    return list(_remarks(samples))
+        mended = _clipped(clip) if error.kind == OUTSIDE else {}
+        return [(error.kind, str(error), True, mended)]
+    seconds = len(samples) / rate
+    found: list[_Told] = []
+    for one in heard(samples, rate, clip.channel):
+        mended = {CHANNEL: one.channel} if one.is_fatal and one.channel is not None else {}
+        found.append((one.kind, one.text, one.is_fatal, mended))
+    if limits and (fault := limits.fault(seconds)):
+        return [(*fault, True, {}), *found]
+    if seconds < _SHORT_SECONDS:
+        found.append(("short audio", f"{seconds:.3f} s", False, {}))
+    return found
 
 
-def _remarks(samples: np.ndarray) -> Iterator[tuple[str, str, bool]]:
-    loudness = np.abs(samples)
-    if not loudness.any():
-        yield "silent audio", "all samples are zero", False
-    clipped = float((loudness >= 0.999).mean())
-    if clipped > _CLIPPED_SHARE:
-        yield "clipped audio", f"{clipped:.1%} of the samples are at full scale", False
-    if len(samples) < _SHORT_SECONDS * SAMPLE_RATE:
-        yield "short audio", f"{len(samples) / SAMPLE_RATE:.3f} s", False
+def _clipped(clip: Clip) -> Mapping[str, float]:
+    """Return the length by which a segment would end with its file, if it loses little."""
+    left = audio_seconds(clip.path) - clip.start
+    if clip.seconds is None or not 0 <= clip.seconds - left <= min(CLIPPED_SECONDS, left):
+        return {}
+    return {"seconds": left}
 
 
 def write_sound_rows(manifest: Manifest, report: CheckReport, folder: Path) -> tuple[Path, Path]:

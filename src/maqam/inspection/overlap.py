@@ -9,12 +9,11 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from maqam.data.audio import read_audio
+from maqam.data.audio import Clip
 from maqam.data.manifest import Manifest
 from maqam.errors import ManifestError
 from maqam.inspection.duplicates import Print, PrintIndex, fingerprint
@@ -230,13 +229,6 @@ def _shared_texts(
     return pairs, texts[1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Clip:
-    path: Path
-    start: float
-    seconds: float
-
-
 def _shared_audio(
     train: Side, test: Side, num_workers: int, progress: Progress | None
 ) -> tuple[list[Pair], list[Pair]]:
@@ -266,16 +258,11 @@ def _pairs(rows: list[int], test_rows: list[int]) -> list[Pair]:
     return [(row, test_rows[0]) for row in rows] + [(rows[0], row) for row in test_rows]
 
 
-def _clips(one: Side) -> dict[_Clip, list[int]]:
+def _clips(one: Side) -> dict[Clip, list[int]]:
     """Return the different clips of some rows, each with its rows."""
-    audios = one.manifest.table.column("audios").take(one.rows).to_pylist()
-    starts = one.manifest.column("start")[one.rows].tolist()
-    seconds = one.manifest.column("seconds")[one.rows].tolist()
-    clips: dict[_Clip, list[int]] = {}
-    for row, paths, start, length in zip(one.rows.tolist(), audios, starts, seconds, strict=True):
-        for path in paths:
-            clip = _Clip(one.manifest.folder / path, start, length)
-            clips.setdefault(clip, []).append(row)
+    clips: dict[Clip, list[int]] = {}
+    for row, clip in one.manifest.clips(one.rows).items():
+        clips.setdefault(clip, []).append(row)
     return clips
 
 
@@ -288,7 +275,7 @@ def _audio_names(one: Side) -> dict[int, str]:
 
 
 def _heard(
-    clips: dict[_Clip, list[int]],
+    clips: dict[Clip, list[int]],
     threads: ThreadPoolExecutor,
     progress: Progress | None,
     counts: tuple[int, int],
@@ -303,8 +290,8 @@ def _heard(
                 progress(done, total)
 
 
-def _hear(clip: _Clip) -> tuple[bytes, Print]:
+def _hear(clip: Clip) -> tuple[bytes, Print]:
     """Read a clip; its digest is of samples rounded to 16 bits, as most files hold them."""
-    samples = read_audio(clip.path, start=clip.start, seconds=clip.seconds)
+    samples = clip.read()
     rounded = np.round(np.clip(samples, -1, 1) * 32_767).astype("<i2")
     return hashlib.blake2b(rounded.tobytes(), digest_size=16).digest(), fingerprint(samples)

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from maqam.data.audio import read_audio
 from maqam.data.manifest import Manifest
 from maqam.errors import AudioError, first_few
 from maqam.models.protocol import AudioLLM
@@ -23,7 +22,6 @@ class RowAudio:
     def __init__(self, backbone: AudioLLM, manifest: Manifest) -> None:
         self.manifest = manifest
         self._front_end = backbone.dialogue.front_end
-        self.start = np.asarray(manifest.column("start"), dtype=np.float64)
         self.seconds = np.asarray(manifest.column("seconds"), dtype=np.float64)
 
     def __call__(self, row: int) -> np.ndarray:
@@ -34,13 +32,8 @@ class RowAudio:
         """
         if not self.seconds[row]:
             return np.zeros((0, self._front_end.num_bins), dtype=np.float32)
-        samples = read_audio(
-            self.manifest.audio_path(row),
-            start=float(self.start[row]),
-            seconds=float(self.seconds[row]),
-            sample_rate=self._front_end.sample_rate,
-        )
-        return self._front_end.frames(samples)
+        clip = self.manifest.clips([row])[row]
+        return self._front_end.frames(clip.read(self._front_end.sample_rate))
 
 
 class EncodedStates:

@@ -45,7 +45,7 @@ def test_files_that_are_no_clips_of_a_class_are_rejected(source):
         "top.wav": "no class",
         "bored/1.wav": "unknown label",
         "sad/notes.txt": "no audio file",
-        "sad/2.wav": "unreadable audio",
+        "sad/2.wav": "not audio",
     }
 
 
@@ -68,7 +68,7 @@ def test_a_file_whose_name_is_not_utf_8_is_rejected(source):
     make_tone(source / "sad" / "1.wav")
     os.link(source / "sad" / "1.wav", os.fsencode(source / "sad") + b"/\xff.wav")
     found = imported(source, "classes", task="ser")
-    assert (found.ids, found.reasons) == (["sad/1.wav"], ["unreadable audio"])
+    assert (found.ids, found.reasons) == (["sad/1.wav"], ["unsupported format"])
 
 
 def test_a_task_without_labels_is_refused(source):

@@ -106,7 +106,7 @@ def test_rows_that_cannot_be_utterances_are_rejected(tmp_path, wav):
     rows = [row(wav), row(b"RIFF"), row(wav, None), {"audio": None, "transcription": "x"}]
     rows += [{"audio": {"bytes": None, "path": None}, "transcription": "x"}]
     found = imported(write_parquet(tmp_path / "rows.parquet", rows), "huggingface")
-    assert found.reasons == ["unreadable audio", "no text", "no audio", "no audio"]
+    assert found.reasons == ["damaged audio", "no text", "no audio", "no audio"]
 
 
 def test_a_damaged_file_is_a_reject_and_the_others_are_read(tmp_path, wav):

@@ -64,7 +64,7 @@ def test_a_command_is_not_run(kaldi, tmp_path):
         ({"scp": ["u1 foo.ark:12"]}, "no audio file", ("wav.scp", 1)),
         ({"scp": ["u1 -"]}, "no audio file", ("wav.scp", 1)),
         ({"scp": ["u1"]}, "no audio path", ("wav.scp", 1)),
-        ({"scp": ["u1 none.wav"]}, "unreadable audio", ("wav.scp", 1)),
+        ({"scp": ["u1 none.wav"]}, "missing audio", ("wav.scp", 1)),
         ({"scp": ["u1 a.wav"], "text": ["u1"]}, "empty target", ("wav.scp", 1)),
         ({"scp": ["u1 a.wav"], "text": []}, "no text", ("wav.scp", 1)),
         ({"scp": ["r a.wav"], "segments": ["u1 r 0"]}, "no segment", ("segments", 1)),

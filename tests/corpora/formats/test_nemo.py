@@ -53,7 +53,7 @@ def test_offset_and_duration_are_a_segment(nemo, times, found):
     [
         ({"audio_filepath": 3}, "no audio path", "audio_filepath is 3"),
         ({"audio_filepath": None}, "no audio path", "None"),
-        ({"audio_filepath": "none.wav"}, "unreadable audio", "missing"),
+        ({"audio_filepath": "none.wav"}, "missing audio", "missing"),
         ({"offset": "x"}, "no number", "offset is 'x'"),
         ({"offset": True}, "no number", "offset is True"),
         ({"offset": -1}, "impossible times", "start is -1.0"),

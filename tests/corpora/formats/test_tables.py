@@ -318,7 +318,7 @@ def test_rows_of_common_voice_that_cannot_be_utterances_are_rejected(folder):
         "s\ta.mp3\t1\tx\t2",
     )
     assert imported(source, "common-voice").reasons == [
-        "unreadable audio",
+        "missing audio",
         "no audio",
         "no text",
         "other columns",

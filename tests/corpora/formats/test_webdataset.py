@@ -66,7 +66,7 @@ def test_columns_of_the_json_may_be_given(tmp_path, wav):
     [
         ([("b.txt", "x")], "no audio"),
         ([("b.wav", None)], "no text"),
-        ([("b.wav", b"RIFF"), ("b.txt", "x")], "unreadable audio"),
+        ([("b.wav", b"RIFF"), ("b.txt", "x")], "damaged audio"),
         ([("b.wav", None), ("b.2.wav", None), ("b.txt", "x")], "several audios"),
         ([("b.wav", None), ("b.json", "{")], "not JSON"),
         ([("b.wav", None), ("b.json", "[]")], "not JSON"),

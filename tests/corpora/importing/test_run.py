@@ -129,7 +129,7 @@ def test_a_classification_answer_is_the_label(imported):
         (talk(channel=["asr"]), "unknown task", "['asr']"),
         (talk("berber", channel="did"), "unknown label", "'berber'"),
         (talk(" "), "empty target", "target is ' '"),
-        (talk(audios=["none.wav"]), "unreadable audio", "missing"),
+        (talk(audios=["none.wav"]), "missing audio", "missing"),
         (talk(audios=[3]), "no audio path", "an audio is 3"),
         (talk(audios=["a.wav"] * 2), "several audios", "describe one"),
         (talk("نعم", "فرّغ", audios=[]), "no audio", "needs audio"),
@@ -159,7 +159,7 @@ def test_a_row_that_cannot_be_one_is_rejected_with_its_reason(imported, row, rea
 def test_counts_add_up(imported):
     report = imported(talk(), "{", talk(channel="x"), talk(audios=["none.wav"]), "{")
     assert (report.num_rows, report.num_imported, report.num_rejected) == (5, 1, 4)
-    assert report.reasons == {"not JSON": 2, "unknown task": 1, "unreadable audio": 1}
+    assert report.reasons == {"not JSON": 2, "unknown task": 1, "missing audio": 1}
 
 
 def test_rejects_stand_in_the_order_of_the_file(imported):

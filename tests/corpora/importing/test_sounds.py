@@ -99,7 +99,7 @@ def test_held_audio_is_read_from_its_place_in_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("name", "held", "words"),
     [
-        ("a.txt", b"text", "not audio of a known format"),
+        ("a.txt", b"text", "no header of a known format"),
         ("a.wav", b"", "empty"),
         ("a.wav", b"RIFF", "not readable as audio"),
         ("a.flac", b"fLaC" + bytes(40), "not readable as audio"),
@@ -117,9 +117,19 @@ def test_held_audio_that_is_unsound_leaves_no_file(tmp_path, name, held, words):
     assert [path.name for path in tmp_path.iterdir()] == ["all"]
 
 
-@pytest.mark.parametrize("path", ["a.raw", "x" * 5000, "a\0b", "", "/dev/zero", "http://x/a.wav"])
-def test_a_strange_path_is_unsound(tmp_path, path):
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("a.raw", "unsupported format"),
+        ("x" * 5000, "unreadable audio"),
+        ("a\0b", "missing audio"),
+        ("", "missing audio"),
+        ("/dev/zero", "missing audio"),
+        ("http://x/a.wav", "missing audio"),
+    ],
+)
+def test_a_strange_path_is_unsound(tmp_path, path, kind):
     (tmp_path / "a.raw").write_bytes(bytes(100))
     found = measure((Sound(str(tmp_path / path)), ""))
     assert isinstance(found, Unsound)
-    assert found.kind == "unreadable audio"
+    assert found.kind == kind

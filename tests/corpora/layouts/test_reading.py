@@ -196,7 +196,7 @@ def test_lists_with_folders_of_others_are_read_with_ones_own_folder_of_audio(cor
 def test_audio_that_is_not_there_is_a_reject_each(corpus: Path) -> None:
     write(corpus / "data/train/wav.scp", "abc /your_own_folder/train/abc.wav\n")
     _, rejects = imported("adi-17", corpus)
-    assert [reject["reason"] for reject in rejects] == ["unreadable audio"]
+    assert [reject["reason"] for reject in rejects] == ["missing audio"]
 
 
 @pytest.mark.parametrize("form", ["wav/{name}", "{name}", "KSA/{name}"])

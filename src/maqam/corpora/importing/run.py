@@ -36,6 +36,7 @@ from maqam.corpora.layouts.reading import card_rows, card_settings
 from maqam.corpora.layouts.stm import stm_rows
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import Found, Unfit, UnfitRowError, Utterance
+from maqam.data.containers import MISSING
 from maqam.errors import ConfigError, ManifestError
 from maqam.files import writing
 from maqam.progress import Progress
@@ -139,7 +140,7 @@ def import_corpus(
         raise ManifestError(
             f"none of {store.num_rows} rows can be imported: {_counted(store.reasons)}",
             where=str(source),
-            hint=f"see {rejects}",
+            hint=_hint(store.reasons, rejects),
         )
     if settings.tasks != default_tasks():
         write_tasks(settings.tasks, folder)
@@ -244,6 +245,12 @@ def _inside(found: Utterance, answer: Answer, folder: Path) -> Answer:
 def _reject(found: Found, kind: str, text: str) -> dict[str, Any]:
     place = {"file": found.place.file, "line": found.place.line}
     return {**place, "id": found.id, "reason": kind, "text": text}
+
+
+def _hint(reasons: Counter[str], rejects: Path) -> str:
+    if set(reasons) == {MISSING}:
+        return f"--media-dir names the folder that audio paths start from; see {rejects}"
+    return f"see {rejects}"
 
 
 def _counted(reasons: Counter[str]) -> str:

@@ -19,7 +19,16 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from maqam.corpora.utterance import Slice, Sound, UnfitRowError
-from maqam.data.audio import EDGE_SECONDS, audio_seconds, read_audio
+from maqam.data.audio import (
+    EDGE_SECONDS,
+    IMPOSSIBLE,
+    NO_SAMPLES,
+    OUTSIDE,
+    Clip,
+    audio_seconds,
+)
+from maqam.data.containers import CUT_SHORT, EMPTY, NOT_AUDIO
+from maqam.data.hearing import heard
 from maqam.errors import AudioError, ManifestError
 
 LARGEST_HELD = 1 << 30  # bytes of one clip inside an archive or a table
@@ -95,7 +104,7 @@ def _looked_at(file: str, sound: Sound, decode: bool) -> Measured | Unsound:
     try:
         return _measured(file, sound, decode)
     except AudioError as error:
-        return Unsound("unreadable audio", str(error))
+        return Unsound(error.kind, str(error))
     except UnfitRowError as error:
         return Unsound(error.kind, error.text)
 
@@ -104,32 +113,40 @@ def _measured(file: str, sound: Sound, decode: bool) -> Measured:
     whole = _seconds(file) if sound.held is None else audio_seconds(file)
     start, seconds = sound.start, sound.seconds
     if not start >= 0 or (seconds is not None and not seconds > 0):
-        raise UnfitRowError("impossible times", f"start is {start} and seconds is {seconds}")
+        raise UnfitRowError(IMPOSSIBLE, f"start is {start} and seconds is {seconds}")
     if not whole:
-        raise UnfitRowError("unreadable audio", f"{file}: zero samples")
+        raise UnfitRowError(NO_SAMPLES, f"{file}: zero samples")
     end = whole if seconds is None else start + seconds
     if start >= whole or end > whole + EDGE_SECONDS:
         text = f"the segment is {start:.2f} to {end:.2f} s, the file ends at {whole:.2f} s"
-        raise UnfitRowError("segment outside the file", text)
+        raise UnfitRowError(OUTSIDE, text)
     if abs(end - whole) <= EDGE_SECONDS:
         end = whole
     if decode:
-        read_audio(file, start=start, seconds=end - start)
+        _listen(Clip(Path(file), start, end - start))
     return Measured(file, start, end - start)
 
 
+def _listen(clip: Clip) -> None:
+    """Decode a clip and refuse one in which there is no sound."""
+    samples, rate = clip.decode()
+    for one in heard(samples, rate, clip.channel):
+        if one.is_fatal and one.channel is None:  # else a check finds it and can mend the row
+            raise UnfitRowError(one.kind, f"{clip.path}: {one.text}")
+
+
 @lru_cache(maxsize=_REMEMBERED)
-def _remembered(file: str) -> float | str:
+def _remembered(file: str) -> float | Unsound:
     try:
         return audio_seconds(file)
     except AudioError as error:
-        return str(error)
+        return Unsound(error.kind, str(error))
 
 
 def _seconds(file: str) -> float:
     found = _remembered(file)
-    if isinstance(found, str):
-        raise UnfitRowError("unreadable audio", found)
+    if isinstance(found, Unsound):
+        raise UnfitRowError(found.kind, found.text)
     return found
 
 
@@ -140,7 +157,9 @@ def _written(sound: Sound, stem: str) -> Path:
     by_content = next((suffix for magic, suffix in _SUFFIXES.items() if data.startswith(magic)), "")
     suffix = by_content or (own if own in AUDIO_SUFFIXES else "")
     if not suffix:
-        raise UnfitRowError("unreadable audio", f"{sound.path}: not audio of a known format")
+        if not data:
+            raise UnfitRowError(EMPTY, f"{sound.path}: 0 bytes")
+        raise UnfitRowError(NOT_AUDIO, f"{sound.path}: no header of a known format")
     file = Path(f"{stem}{suffix}")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data)
@@ -158,7 +177,7 @@ def _read_slice(held: Slice) -> bytes:
         data = stream.read(held.num_bytes)
     if len(data) < held.num_bytes:
         text = f"{held.file} holds {len(data)} of its {held.num_bytes} bytes"
-        raise UnfitRowError("unreadable audio", text)
+        raise UnfitRowError(CUT_SHORT, text)
     return data
 
 
