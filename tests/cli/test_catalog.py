@@ -1,6 +1,10 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from maqam.corpora.cards.catalog import card_names
+from maqam.corpora.importing.run import KINDS
 from tests.corpora.cards.corpora import make_corpus
 
 from .calls import assert_refused, maqam
@@ -43,7 +47,47 @@ def test_the_catalog_lists_every_corpus_with_licence_and_hours() -> None:
     assert "982" in rows["librispeech"]
     assert "unknown" in rows["baved"]
     assert "668" in rows["sada22"]
-    assert len(rows) == 21
+    assert len(rows) == 22  # with the heading and the line of the formats
+    assert "ms-swift, llamafactory, nemo" in rows["formats,"]
+
+
+def test_the_help_of_import_names_every_format_and_every_card() -> None:
+    text = " ".join(maqam("data", "import", "--help").out.replace("-\n", "-").split())
+    joined = text.replace("- ", "-")
+    assert not [name for name in (*KINDS, *card_names()) if name not in joined]
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [("mgb2", "mgb-2"), ("adi17", "adi-17"), ("common_voice", "common-voice"), ("Kaldi", "kaldi")],
+)
+def test_a_near_miss_of_a_kind_is_answered_with_its_name(
+    asked: str, meant: str, tmp_path: Path
+) -> None:
+    result = maqam("data", "import", asked, tmp_path, "-o", tmp_path / "out")
+    assert_refused(result, f"no kind {asked!r}")
+    assert result.line("hint") == f"hint: did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("data", "import", "table", "none.csv", "-o", "out", "--split", "tset"),
+        ("data", "overlap", "none", "none", "--train-split", "tset"),
+        ("eval", "none", "--split", "tset"),
+        ("judge", "none", "none.yaml", "--split", "tset"),
+    ],
+)
+def test_a_split_that_is_none_is_refused_before_anything_is_read(words: tuple[str, ...]) -> None:
+    result = maqam(*words)
+    assert_refused(result, "no split 'tset'")
+    assert result.line("hint") == "hint: use train, dev, test"
+
+
+def test_a_task_that_is_none_lists_those_there_are(tmp_path: Path) -> None:
+    result = maqam("data", "import", "table", "x.csv", "-o", tmp_path / "out", "--task", "asrr")
+    assert_refused(result, "no task 'asrr'")
+    assert "asr, did, ser, ssum, tsum" in result.line("hint")
 
 
 def test_the_catalog_as_json_holds_whole_cards() -> None:

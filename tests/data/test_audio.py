@@ -213,3 +213,14 @@ def test_the_length_of_what_is_not_audio_is_an_error(tmp_path):
     (tmp_path / "a.flac").write_text("text")
     with pytest.raises(AudioError, match="not readable as audio"):
         audio_seconds(tmp_path / "a.flac")
+
+
+def test_gsm_in_wav_which_cannot_be_sought_in_is_read_as_libsndfile_decodes_it(tmp_path):
+    file = tmp_path / "call.wav"
+    times = np.arange(24_000) / 8_000
+    soundfile.write(file, 0.3 * np.sin(2 * np.pi * 300 * times), 8_000, subtype="GSM610")
+    whole, rate = soundfile.read(file, dtype="float32")
+    assert audio_seconds(file) == len(whole) / rate
+    assert np.array_equal(read_audio(file, sample_rate=8_000), whole)
+    part = read_audio(file, start=1.0, seconds=0.5, sample_rate=8_000)
+    assert np.array_equal(part, whole[8_000:12_000])

@@ -15,6 +15,20 @@ TasksFile = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
+def known_split(value: str | None) -> str | None:
+    """Return what --split names, and refuse it before anything is read if it is no split.
+
+    Raises:
+        ConfigError: If there is no such split.
+    """
+    from maqam.data.schema import SPLITS
+    from maqam.errors import ConfigError
+
+    if value is not None and value not in SPLITS:
+        raise ConfigError(f"no split {value!r}", where="split", hint=f"use {', '.join(SPLITS)}")
+    return value
+
+
 @app.command("synth")
 def synth(
     folder: Annotated[Path, typer.Argument(help="Folder of the corpus.")],
@@ -86,8 +100,12 @@ def check(
 def overlap(
     train: Annotated[Path, typer.Argument(help="Manifest of the training data.")],
     test: Annotated[Path, typer.Argument(help="Manifest of the test set.")],
-    train_split: Annotated[str | None, typer.Option(help="One split of TRAIN; else all.")] = None,
-    test_split: Annotated[str | None, typer.Option(help="One split of TEST; else all.")] = None,
+    train_split: Annotated[
+        str | None, typer.Option(callback=known_split, help="One split of TRAIN; else all.")
+    ] = None,
+    test_split: Annotated[
+        str | None, typer.Option(callback=known_split, help="One split of TEST; else all.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find audio, near-duplicates, sentences and speakers that a test set shares with training."""
@@ -148,13 +166,20 @@ def stats(manifest: ManifestPath, as_json: AsJson = False) -> None:
 @app.command("import")
 def import_from(
     kind: Annotated[
-        str, typer.Argument(help="Format (docs/import.md lists them) or card (maqam data catalog).")
+        str, typer.Argument(help="Format or card, as listed above, or a card of your own: a .yaml.")
     ],
     source: Annotated[Path, typer.Argument(help="File or folder, as the format has it.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the manifest.")],
-    task: Annotated[str | None, typer.Option(help="Task of the rows that name none.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="Task of rows that name none: asr, did, ser, ssum, tsum, or yours."),
+    ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Split of all rows; else each row's own, or train.")
+        str | None,
+        typer.Option(
+            callback=known_split,
+            help="Split of all rows: train, dev or test; else each row's own, or train.",
+        ),
     ] = None,
     media_dir: Annotated[
         Path | None, typer.Option(help="Folder that relative audio paths start from.")
@@ -186,6 +211,13 @@ def import_from(
     as_json: AsJson = False,
 ) -> None:
     """Make a manifest of a corpus of another format; rejected rows are in rejects.jsonl.
+
+    Formats (maqam docs import): ms-swift, llamafactory, nemo, kaldi, common-voice, table, classes,
+    lhotse, huggingface, webdataset, stm.
+
+    Cards of corpora (maqam data catalog): adi-17, adi-20, baved, casablanca, common-voice-ar, eaed,
+    fleurs (fleurs-ar-eg and so on), iemocap, iwslt22-ta, ksuemotions, librispeech, madar, masc,
+    mega-ssum, mgb-2, nadi-2025, qasr, ravdess, sada22, xl-sum-ar.
 
     An interrupted import is continued by the same command.
     """

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from maqam.cli.data import known_split
+
 
 def judge(
     run: Annotated[Path, typer.Argument(help="Folder of a scored run.")],
@@ -16,7 +18,9 @@ def judge(
         str, typer.Option(help="Base URL of an OpenAI-compatible endpoint.")
     ] = "http://localhost:8000/v1",
     model: Annotated[str, typer.Option(help="Name of the judge model.")] = "",
-    split: Annotated[str, typer.Option(help="Split that was decoded.")] = "test",
+    split: Annotated[
+        str, typer.Option(callback=known_split, help="Split that was decoded.")
+    ] = "test",
     limit: Annotated[
         int | None, typer.Option(help="Maximum utterances per task, drawn by the seed.", min=1)
     ] = None,

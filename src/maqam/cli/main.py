@@ -59,6 +59,7 @@ app.command("judge")(judge.judge)
 app.command("compare")(report.compare)
 app.command("study")(study.study)
 app.command("report")(report.report)
+app.command("docs")(catalog.docs)
 app.add_typer(pocket.app, name="pocket")
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from maqam.cli.data import known_split
+
 RecipeFile = Annotated[Path, typer.Argument(help="Recipe in YAML.")]
 Settings = Annotated[
     list[str] | None, typer.Argument(help="Settings on top of the recipe: key.sub=value.")
@@ -53,7 +55,9 @@ def train(
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    split: Annotated[str, typer.Option(help="Split of the manifest to decode.")] = "test",
+    split: Annotated[
+        str, typer.Option(callback=known_split, help="Split to decode: train, dev or test.")
+    ] = "test",
     rescore: Annotated[
         bool, typer.Option("--rescore", help="Score the stored hypotheses; no model is loaded.")
     ] = False,

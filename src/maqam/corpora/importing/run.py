@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from maqam.corpora.cards.catalog import is_card
+from maqam.corpora.cards.catalog import card_names, is_card, nearest
 from maqam.corpora.formats import (
     classes,
     huggingface,
@@ -122,7 +122,9 @@ def import_corpus(
     if read is None and is_card(settings.kind):
         read, settings = card_rows, card_settings(settings)
     if read is None:
+        near = nearest(settings.kind, [*READERS, *card_names()])
         hint = f"use {', '.join(READERS)}, or a card of maqam data catalog"
+        hint = f"did you mean {near}?" if near else hint
         raise ConfigError(f"no kind {settings.kind!r}", where="kind", hint=hint)
     with (
         writing(folder, error=ManifestError),
