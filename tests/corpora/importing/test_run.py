@@ -136,7 +136,7 @@ def test_a_classification_answer_is_the_label(imported):
         (talk(question="<audio><audio>فرّغ"), "audio tags", "one <audio> for each"),
         (talk("نعم\0لا"), "NUL character", "a NUL in"),
         (talk(speaker="a\0"), "NUL character", "a NUL in"),
-        (talk(audios=["a\0.wav"]), "unreadable audio", "missing"),
+        (talk(audios=["a\0.wav"]), "missing audio", "missing"),
         (talk(id="\ud800"), "not UTF-8", "half a character"),
         (talk(system="<audio>"), "audio tags", "one <audio> for each"),
         ({"channel": "asr", "messages": []}, "no messages", "the messages are []"),
