@@ -70,6 +70,21 @@ def test_each_kind_of_group_has_a_table_and_bins_stand_in_their_order(tmp_path):
     assert [row[0].text for row in rows] == ["under 2", "2 to 5", "10 to 20", "20 or more"]
 
 
+def test_the_mean_over_sources_stands_below_them_beside_the_pooled_figure(tmp_path):
+    folder = write_study(tmp_path, seeds=(0,), steps=5)
+    for file in folder.glob("runs/*/eval/*/scores.json"):
+        scores = json.loads(file.read_text())
+        wer = next(row for row in scores["scores"] if row["metric"] == "wer")
+        names = ("mean over sources", "source=radio", "source=phone")
+        scores["scores"] += [{**wer, "group": name} for name in names]
+        file.write_text(json.dumps(scores))
+    tables = group_tables(make_board(read_study(folder)))
+    found = {table.head[0][0].text: table for table in tables if "WER" in table.caption}
+    assert list(found) == ["dialect", "source"]
+    rows = [row[0].text for row in found["source"].rows]
+    assert rows == ["phone", "radio", "mean over sources", "all"]
+
+
 def test_a_length_ratio_is_never_better_or_worse(tmp_path):
     folder = write_study(tmp_path, seeds=(0, 1), steps=5)
     rows = comparison_rows(2)

@@ -243,7 +243,46 @@ def test_error_rates_are_given_for_each_length_noise_and_source():
         row = find(scores, "wer", group=group, profile=profile)
         assert (row["value"], row["num_units"]) == (pytest.approx(errors / words), words), group
     kinds = {row["group"].partition("=")[0] for row in scores["scores"] if row["profile"] == "none"}
-    assert kinds == {"all", "dialect"}
+    assert kinds == {"all", "dialect", "mean over sources"}
+
+
+def test_the_mean_over_sources_counts_each_alike_beside_the_pooled_figure():
+    pairs = [("أ ب ج د", "أ ب ج س"), ("أ ب ج د", "أ ب ج د"), ("أ ب ج د", "أ ب ج د"), ("أ", "ب")]
+    scores = score({**make_columns("asr", pairs), "source": ["radio", "radio", "radio", "phone"]})
+    for profile in ("leaderboard-v3", "leaderboard-v2", "none"):
+        assert find(scores, "wer", profile=profile)["value"] == pytest.approx(2 / 13)
+        mean = find(scores, "wer", group="mean over sources", profile=profile)
+        assert mean["value"] == pytest.approx((1 / 12 + 1) / 2)
+        assert (mean["num_utterances"], mean["num_units"]) == (4, 13)
+        assert (mean["low"], mean["high"]) == (None, None)  # phone has one speaker
+
+
+def test_the_interval_of_the_mean_over_sources_draws_speakers_within_each():
+    pairs = [("أ ب", "أ ب" if i % 3 else "ج د") for i in range(60)]
+    sources = ["radio"] * 50 + ["phone"] * 10
+    settings = ScoreSettings(num_resamples=2000)
+    scores = score({**make_columns("asr", pairs), "source": sources}, settings=settings)
+    mean = find(scores, "wer", group="mean over sources", profile="none")
+    rng = np.random.default_rng(0)
+    errors = np.array([0.0 if i % 3 else 1.0 for i in range(60)])
+    drawn = [
+        (rng.choice(errors[:50], 50).mean() + rng.choice(errors[50:], 10).mean()) / 2
+        for _ in range(4000)
+    ]
+    assert [mean["low"], mean["high"]] == pytest.approx(
+        np.quantile(drawn, [0.025, 0.975]), abs=0.03
+    )
+
+
+def test_a_source_without_a_reference_word_has_no_part_in_the_mean():
+    pairs = [("نعم", "لا"), ("نعم", "نعم"), ("", "نعم"), ("لا نعم", "لا")]
+    columns = {**make_columns("asr", pairs), "source": ["radio", "radio", "noise", "phone"]}
+    row = find(score(columns), "wer", group="mean over sources", profile="none")
+    assert (row["value"], row["num_utterances"]) == (0.5, 3)
+    alone = score({**columns, "source": ["radio", "radio", "noise", "radio"]})
+    assert "mean over sources" not in {
+        row["group"] for row in alone["scores"] if row["metric"] == "wer"
+    }
 
 
 def test_one_source_and_one_length_say_no_more_than_the_whole():

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from maqam.cli import screen
+from maqam.score.groups import MEAN_OF_SOURCES
 from maqam.tasks import tasks_of_record
 
 
@@ -29,6 +30,7 @@ def print_scores(scores: Mapping[str, Any]) -> None:
         for row in scores["scores"]
         if row["group"] == "all"
         or row["group"].startswith("label=")
+        or (row["group"] == MEAN_OF_SOURCES and row["metric"] in tasks[row["task"]].metrics)
         or (row["metric"] == tasks[row["task"]].metrics[0] and row["profile"] in main)
     ]
     rows = [

@@ -22,6 +22,7 @@ from maqam.report.palette import method_inks, task_inks
 from maqam.report.parts import Cell, Figure, Panel, Table, row
 from maqam.report.records import ALL, StudyRecord
 from maqam.report.results import BETTER, WORSE, Board, Result, evaluations, other_profiles
+from maqam.score.groups import MEAN_OF_SOURCES
 
 _MARKS = {BETTER: "better", WORSE: "worse"}
 _KINDS = {"seconds": "length, s", "snr_db": "SNR, dB"}
@@ -133,9 +134,11 @@ def group_tables(board: Board) -> list[Table]:
     tables = []
     for task, metric in headlines(board.metrics, board.tasks, most=1):
         groups = board.groups(task, metric)
-        for kind in sorted({group.partition("=")[0] for group in groups}):
+        for kind in sorted({group.partition("=")[0] for group in groups} - {MEAN_OF_SOURCES}):
             own = [group for group in groups if group.partition("=")[0] == kind]
             own.sort(key=lambda group: _leading_number(group.partition("=")[2]))
+            if kind == "source" and MEAN_OF_SOURCES in groups:
+                own += [MEAN_OF_SOURCES, ALL]
             tables.append(_group_table(board, task, metric, own))
     return tables
 

@@ -60,10 +60,28 @@ def interval(
         num_resamples: Resamples drawn.
         rng: Source of randomness.
     """
-    if len(sums) < 2:
+    return mean_interval([sums], statistic, num_resamples=num_resamples, rng=rng)
+
+
+def mean_interval(
+    parts_sums: Sequence[np.ndarray],
+    statistic: Statistic,
+    *,
+    num_resamples: int,
+    rng: np.random.Generator,
+) -> Interval:
+    """Return the interval of the mean of a statistic over parts, each resampled on its own.
+
+    Args:
+        parts_sums: (num_blocks, ...) block sums of each part, such as a test set.
+        statistic: From summed statistics [..., num_sums] to values [...].
+        num_resamples: Resamples drawn.
+        rng: Source of randomness.
+    """
+    if min(map(len, parts_sums)) < 2:
         return Interval(None, None)
-    values = statistic(resampled(sums, num_resamples, rng))
-    return percentiles(values)
+    values = [statistic(resampled(sums, num_resamples, rng)) for sums in parts_sums]
+    return percentiles(np.mean(values, axis=0))
 
 
 def resampled(sums: np.ndarray, num_resamples: int, rng: np.random.Generator) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 ALL = "all"
+MEAN_OF_SOURCES = "mean over sources"  # in which every source counts alike
 _NAMES = ("dialect", "source")
 _BOUNDS: Mapping[str, tuple[float, ...]] = {
     "seconds": (2.0, 5.0, 10.0, 20.0),

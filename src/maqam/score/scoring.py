@@ -7,8 +7,8 @@ import numpy as np
 from maqam.errors import RunError
 from maqam.score import classification
 from maqam.score.answers import Answers
-from maqam.score.bootstrap import Interval, block_sums, interval
-from maqam.score.groups import groups_of, tells_dialects
+from maqam.score.bootstrap import Interval, block_sums, mean_interval
+from maqam.score.groups import ALL, MEAN_OF_SOURCES, groups_of, tells_dialects
 from maqam.score.labels import Columns, chosen_labels
 from maqam.score.measure import Counts, Measure, ratio
 from maqam.score.metrics import metrics_of
@@ -132,26 +132,40 @@ def blocks_of(columns: Columns) -> list[str]:
     return [speaker if speaker is not None else f"utterance {name}" for speaker, name in pairs]
 
 
+def _parts_of_groups(measure: Measure, columns: Columns, task: Task) -> dict[str, list[np.ndarray]]:
+    """Return the members of each group in the parts that its value is the mean over.
+
+    That is one part for all groups but the mean over sources, of those that have a value.
+    """
+    is_told = bool(task.labels) and tells_dialects(columns)
+    axes = [axis for axis in measure.axes if not (is_told and axis == "dialect")]
+    if measure.label or not measure.axes:
+        return {ALL: [np.arange(len(columns["id"]))]}
+    groups = {name: [members] for name, members in groups_of(columns, axes).items()}
+    sources = [
+        members
+        for name, members in groups_of(columns, ("source",)).items()
+        if name != ALL and np.isfinite(measure.statistic(measure.sums[members].sum(axis=0)))
+    ]
+    return groups | ({MEAN_OF_SOURCES: sources} if len(sources) > 1 else {})
+
+
 def _by_group(
     measure: Measure, columns: Columns, task: Task, settings: ScoreSettings, seed: int
 ) -> list[dict[str, Any]]:
-    is_told = bool(task.labels) and tells_dialects(columns)
-    axes = [axis for axis in measure.axes if not (is_told and axis == "dialect")]
-    if measure.label:
-        axes = []
-    groups = groups_of(columns, axes)
     blocks = np.array(blocks_of(columns))
     rows = []
-    for group, members in groups.items():
+    for group, parts in _parts_of_groups(measure, columns, task).items():
         name = f"label={measure.label}" if measure.label else group
         rng = generator(seed, "bootstrap", task.name, measure.name, measure.profile, name)
-        sums = block_sums(measure.sums[members], blocks[members].tolist())
-        value = float(measure.statistic(sums.sum(axis=0)))
+        sums = [block_sums(measure.sums[part], blocks[part].tolist()) for part in parts]
+        value = float(np.mean([measure.statistic(one.sum(axis=0)) for one in sums]))
         around = Interval(None, None)
         if np.isfinite(value):
-            around = interval(
+            around = mean_interval(
                 sums, measure.statistic, num_resamples=settings.num_resamples, rng=rng
             )
+        members = np.concatenate(parts)
         rows.append(
             {
                 "task": task.name,
