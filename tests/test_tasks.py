@@ -14,6 +14,7 @@ from maqam.schedule import make_plan, schedule_from_table
 from maqam.tasks import (
     TASKS_FILE,
     default_tasks,
+    label_of,
     read_tasks,
     tasks_as_table,
     tasks_from_table,
@@ -65,6 +66,31 @@ def test_labels_may_be_a_label_set_of_the_taxonomy() -> None:
     assert found["country"].metrics == ("macro_f1", "accuracy")
 
 
+@pytest.mark.parametrize(
+    ("labels", "target", "code", "label"),
+    [
+        ("adi17", "dialect", "EG-CAI", "EGY"),
+        ("city", "dialect", "EG-CAI", "EG-CAI"),
+        ("country", "dialect", "EG-CAI", "EG"),
+        ("country", "dialect", "msa", "msa"),
+        ("country", "dialect", "egyptian", None),
+        ("region", "dialect", "EG-CAI", "egyptian"),
+        (["EG", "gulf"], "dialect", "SA-JED", "gulf"),
+        ("emotion", "emotion", "excited", "happy"),
+        ("emotion", "emotion", "surprised", "surprised"),
+        ("intensity", "intensity", "high", "high"),
+        (["female", "male"], "label", "male", "male"),
+        (["female", "male"], "label", "EG", None),
+    ],
+)
+def test_a_label_is_read_off_the_finest_code_at_the_level_that_the_task_asks_for(
+    labels: str | list[str], target: str, code: str, label: str | None
+) -> None:
+    task = tasks_from_table({"st": {**WHOLE, "labels": labels}}, {}, where="x")["st"]
+    assert task.target == target
+    assert label_of(code, task) == label
+
+
 def test_tasks_are_written_and_read_back_equal(tmp_path: Path) -> None:
     tasks = tasks_from_table({"sex": {**WHOLE, "labels": ["f", "m"]}}, default_tasks(), where="x")
     write_tasks(tasks, tmp_path)
@@ -76,9 +102,10 @@ def test_tasks_are_written_and_read_back_equal(tmp_path: Path) -> None:
     ("table", "place", "problem", "hint"),
     [
         ({"st": {"promts": {}}}, "tasks.st.promts", "unknown key", "did you mean 'prompts'"),
-        ({"st": {"labels": "adi71"}}, "tasks.st.labels", "no label set 'adi71'", ""),
+        ({"st": {"labels": "adi71"}}, "tasks.st.labels", "no label set or level 'adi71'", ""),
         ({"st": {"labels": ["a", "a"]}}, "tasks.st.labels", "all different", ""),
         ({"st": {"prompts": {"ar": "a\nb"}}}, "tasks.st.prompts.ar", "one line", ""),
+        ({"st": {"level": "city"}}, "tasks.st.level", "write labels: city", ""),
         ({"st": {"level": 0}}, "tasks.st.level", "greater than or equal to 1", ""),
         ({"st": {"input": "audio"}}, "tasks.st", "lacks prompts, level, metrics", ""),
         ({"st": {**WHOLE, "answer": "label"}}, "tasks.st", "label without labels", ""),

@@ -5,7 +5,6 @@ way, under `tasks:` of a recipe or in `tasks.yaml` beside a manifest; one of a k
 that task. The set is a mapping that is handed down, so no module knows which tasks there are.
 """
 
-import difflib
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +23,8 @@ from pydantic import (
 
 from maqam.errors import ConfigError
 from maqam.files import write_text
-from maqam.taxonomy.tree import label_set
+from maqam.settings_file import nearest
+from maqam.taxonomy.tree import TAXONOMIES, label_set, read_taxonomy, taxonomy_of
 from maqam.yaml_files import as_yaml, read_table
 
 TASKS_FILE = "tasks.yaml"
@@ -82,6 +82,16 @@ def _listed(labels: object) -> object:
     return label_set(labels) if isinstance(labels, str) else labels
 
 
+def _levels() -> list[str]:
+    return [level for name in TAXONOMIES for level in read_taxonomy(name).levels]
+
+
+def _numbered(level: object) -> object:
+    if isinstance(level, str) and level in _levels():
+        raise ValueError(f"it is a number; for labels of that level write labels: {level}")
+    return level
+
+
 class TaskSettings(BaseModel):
     """A task as YAML holds it; what is left out is that of the known task of its name.
 
@@ -90,10 +100,12 @@ class TaskSettings(BaseModel):
         prompts: Instruction by language code, each one line.
         input: "audio" or "text".
         answer: "label" where there are labels, else "text".
-        labels: Allowed answers, or the name of a label set of the taxonomy, such as adi17.
+        labels: Allowed answers, or the name of a label set of the taxonomy, such as adi17, or of
+            a level of it: region, country, city, emotion or intensity.
         level: Semantic abstraction, 1 lowest: what `tpc` orders tasks by.
         metrics: Names of metrics, the main one first; macro-F1 and accuracy for labels.
-        target: Column of a source that holds the answer; "label" or "target" when absent.
+        target: Column of a source that holds the answer; when absent that of the taxonomy which
+            the labels are of, else "label" or "target".
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -107,7 +119,7 @@ class TaskSettings(BaseModel):
     labels: (
         Annotated[tuple[str, ...], AfterValidator(_all_different), BeforeValidator(_listed)] | None
     ) = None
-    level: Annotated[int, Field(ge=1)] | None = None
+    level: Annotated[int, Field(ge=1), BeforeValidator(_numbered)] | None = None
     metrics: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     target: str | None = None
 
@@ -170,7 +182,7 @@ def _made(name: str, base: Task | None, change: TaskSettings, where: str) -> Tas
             where=f"{where}: tasks.{name}",
             hint="docs/extend/task.md shows a whole task",
         )
-    standard = "label" if labels else "target"
+    target = change.target or (base.target if base and was_alike else None)
     return Task(
         name=name,
         title=change.title or (base.title if base else name.replace("_", " ")),
@@ -179,8 +191,33 @@ def _made(name: str, base: Task | None, change: TaskSettings, where: str) -> Tas
         labels=labels,
         level=change.level or (base.level if base else 1),
         metrics=tuple(metrics or ()),
-        target=change.target or (base.target if base and was_alike else standard),
+        target=target or ((taxonomy_of(labels) or "label") if labels else "target"),
     )
+
+
+def label_of(code: str, task: Task) -> str | None:
+    """Return the label of a task that a row of a finer or another inventory has.
+
+    Args:
+        code: What a manifest holds in the column `target` of the task: a dialect, an emotion or an
+            intensity by its code of the taxonomy, the finest known, such as "EG-CAI".
+        task: A task with labels: codes of the taxonomy, labels of one label set, or its own.
+
+    Returns:
+        The label; None where the task has none for it.
+
+    Examples:
+        >>> label_of("EG-CAI", default_tasks()["did"]), label_of("excited", default_tasks()["ser"])
+        ('egyptian', 'happy')
+        >>> label_of("surprised", default_tasks()["ser"]) is None
+        True
+    """
+    if code in task.labels:
+        return code
+    for taxonomy in map(read_taxonomy, TAXONOMIES):
+        if code in taxonomy.nodes:
+            return taxonomy.label_within(code, task.labels)
+    return None
 
 
 def tasks_from_table(table: Mapping[str, Any], known: Tasks, *, where: str) -> Tasks:
@@ -203,9 +240,7 @@ def _fault(error: ValidationError, where: str) -> ConfigError:
     problem = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         keys = list(TaskSettings.model_fields)
-        near = difflib.get_close_matches(path[-1], keys, n=1)
-        problem = f"unknown key {path[-1]!r}"
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(keys)}"
+        problem, hint = f"unknown key {path[-1]!r}", nearest(path[-1], keys)
     return ConfigError(problem, where=f"{where}: {'.'.join(path)}", hint=hint)
 
 

@@ -15,7 +15,7 @@ def test_the_taxonomy_of_dialects_shows_what_each_label_set_calls_a_country() ->
     rows = {row["code"]: row for row in json.loads(result.out)}
     assert rows["SA"]["labels"]["adi17"] == ["KSA"]
     assert rows["SA"]["within"] == "gulf"
-    assert rows["SA"]["did"] == "gulf"
+    assert rows["SA"]["level"] == "country"
 
 
 def test_labels_of_one_set_are_named_in_another() -> None:
@@ -122,7 +122,7 @@ def test_a_corpus_is_imported_by_its_card(tmp_path: Path) -> None:
 def test_levels_of_intensity_are_not_imported_as_emotions(tmp_path: Path) -> None:
     source = make_corpus("baved", tmp_path / "corpus")
     result = maqam("data", "import", "baved", source, "-o", tmp_path / "out", "--task", "ser")
-    assert_refused(result, "BAVED serves no task", "three levels of intensity")
+    assert_refused(result, "BAVED serves no task", "three levels of intensity", "labels intensity")
 
 
 def test_a_format_that_is_neither_read_nor_has_a_card_is_refused(tmp_path: Path) -> None:

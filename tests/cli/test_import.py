@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -35,10 +36,61 @@ def test_columns_and_a_label_set_make_a_table_a_manifest(table: Path, tmp_path: 
     assert (told["num_rows"], told["rejected"]) == (3, {"missing audio": 1})
     rows = read_manifest(out).table.to_pylist()
     assert [(row["label"], row["dialect"], row["split"]) for row in rows] == [
-        ("gulf", "gulf", "test"),
-        ("egyptian", "egyptian", "test"),
+        ("gulf", "SA", "test"),
+        ("egyptian", "EG", "test"),
     ]
     assert {row["source"] for row in rows} == {"mine"}
+
+
+def test_labels_without_a_place_are_listed_once_with_the_command_that_places_them(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(
+        "audio,emotion\n"
+        + "".join(
+            f"{at}.wav,{name}\n"
+            for at, name in enumerate(("happy", "hapy", "hapy", "miffed", "surprised", "it's"))
+        )
+    )
+    for at in range(6):
+        make_tone(tmp_path / f"{at}.wav")
+    out = tmp_path / "out"
+    command = ("data", "import", "table", file, "--task", "ser", "-o")
+    first = maqam(*command, out)
+    assert first.code == 0, first.err
+    for line in (
+        "2 rows of 'hapy' rejected: --label hapy=happy maps it, --label hapy= leaves it out",
+        "1 row of 'miffed' rejected: --label miffed=LABEL maps it, --label miffed= leaves it out",
+        "1 row of 'surprised' rejected: --label surprised=LABEL maps it",
+        "--label 'it'\"'\"'s=' leaves it out",
+    ):
+        assert first.err.count(line) == 1, first.err
+    again = next(line for line in first.err.splitlines() if line.startswith("again: maqam "))
+    words = shlex.split(again.removeprefix("again: maqam "))
+    assert words[:3] == ["data", "import", "table"]
+    assert {f"{out}-again", "--task", "ser"} <= set(words)
+    mended = [word.replace("LABEL", "sad") for word in words]
+    assert maqam(*mended).code == 0
+    labels = read_manifest(f"{out}-again").column("label").tolist()
+    assert labels == ["happy", "happy", "happy", "sad", "sad", "sad"]
+    dropped = maqam(*command, tmp_path / "dropped", "--label", "hapy=", "--json")
+    told = json.loads(dropped.out)
+    assert told["rejected"]["label left out"] == 2
+    assert "hapy" not in {way["word"] for way in told["labels"]}
+
+
+def test_a_dialect_that_is_only_told_beside_is_kept_and_said(table: Path, tmp_path: Path) -> None:
+    columns = ("audio=wav", "text=words", "dialect=country")
+    words = [word for column in columns for word in ("--column", column)]
+    result = maqam(
+        "data", "import", "table", table, "-o", tmp_path / "out", "--task", "asr", *words
+    )
+    assert read_manifest(tmp_path / "out").column("dialect").tolist() == ["KSA", "EGY"]
+    assert (
+        "1 row of 'KSA' kept in column dialect: --label-set adi17 (or adi20) maps it" in result.err
+    )
+    assert "--label-set adi5 (or adi17, adi20) maps it, --label EGY= leaves it out" in result.err
 
 
 def test_a_label_that_is_given_wins_over_the_label_set(table: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from maqam.errors import ConfigError, ManifestError
 from maqam.tasks import default_tasks
-from maqam.taxonomy.tree import TAXONOMIES, read_taxonomy
+from maqam.taxonomy.tree import TAXONOMIES, label_set, read_taxonomy, taxonomy_with
 from maqam.yaml_files import parsed
 
 TASKS = default_tasks()
@@ -19,10 +19,19 @@ def test_every_scheme_leads_to_nodes_and_every_node_to_the_top(name: str) -> Non
         assert found.nodes[found.ancestors(code)[-1]].within is None
 
 
-@pytest.mark.parametrize("name", TAXONOMIES)
-def test_the_labels_of_the_task_are_nodes(name: str) -> None:
-    found = read_taxonomy(name)
-    assert set(TASKS[found.task].labels) <= set(found.nodes)
+@pytest.mark.parametrize("task", ["did", "ser"])
+def test_the_labels_of_the_task_are_nodes(task: str) -> None:
+    assert set(TASKS[task].labels) <= set(read_taxonomy(TASKS[task].target).nodes)
+
+
+def test_codes_label_sets_and_levels_are_told_apart_by_their_names() -> None:
+    found = [read_taxonomy(name) for name in TAXONOMIES]
+    names = [name for one in found for name in (*one.nodes, *one.schemes)]
+    names += [level for one in found for level in one.levels]
+    assert len(names) == len(set(names))
+    for one in found:
+        for level in one.levels:
+            assert set(label_set(level)) <= set(one.nodes)
 
 
 def test_every_dialect_lies_within_a_label_of_did_and_a_country_has_an_iso_code() -> None:
@@ -83,6 +92,9 @@ def test_unknown_names_are_refused_with_those_there_are() -> None:
         read_taxonomy("dialect").codes(["EGY"], "adi99")
     with pytest.raises(ConfigError, match="no dialect 'XX'"):
         read_taxonomy("dialect").ancestors("XX")
+    with pytest.raises(ConfigError, match="no label set 'adi71'") as caught:
+        taxonomy_with("adi71")
+    assert caught.value.hint == "did you mean 'adi17'?"
 
 
 @pytest.mark.parametrize(

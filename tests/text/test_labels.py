@@ -1,7 +1,8 @@
 import pytest
 
 from maqam.tasks import default_tasks
-from maqam.text.labels import ALIASES, parse_label
+from maqam.taxonomy.tree import TAXONOMIES, read_taxonomy
+from maqam.text.labels import code_named, parse_label
 
 DIALECTS = default_tasks()["did"].labels
 EMOTIONS = default_tasks()["ser"].labels
@@ -16,15 +17,68 @@ def test_a_label_alone_is_read_whatever_its_case_and_punctuation(label, lenient)
         assert parse_label(answer, ALL_LABELS, lenient=lenient) == label
 
 
-@pytest.mark.parametrize(("label", "name"), [(a, name) for a in ALIASES for name in ALIASES[a]])
-def test_another_name_of_a_label_counts_only_leniently(label, name):
-    labels = DIALECTS if label in DIALECTS else EMOTIONS
-    assert parse_label(f"أظن {name} طبعا", labels) == label
-    assert parse_label(name, labels, lenient=False) is None
+NAMES = [
+    (taxonomy, code, name)
+    for taxonomy in TAXONOMIES
+    for code, node in read_taxonomy(taxonomy).nodes.items()
+    for name in node.names
+]
 
 
-def test_every_alias_belongs_to_a_label_of_a_task():
-    assert set(ALIASES) == set(ALL_LABELS)
+@pytest.mark.parametrize("taxonomy", TAXONOMIES)
+def test_every_name_is_read_as_the_label_it_lies_within_but_only_leniently(taxonomy):
+    tree = read_taxonomy(taxonomy)
+    labels = tree.at(tree.levels[0])
+    for kind, code, name in NAMES:
+        if kind == taxonomy:
+            wanted = tree.within(code, labels)
+            assert parse_label(f"أظن {name} طبعا", labels) == wanted, name
+            assert name in labels or parse_label(name, labels, lenient=False) is None, name
+            assert code_named(name, taxonomy) in (code, *tree.ancestors(code)), name
+
+
+def test_no_name_is_that_of_two_nodes_unless_one_lies_within_the_other():
+    for taxonomy in TAXONOMIES:
+        tree = read_taxonomy(taxonomy)
+        for kind, code, name in NAMES:
+            found = code_named(name, taxonomy) if kind == taxonomy else None
+            assert found is None or found in tree.ancestors(code), name
+
+
+@pytest.mark.parametrize(
+    ("answer", "label"),
+    [
+        ("مغربي", "maghrebi"),
+        ("من المغرب", "maghrebi"),
+        ("المغرب العربي", "maghrebi"),
+        ("مصرى", "egyptian"),
+        ("اللهجة المصرية", "egyptian"),
+        ("سعودي", "gulf"),
+        ("The speaker is from Saudi Arabia.", "gulf"),
+        ("حزينة", "sad"),
+        ("مبسوطة", "happy"),
+        ("غضبانة", "angry"),
+        ("مصر والسودان", "egyptian"),
+        ("not gulf", None),
+        ("غير سعيد", None),
+        ("ليست لهجة خليجية", None),
+        ("neither gulf nor msa", None),
+        ("not gulf or msa", None),
+        ("it isn't sad", None),
+        ("not gulf but msa", "msa"),
+        ("gulf, not msa", "gulf"),
+        ("I'm not sure, gulf", "gulf"),
+        ("calm", None),
+    ],
+)
+def test_inflected_countries_and_denied_names_are_read_as_people_mean_them(answer, label):
+    assert parse_label(answer, ALL_LABELS) == label
+
+
+def test_a_country_is_a_label_of_its_own_where_the_task_has_it():
+    assert parse_label("سعودية", ("KSA", "UAE")) == "KSA"
+    assert parse_label("Egyptian", ("EG", "SA")) == "EG"
+    assert parse_label("سعودي", ("SA", "gulf")) == "SA"
 
 
 def test_a_sentence_around_the_label_counts_only_leniently():

@@ -11,7 +11,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 
 
 def taxonomy(
-    name: Annotated[str, typer.Argument(help="dialect or emotion.")],
+    name: Annotated[str, typer.Argument(help="dialect, emotion or intensity.")],
     labels: Annotated[
         list[str] | None, typer.Argument(help="Labels to map; all names are shown without one.")
     ] = None,
@@ -23,9 +23,8 @@ def taxonomy(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the shared names of dialects or emotions, or map labels of a corpus to them."""
+    """Show the shared names of dialects, emotions or intensities, or map labels to them."""
     from maqam.cli import screen
-    from maqam.tasks import default_tasks
     from maqam.taxonomy.tree import read_taxonomy
 
     found = read_taxonomy(name)
@@ -36,14 +35,13 @@ def taxonomy(
         codes: list[tuple[str, str | None]] = [(code, code) for code in found.nodes]
     else:
         codes = list(zip(labels, found.codes(labels, scheme or "none given"), strict=True))
-    allowed = default_tasks()[found.task].labels
     rows: list[dict[str, Any]] = [
         {
             "label": label,
             "code": code,
             "title": code and found.nodes[code].title,
             "within": " > ".join(found.ancestors(code)[1:]) if code else None,
-            found.task: code and found.within(code, allowed),
+            "level": code and found.nodes[code].level,
             "labels": {one: list(found.labels(code, one)) if code else [] for one in schemes},
         }
         for label, code in codes
@@ -51,11 +49,11 @@ def taxonomy(
     if as_json:
         screen.print_json(rows)
         return
-    header = ("label", "code", "name", "within", f"label of {found.task}", *schemes)
+    header = ("label", "code", "level", "name", "within", *schemes)
     shown = []
     for row in rows:
         names = [" ".join(row["labels"][one]) for one in schemes]
-        parts = ("label", "code", "title", "within", found.task)
+        parts = ("label", "code", "level", "title", "within")
         shown.append([*(row[part] for part in parts), *names])
     if not labels:
         header, shown = header[1:], [row[1:] for row in shown]
@@ -119,7 +117,9 @@ def _card_lines(card: Any) -> list[str]:  # noqa: ANN401  imported inside the co
     }
     lines = [f"{key}: {text}" for key, text in known.items()]
     if card.labels is not None:
-        lines.append(f"labels: {card.labels.taxonomy} by {card.labels.scheme or 'own map'}")
+        levels = ", ".join(card.labels.levels)
+        by = card.labels.scheme or "own map"
+        lines.append(f"labels: {card.labels.taxonomy} by {by}, level {levels}")
     lines += [f"overlap with {found.corpus}: {found.text}" for found in card.overlaps]
     lines += [f"note: {note}" for note in card.notes]
     for part in card.parts:

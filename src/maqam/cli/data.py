@@ -1,10 +1,13 @@
 """`maqam data`: look at a manifest, or make the embedded corpus."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+_MOST_WAYS = 20  # labels without a place that are listed
 
 app = typer.Typer(no_args_is_help=True, help="Import, check, count and synthesize data.")
 
@@ -165,6 +168,7 @@ def stats(manifest: ManifestPath, as_json: AsJson = False) -> None:
 
 @app.command("import")
 def import_from(
+    context: typer.Context,
     kind: Annotated[
         str, typer.Argument(help="Format or card, as listed above, or a card of your own: a .yaml.")
     ],
@@ -189,10 +193,11 @@ def import_from(
         list[str] | None, typer.Option(help="text=sentence: our column, and the source's.")
     ] = None,
     label: Annotated[
-        list[str] | None, typer.Option(help="EGY=egyptian: the source's label, and ours.")
+        list[str] | None,
+        typer.Option(help="EGY=EG: the source's label, and ours or a code; EGY= leaves it out."),
     ] = None,
     label_set: Annotated[
-        str | None, typer.Option(help="Label set that all labels belong to, such as adi17.")
+        str | None, typer.Option(help="Label set that the source's words are of, such as adi17.")
     ] = None,
     delimiter: Annotated[
         str | None, typer.Option(help="Of a table: what stands between cells, such as ';'.")
@@ -230,6 +235,7 @@ def import_from(
     from maqam.corpora.settings import ImportSettings
 
     known = _tasks(tasks, source, output)
+    given_labels = _pairs("--label", label, may_be_empty=True)
     settings = ImportSettings(
         kind=kind,
         tasks=known,
@@ -238,7 +244,8 @@ def import_from(
         media_dir=media_dir,
         corpus=corpus,
         columns=_pairs("--column", column),
-        labels={**_set_labels(label_set, known, task), **_pairs("--label", label)},
+        labels={name: ours or None for name, ours in given_labels.items()},
+        label_set=label_set,
         language=language,
         delimiter={"tab": "\t", "\\t": "\t"}.get(delimiter or "", delimiter),
         encoding=encoding,
@@ -262,6 +269,15 @@ def import_from(
         screen.say(f"{source.name}: {said}; if that is wrong, name it: --encoding, --delimiter")
     with screen.progress_bar("import rows") as progress:
         report = import_corpus(source, output, settings, num_workers=workers, progress=progress)
+    _print_import(context, report, as_json=as_json)
+
+
+def _print_import(context: typer.Context, report: Any, *, as_json: bool) -> None:  # noqa: ANN401
+    """Print what became of the rows of an import."""
+    from dataclasses import asdict
+
+    from maqam.cli import screen
+
     if as_json:
         screen.print_json(
             {
@@ -270,6 +286,7 @@ def import_from(
                 "num_imported": report.num_imported,
                 "rejected": dict(report.reasons),
                 "num_tags_added": report.num_tags_added,
+                "labels": [asdict(way) for way in report.labels],
             }
         )
         return
@@ -277,6 +294,12 @@ def import_from(
         screen.say(f"{report.num_rejected} of {report.num_rows} rows rejected: {report.rejects}")
         for reason, count in report.reasons.items():
             screen.say(f"  {count} {reason}")
+    for way in report.labels[:_MOST_WAYS]:
+        screen.say(way.text)
+    if len(report.labels) > _MOST_WAYS:
+        screen.say(f"{len(report.labels) - _MOST_WAYS} more labels; --json lists all of them")
+    if report.labels:
+        screen.say(f"again: {_again(context, report.labels[:_MOST_WAYS])}")
     if report.num_tags_added:
         screen.say(f"{report.num_tags_added} audio tags added that rows left out")
     screen.stdout.print(str(report.manifest), markup=False)
@@ -294,26 +317,29 @@ def _tasks(file: Path | None, *places: Path) -> Mapping[str, Any]:
     return found
 
 
-def _set_labels(
-    label_set: str | None, tasks: Mapping[str, Any], task: str | None
-) -> dict[str, str]:
-    """Return our labels by those of a label set: of the task where it has labels."""
-    from maqam.corpora.cards.mapping import labels_of_set
+def _again(context: typer.Context, ways: Sequence[Any]) -> str:
+    """Return the command of an import with what its labels lacked, into another folder."""
+    words = ["maqam", "data", "import", context.params["kind"], str(context.params["source"])]
+    for option in context.command.params:
+        value = context.params[option.name or ""]
+        if option.param_type_name != "option" or value in (None, False, option.default):
+            continue
+        if option.name == "output":
+            value = f"{value}-again"
+        for one in value if isinstance(value, list | tuple) else [value]:
+            words += [option.opts[-1], *([] if one is True else [str(one)])]
+    asked = dict.fromkeys(way.maps.partition(" (")[0] for way in ways)
+    return " ".join([shlex.join(words), *asked])
 
-    if label_set is None:
-        return {}
-    asked = tasks.get(task or "")
-    return labels_of_set(label_set, asked if asked is not None and asked.labels else None)
 
-
-def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
+def _pairs(option: str, given: list[str] | None, *, may_be_empty: bool = False) -> dict[str, str]:
     """Read NAME=NAME words of an option."""
     from maqam.errors import ConfigError
 
     pairs = {}
     for word in given or []:
         name, equals, value = word.partition("=")
-        if not (name and equals and value):
+        if not (name and equals and (value or may_be_empty)):
             raise ConfigError(f"{word!r} is no pair", where=option, hint="write it as NAME=NAME")
         pairs[name] = value
     return pairs

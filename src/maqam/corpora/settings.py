@@ -7,8 +7,11 @@ from pathlib import Path
 from maqam.corpora.encodings import UTF_8
 from maqam.data.manifest import SPLITS
 from maqam.errors import ConfigError
+from maqam.settings_file import nearest
 from maqam.tasks import Tasks, default_tasks
+from maqam.taxonomy.tree import TAXONOMIES, read_taxonomy, taxonomy_with
 
+_MOST_LISTED = 20  # choices that an error lists beside the nearest
 COLUMNS = (
     "id",
     "audio",
@@ -19,7 +22,7 @@ COLUMNS = (
     "summary",
     "target",
     "label",
-    "dialect",
+    *TAXONOMIES,
     "speaker",
     "source",
     "split",
@@ -38,7 +41,10 @@ class ImportSettings:
         media_dir: Folder that relative audio paths start from; the format's own when absent.
         corpus: Name written as `source` of the rows that name none; the source's own when absent.
         columns: For tables: our name of a column to the source's.
-        labels: The source's name of a label or dialect to ours.
+        labels: The source's word for a label, dialect or emotion, and what it is here: a label of
+            a task or a code of the taxonomy; None leaves it out.
+        label_set: Label set that the source's words are of, such as adi17; that of the card, or
+            none, when absent.
         language: Language of the prompts, such as "ar"; the card's, or Arabic, when absent.
         delimiter: For tables: what stands between cells; as it looks when absent.
         encoding: For tables: encoding of the text; as it looks when absent.
@@ -46,7 +52,7 @@ class ImportSettings:
         tasks: The tasks that rows may name; the five of the paper when absent.
 
     Raises:
-        ConfigError: If a task, split, column, label or language is unknown.
+        ConfigError: If a task, split, column, label, label set or language is unknown.
     """
 
     kind: str
@@ -55,7 +61,8 @@ class ImportSettings:
     media_dir: Path | None = None
     corpus: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+    label_set: str | None = None
     language: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
@@ -63,14 +70,24 @@ class ImportSettings:
     tasks: Tasks = field(default_factory=default_tasks)
 
     def __post_init__(self) -> None:
-        known = {label for task in self.tasks.values() for label in task.labels}
+        known = dict.fromkeys(label for task in self.tasks.values() for label in task.labels)
+        known |= dict.fromkeys(code for name in TAXONOMIES for code in read_taxonomy(name).nodes)
         spoken = {language for task in self.tasks.values() for language in task.prompts}
         _check("task", [self.task], self.tasks)
         _check("split", [self.split], SPLITS)
         _check("language", [self.language], sorted(spoken))
         _check("column", self.columns, COLUMNS)
         self._check_form()
-        _check("label", self.labels.values(), sorted(known))
+        _check("label", self.labels.values(), known)
+        if self.label_set is not None:
+            taxonomy_with(self.label_set)
+
+    @property
+    def class_columns(self) -> tuple[str, ...]:
+        """Columns of a source that may hold a class or an answer: what its tasks ask for."""
+        targets = (task.target for task in self.tasks.values())
+        found = dict.fromkeys(("label", *TAXONOMIES, *targets))
+        return tuple(name for name in found if name not in ("text", "summary"))
 
     def _check_form(self) -> None:
         """Refuse a delimiter or an encoding that no table has."""
@@ -94,4 +111,7 @@ def _check(name: str, values: Iterable[str | None], allowed: Iterable[str]) -> N
     choices = tuple(allowed)
     for value in values:
         if value is not None and value not in choices:
-            raise ConfigError(f"no {name} {value!r}", where=name, hint=f"use {', '.join(choices)}")
+            hint, every = nearest(value, choices), f"known: {', '.join(choices)}"
+            if hint != every and len(choices) <= _MOST_LISTED:
+                hint = f"{hint} {every}"
+            raise ConfigError(f"no {name} {value!r}", where=name, hint=hint)

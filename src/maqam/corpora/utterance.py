@@ -12,10 +12,11 @@ class UnfitRowError(Exception):
     Args:
         kind: The rule it breaks, such as "no messages".
         text: What was found.
+        label: The word of a class that no label was found for, if that is the reason.
     """
 
-    def __init__(self, kind: str, text: str) -> None:
-        self.kind, self.text = kind, text
+    def __init__(self, kind: str, text: str, *, label: str | None = None) -> None:
+        self.kind, self.text, self.label = kind, text, label
         super().__init__(f"{kind}: {text}")
 
 
@@ -74,8 +75,8 @@ class Utterance:
         sound: Its audio.
         text: What is said, or the text to summarize.
         summary: Its summary.
-        answers: Its answer by task, in the source's words, such as {"did": "EGY"}.
-        dialect: Its dialect, in the source's words.
+        answers: Its answers and classes by column, in the source's words, such as
+            {"dialect": "EGY"}; `label` is the class of whichever task is asked.
         speaker: Who speaks.
         source: Corpus it belongs to.
         split: Split, in the source's words.
@@ -92,7 +93,6 @@ class Utterance:
     text: str | None = None
     summary: str | None = None
     answers: Mapping[str, str] = field(default_factory=dict)
-    dialect: str | None = None
     speaker: str | None = None
     source: str | None = None
     split: str | None = None

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from maqam.data.manifest import Manifest
-from maqam.data.schema import CHANNEL, IMPORT_SCHEMA
+from maqam.data.schema import CHANNEL, CLASS_COLUMNS, IMPORT_SCHEMA
 from maqam.schedule import Pool
 
 AXES = ("task", "label", "dialect", "speaker", "source")
@@ -39,9 +39,8 @@ def pool_from_manifest(
     Raises:
         ScheduleError: If there are no rows.
     """
-    own = [
-        name for name in manifest.table.column_names if name not in (*IMPORT_SCHEMA.names, CHANNEL)
-    ]
+    made = {*IMPORT_SCHEMA.names, CHANNEL} - set(CLASS_COLUMNS)
+    own = [name for name in manifest.table.column_names if name not in made]
     types = {name: manifest.table.schema.field(name).type for name in own}
     axes = [name for name in own if kinds.is_string(types[name])]
     measures = [

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from maqam.tasks import Tasks
+from maqam.taxonomy.tree import TAXONOMIES
 
 FORMAT_VERSION = 1
 FILE_NAME = "manifest.parquet"
@@ -39,7 +40,10 @@ SCHEMA = pa.schema(
 )
 PROMPT_LANGUAGE = "prompt_language"  # of the task's prompt in the question; null: own words
 CHANNEL = "channel"  # that is heard, from 0; null or no such column: the mean of all
-IMPORT_SCHEMA = SCHEMA.append(pa.field(PROMPT_LANGUAGE, pa.string()))
+CLASS_COLUMNS = tuple(name for name in TAXONOMIES if name not in SCHEMA.names)
+IMPORT_SCHEMA = pa.schema(
+    [*SCHEMA, *((name, pa.string()) for name in (*CLASS_COLUMNS, PROMPT_LANGUAGE))]
+)
 NULLABLE = ("label", "dialect", "speaker")
 REQUIRED = tuple(name for name in SCHEMA.names if name not in NULLABLE)
 

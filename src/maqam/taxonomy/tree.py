@@ -1,11 +1,10 @@
-"""Shared names of dialects and emotions, and what corpora call them.
+"""Shared names of dialects, emotions and intensities, and what corpora call them.
 
 A label set of a corpus is a scheme: it maps the corpus's labels to nodes of the taxonomy, and back.
 The same three letters mean a city in one scheme and a country in another (`ALG`, `TUN`), so no
 label is looked up without its scheme.
 """
 
-import difflib
 import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,9 +13,14 @@ from importlib import resources
 from pydantic import BaseModel, ConfigDict
 
 from maqam.errors import ConfigError, ManifestError
+from maqam.settings_file import nearest
 from maqam.yaml_files import parsed
 
-TAXONOMIES: Mapping[str, str] = {"dialect": "dialects.yaml", "emotion": "emotions.yaml"}
+TAXONOMIES: Mapping[str, str] = {  # each is a column of a manifest, too
+    "dialect": "dialects.yaml",
+    "emotion": "emotions.yaml",
+    "intensity": "intensities.yaml",
+}
 
 
 class Node(BaseModel):
@@ -24,8 +28,10 @@ class Node(BaseModel):
 
     Attributes:
         title: Its name for people.
-        level: "region", "country" or "city" of a dialect; "emotion" or "shade" of an emotion.
+        level: "region", "country" or "city" of a dialect; "emotion" or "shade" of an emotion;
+            "intensity".
         within: The node one level up; None at the top.
+        names: What people and models call it beside its title.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,14 +39,15 @@ class Node(BaseModel):
     title: str
     level: str
     within: str | None = None
+    names: tuple[str, ...] = ()
 
 
 class Taxonomy(BaseModel):
     """Shared names, and the labels of corpora for them.
 
     Attributes:
-        name: "dialect" or "emotion".
-        task: The task whose labels its upper nodes are.
+        name: "dialect", "emotion" or "intensity".
+        levels: Levels whose nodes a task may have for labels, the coarsest first.
         nodes: Every shared name by its code: ISO 3166-1 alpha-2 for a country.
         schemes: By label set, the code of each of its labels; None for a label that names none.
     """
@@ -48,7 +55,7 @@ class Taxonomy(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    task: str
+    levels: tuple[str, ...]
     nodes: Mapping[str, Node]
     schemes: Mapping[str, Mapping[str, str | None]]
 
@@ -159,11 +166,34 @@ class Taxonomy(BaseModel):
         """
         if (found := self.within(code, labels)) is not None:
             return found
-        for scheme in self.schemes.values():
-            if set(labels) <= set(scheme):
-                named = {node: label for label, node in scheme.items() if label in labels}
-                return next((named[one] for one in self.ancestors(code) if one in named), None)
-        return None
+        scheme = self.scheme_of(labels)
+        named = {node: label for label, node in scheme.items() if label in labels}
+        return next((named[one] for one in self.ancestors(code) if one in named), None)
+
+    def scheme_of(self, labels: Iterable[str]) -> Mapping[str, str | None]:
+        """Return the smallest label set that has all of some labels; an empty one where none has.
+
+        Examples:
+            >>> len(read_taxonomy("dialect").scheme_of(("KSA", "UAE")))
+            17
+        """
+        asked = set(labels)
+        known = [one for one in self.schemes.values() if asked and asked <= set(one)]
+        return min(known, key=len, default={})
+
+    def at(self, level: str) -> tuple[str, ...]:
+        """Return the nodes of a level, and those of the top that have nothing within them.
+
+        Examples:
+            >>> read_taxonomy("dialect").at("country")[:3]
+            ('msa', 'EG', 'SD')
+        """
+        holders = {node.within for node in self.nodes.values()}
+        return tuple(
+            code
+            for code, node in self.nodes.items()
+            if node.level == level or (node.within is None and code not in holders)
+        )
 
     def at_level(self, code: str, level: str) -> str | None:
         """Return the node of a level that a node is, or lies within; None where there is none.
@@ -207,10 +237,10 @@ class Taxonomy(BaseModel):
 
 @functools.cache
 def read_taxonomy(name: str) -> Taxonomy:
-    """Return the taxonomy of dialects or of emotions.
+    """Return the taxonomy of dialects, of emotions or of intensities.
 
     Args:
-        name: "dialect" or "emotion".
+        name: "dialect", "emotion" or "intensity".
 
     Raises:
         ConfigError: If there is no such taxonomy.
@@ -227,26 +257,63 @@ def read_taxonomy(name: str) -> Taxonomy:
     return parsed(file.read_text(encoding="utf-8"), Taxonomy, where=TAXONOMIES[name])
 
 
-def label_set(name: str) -> tuple[str, ...]:
-    """Return the labels of a label set that name a dialect or an emotion, in the set's own words.
-
-    Args:
-        name: The label set, such as "adi17".
+def taxonomy_with(scheme: str) -> Taxonomy:
+    """Return the taxonomy that a label set belongs to.
 
     Raises:
-        ValueError: If there is no such label set.
+        ConfigError: If there is no such label set.
 
     Examples:
-        >>> label_set("adi5"), len(label_set("adi17"))
-        (('MSA', 'EGY', 'LAV', 'GLF', 'NOR'), 17)
+        >>> taxonomy_with("ravdess").name
+        'emotion'
     """
-    schemes = {
-        scheme: labels
-        for taxonomy in TAXONOMIES
-        for scheme, labels in read_taxonomy(taxonomy).schemes.items()
-    }
-    if name not in schemes:
-        near = difflib.get_close_matches(name, schemes, n=1)
-        meant = f"did you mean {near[0]!r}?" if near else f"use {', '.join(schemes)}"
-        raise ValueError(f"no label set {name!r}; {meant}")
-    return tuple(label for label, code in schemes[name].items() if code is not None)
+    taxonomies = [read_taxonomy(name) for name in TAXONOMIES]
+    known = {one: taxonomy for taxonomy in taxonomies for one in taxonomy.schemes}
+    if scheme not in known:
+        raise ConfigError(
+            f"no label set {scheme!r}", where="label set", hint=nearest(scheme, tuple(known))
+        )
+    return known[scheme]
+
+
+def label_set(name: str) -> tuple[str, ...]:
+    """Return the labels of a label set in its own words, or the nodes of a level.
+
+    Args:
+        name: The label set, such as "adi17", or the level, such as "country".
+
+    Raises:
+        ValueError: If there is neither.
+
+    Examples:
+        >>> label_set("adi5"), len(label_set("adi17")), len(label_set("country"))
+        (('MSA', 'EGY', 'LAV', 'GLF', 'NOR'), 17, 20)
+    """
+    known: dict[str, tuple[str, ...]] = {}
+    for taxonomy in map(read_taxonomy, TAXONOMIES):
+        known |= {level: taxonomy.at(level) for level in taxonomy.levels}
+        known |= {
+            scheme: tuple(label for label, code in labels.items() if code is not None)
+            for scheme, labels in taxonomy.schemes.items()
+        }
+    if name not in known:
+        raise ValueError(f"no label set or level {name!r}; {nearest(name, tuple(known))}")
+    return known[name]
+
+
+def taxonomy_of(labels: Iterable[str]) -> str | None:
+    """Return the taxonomy that labels are all nodes of, or a whole label set of.
+
+    Examples:
+        >>> taxonomy_of(("happy", "sad")), taxonomy_of(label_set("adi17"))
+        ('emotion', 'dialect')
+        >>> taxonomy_of(("female", "male")) is None
+        True
+    """
+    asked = set(labels)
+    for taxonomy in map(read_taxonomy, TAXONOMIES):
+        if asked <= set(taxonomy.nodes):
+            return taxonomy.name
+        if any(asked == set(label_set(scheme)) for scheme in taxonomy.schemes):
+            return taxonomy.name
+    return None

@@ -4,11 +4,9 @@ import pytest
 
 from maqam.corpora.cards.card import Card
 from maqam.corpora.cards.catalog import all_cards, card_names, nearest, read_card
-from maqam.corpora.cards.mapping import LabelMap
+from maqam.corpora.cards.labels import Labels
 from maqam.corpora.cards.templates import filled
-from maqam.corpora.utterance import UnfitRowError
 from maqam.errors import ConfigError
-from maqam.tasks import tasks_from_table
 from maqam.yaml_files import parsed
 
 CORPORA = {
@@ -140,10 +138,13 @@ def test_a_part_with_fields_of_its_own_uses_them_and_others_the_cards() -> None:
     assert card.splits == ("train", "dev", "test")
 
 
-def test_a_card_serves_a_task_of_ones_own_by_label_sets() -> None:
-    whole = {"prompts": {"en": "Where?"}, "input": "audio", "labels": "adi17", "level": 2}
-    task = tasks_from_table({"country": whole}, {}, where="x")["country"]
-    assert LabelMap(read_card("adi-17"), task, {}).shared("KSA") == ({"country": "KSA"}, "SA")
-    assert LabelMap(read_card("madar"), task, {}).shared("CAI") == ({"country": "EGY"}, "EG")
-    with pytest.raises(UnfitRowError, match="no label of country"):
-        LabelMap(read_card("madar"), task, {}).shared("TUN")
+def test_a_card_tells_the_levels_of_its_labels() -> None:
+    assert own_labels("madar").levels == ("city", "region")
+    assert own_labels("adi-17").levels == ("country",)
+    assert own_labels("baved").levels == ("intensity",)
+
+
+def own_labels(name: str) -> Labels:
+    labels = read_card(name).labels
+    assert labels is not None
+    return labels

@@ -43,7 +43,7 @@ def test_files_that_are_no_clips_of_a_class_are_rejected(source):
     assert found.ids == ["sad/1.wav"]
     assert {one["id"]: one["reason"] for one in found.rejects} == {
         "top.wav": "no class",
-        "bored/1.wav": "unknown label",
+        "bored/1.wav": "no label of ser",
         "sad/notes.txt": "no audio file",
         "sad/2.wav": "not audio",
     }

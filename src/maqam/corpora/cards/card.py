@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from maqam.corpora.cards.labels import Labels
 from maqam.data.schema import SPLITS
 from maqam.tasks import default_tasks
-from maqam.taxonomy.tree import TAXONOMIES, read_taxonomy
+from maqam.taxonomy.tree import TAXONOMIES
 
 Basis = Literal["seen", "secondary", "unchecked", "unknown"]
 
@@ -89,32 +90,6 @@ class Overlap(_Settings):
 
     corpus: str
     text: str
-
-
-class Labels(_Settings):
-    """How the labels of a corpus become shared names.
-
-    Attributes:
-        taxonomy: "dialect" or "emotion".
-        scheme: Its label set; null if `map` is all there is.
-        map: Labels that the label set lacks, each with a code of the taxonomy or null.
-        ignore_case: Whether labels are looked up in lower case.
-    """
-
-    taxonomy: Literal["dialect", "emotion"]
-    scheme: str | None = None
-    map: Mapping[str, str | None] = {}
-    ignore_case: bool = False
-
-    @model_validator(mode="after")
-    def _are_known(self) -> "Labels":
-        found = read_taxonomy(self.taxonomy)
-        if self.scheme is not None and self.scheme not in found.schemes:
-            raise ValueError(f"no scheme {self.scheme!r}; use {', '.join(found.schemes)}")
-        wrong = [code for code in self.map.values() if code is not None and code not in found.nodes]
-        if wrong:
-            raise ValueError(f"no {self.taxonomy} {', '.join(wrong)}")
-        return self
 
 
 class Fields(_Settings):
@@ -369,12 +344,19 @@ class Card(_Settings):
 
     @model_validator(mode="after")
     def _maps_its_labels(self) -> "Card":
-        needed = {read_taxonomy(name).task: name for name in TAXONOMIES}
         own = self.labels.taxonomy if self.labels else None
         for task in self.tasks:
-            if needed.get(task, own) != own:
-                raise ValueError(f"task {task} needs labels of the taxonomy {needed[task]}")
+            needed = default_tasks()[task].target
+            if needed in TAXONOMIES and needed != own:
+                raise ValueError(f"task {task} needs labels of the taxonomy {needed}")
         return self
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether its rows have audio."""
+        return any(
+            self.part_fields(part).audio or not isinstance(part, TablePart) for part in self.parts
+        )
 
     @property
     def splits(self) -> tuple[str, ...]:

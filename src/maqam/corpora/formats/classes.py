@@ -59,7 +59,7 @@ def _utterance(place: Place, root: Path, file: Path, settings: ImportSettings) -
         place=place,
         id=place.file,
         sound=Sound(str(file)),
-        answers={settings.task or "": label},
+        answers={"label": label},
         source=settings.corpus or root.name,
         split=split,
     )

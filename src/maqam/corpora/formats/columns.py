@@ -16,6 +16,7 @@ from maqam.corpora.utterance import (
     words,
 )
 from maqam.errors import ManifestError
+from maqam.taxonomy.tree import TAXONOMIES
 
 KNOWN: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "utterance_id", "utt_id"),
@@ -26,8 +27,8 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "text": ("text", "sentence", "transcription", "transcript"),
     "summary": ("summary",),
     "target": ("target",),
-    "label": ("label", "emotion"),
-    "dialect": ("dialect",),
+    "label": ("label",),
+    **{name: (name,) for name in TAXONOMIES},
     "speaker": ("speaker", "speaker_id", "client_id"),
     "source": ("source",),
     "split": ("split",),
@@ -60,7 +61,7 @@ class Columns:
         where: str = "",
     ) -> None:
         self._given = settings.columns
-        self._tasks, self._task = settings.tasks, settings.task
+        self._classes = settings.class_columns
         absent = [name for name in self._given.values() if present and name not in present]
         if absent:
             raise ManifestError(
@@ -103,9 +104,9 @@ class Columns:
         Raises:
             UnfitRowError: If a value is neither text nor a number.
         """
-        id_, text, summary, dialect, speaker, source, split, task = (
+        id_, text, summary, speaker, source, split, task = (
             words(self.value(row, ours), ours)
-            for ours in ("id", "text", "summary", "dialect", "speaker", "source", "split", "task")
+            for ours in ("id", "text", "summary", "speaker", "source", "split", "task")
         )
         return Utterance(
             place=place,
@@ -113,25 +114,20 @@ class Columns:
             sound=sound,
             text=text,
             summary=summary,
-            answers=self._answers(row, task or self._task),
-            dialect=dialect,
+            answers=self._answers(row),
             speaker=speaker,
             source=source,
             split=split,
             task=task,
         )
 
-    def _answers(self, row: Mapping[str, object], asked: str | None) -> dict[str, str]:
-        """Return what a row holds as answers: `label` of the task asked, of others their column."""
-        label = words(self.value(row, "label"), "label")
-        found = {}
-        for name, task in self._tasks.items():
-            own = self.value(row, task.target) if task.target in KNOWN else row.get(task.target)
-            is_labelled = name == asked and task.labels
-            answer = (label if is_labelled else None) or words(own, task.target)
-            if answer is not None:
-                found[name] = answer
-        return found
+    def _answers(self, row: Mapping[str, object]) -> dict[str, str]:
+        """Return what a row holds in the columns that tasks ask for."""
+        held = {
+            name: self.value(row, name) if name in KNOWN else row.get(name)
+            for name in self._classes
+        }
+        return {name: word for name, value in held.items() if (word := words(value, name))}
 
     def path(self, row: Mapping[str, object], media: Path) -> str | None:
         """Return the path in a row's audio column, None where it has none.

@@ -4,7 +4,7 @@ A wav.scp may hold shell commands that end in a pipe. They are never run: their 
 and so are offsets into archives.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from maqam.corpora.lines import Lines, numbered
@@ -28,7 +28,7 @@ _COLUMNS = {
     "speaker": ("utt2spk",),
     "dialect": ("utt2dialect", "utt2lang"),
     "emotion": ("utt2emotion", "utt2emo"),
-}
+}  # of all other columns of tasks the files are called utt2gender and so on
 
 
 def kaldi_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
@@ -51,13 +51,14 @@ def kaldi_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
     media = (settings.media_dir or Path()).absolute()
     listed = "segments" if (source / "segments").is_file() else "wav.scp"
     with Lookup() as lookup:
-        for column, names in _COLUMNS.items():
+        classes = {name: (f"utt2{name}",) for name in settings.class_columns}
+        for column, names in {**classes, **_COLUMNS}.items():
             file = next((source / name for name in names if (source / name).is_file()), None)
             if file is not None:
                 yield from _fill(lookup, column, file)
         if listed == "segments":
             yield from _fill(lookup, "recording", source / "wav.scp")
-        yield from _listed(lookup, source / listed, media)
+        yield from _listed(lookup, source / listed, media, settings.class_columns)
         if (source / "text").is_file():
             yield from _without_audio(lookup, source / "text")
 
@@ -83,7 +84,7 @@ def _split(text: str) -> tuple[str, str]:
     return key, rest[0].strip() if rest else ""
 
 
-def _listed(lookup: Lookup, file: Path, media: Path) -> Iterator[Found]:
+def _listed(lookup: Lookup, file: Path, media: Path, classes: Sequence[str]) -> Iterator[Found]:
     has_segments = file.name == "segments"
     with Lines(file) as lines:
         for line, text in numbered(lines):
@@ -94,7 +95,7 @@ def _listed(lookup: Lookup, file: Path, media: Path) -> Iterator[Found]:
                 name, rest = _split(text)
                 lookup.fill("listed", [(name, "")])
                 sound = _segment(lookup, rest, media) if has_segments else _sound(rest, media)
-                yield _utterance(lookup, place, name, sound)
+                yield _utterance(lookup, place, name, sound, classes)
             except UnfitRowError as error:
                 yield Unfit(place, name, error.kind, error.text)
 
@@ -120,16 +121,15 @@ def _sound(text: str, media: Path, start: float = 0.0, seconds: float | None = N
     return Sound(located(media, text), start, seconds)
 
 
-def _utterance(lookup: Lookup, place: Place, name: str, sound: Sound) -> Utterance:
-    dialect, emotion = lookup.get("dialect", name), lookup.get("emotion", name)
-    labels = {"did": dialect, "ser": emotion}
+def _utterance(
+    lookup: Lookup, place: Place, name: str, sound: Sound, classes: Sequence[str]
+) -> Utterance:
     return Utterance(
         place=place,
         id=name,
         sound=sound,
         text=lookup.get("text", name),
-        answers={task: label for task, label in labels.items() if label},
-        dialect=dialect,
+        answers={column: word for column in classes if (word := lookup.get(column, name))},
         speaker=lookup.get("speaker", name),
     )
 

@@ -3,7 +3,7 @@
 Each supervision of a cut is a row. Sources of type `command` are never run.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,11 @@ def lhotse_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
     Raises:
         ManifestError: If the source cannot be read.
     """
-    media = (settings.media_dir or Path()).absolute()
+    media, classes = (settings.media_dir or Path()).absolute(), settings.class_columns
     if not source.is_dir():
         with Lines(source) as lines:
             for line, text in numbered(lines):
-                yield from _rows(Place(source.name, line), text, None, media)
+                yield from _rows(Place(source.name, line), text, None, media, classes)
         return
     shards = sorted([*source.glob("cuts.*.jsonl"), *source.glob("cuts.*.jsonl.gz")])
     if not shards:
@@ -55,10 +55,10 @@ def lhotse_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
             hint="give a folder of Shar, or the file of a CutSet",
         )
     for shard in shards:
-        yield from _shard(shard, media)
+        yield from _shard(shard, media, classes)
 
 
-def _shard(shard: Path, media: Path) -> Iterator[Found]:
+def _shard(shard: Path, media: Path, classes: Sequence[str]) -> Iterator[Found]:
     """Read cuts and the tar of their audio side by side, as they were written."""
     tar = shard.with_name(f"recording.{shard.name.split('.')[1]}.tar")
     if not tar.is_file():
@@ -67,7 +67,8 @@ def _shard(shard: Path, media: Path) -> Iterator[Found]:
     with Lines(shard) as lines:
         for found, member in zip_longest(numbered(lines), data):
             if found is not None:
-                yield from _rows(Place(shard.name, found[0]), found[1], member, media)
+                place = Place(shard.name, found[0])
+                yield from _rows(place, found[1], member, media, classes)
             if member is not None and (found is None or member.fault is not None):
                 fault = member.fault or UnfitRowError("no cut", "no cut is of this audio")
                 place = Place(tar.name, member.number)
@@ -82,7 +83,11 @@ def _data(tar: Path) -> Iterator[Member]:
 
 
 def _rows(
-    place: Place, text: str | UnfitRowError, member: Member | None, media: Path
+    place: Place,
+    text: str | UnfitRowError,
+    member: Member | None,
+    media: Path,
+    classes: Sequence[str],
 ) -> Iterator[Found]:
     name = None
     try:
@@ -104,12 +109,14 @@ def _rows(
                 raise UnfitRowError("no supervision", f"it is {shown(found)}")
             if len(supervisions) > 1:
                 own = words(found.get("id"), "id")
-            yield _utterance(place, own, found, sound)
+            yield _utterance(place, own, found, sound, classes)
         except UnfitRowError as error:
             yield Unfit(place, own, error.kind, error.text)
 
 
-def _utterance(place: Place, name: str | None, found: Row, cut: Sound) -> Utterance:
+def _utterance(
+    place: Place, name: str | None, found: Row, cut: Sound, classes: Sequence[str]
+) -> Utterance:
     begin = max(number(found.get("start"), "start") or 0.0, 0.0)
     seconds = number(found.get("duration"), "duration")
     left = None if cut.seconds is None else cut.seconds - begin
@@ -117,18 +124,14 @@ def _utterance(place: Place, name: str | None, found: Row, cut: Sound) -> Uttera
         seconds = left if seconds is None else min(seconds, left)
     custom = found.get("custom")
     custom = custom if isinstance(custom, dict) else {}
-    labels = {
-        "did": words(custom.get("dialect"), "dialect"),
-        "ser": words(custom.get("emotion"), "emotion"),
-    }
+    held = {**found, **custom}
     return Utterance(
         place=place,
         id=name,
         sound=Sound(cut.path, cut.start + begin, seconds, cut.held),
         text=words(found.get("text"), "text"),
         summary=words(custom.get("summary"), "summary"),
-        answers={task: label for task, label in labels.items() if label},
-        dialect=labels["did"],
+        answers={name: word for name in classes if (word := words(held.get(name), name))},
         speaker=words(found.get("speaker"), "speaker"),
     )
 

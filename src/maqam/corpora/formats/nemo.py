@@ -1,6 +1,6 @@
 """NeMo manifests: JSON lines with audio_filepath, duration, text and offset."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,6 @@ from maqam.corpora.utterance import (
     shown,
     words,
 )
-
-_LABELS = {"did": ("dialect", "label"), "ser": ("emotion", "label")}
 
 
 def nemo_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
@@ -41,31 +39,27 @@ def nemo_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
                 if isinstance(text, UnfitRowError):
                     raise text
                 row = parsed(text)
-                yield _utterance(place, row, media)
+                yield _utterance(place, row, media, settings.class_columns)
             except UnfitRowError as error:
                 yield Unfit(place, _name(row), error.kind, error.text)
 
 
-def _utterance(place: Place, row: Mapping[str, Any], media: Path) -> Utterance:
+def _utterance(
+    place: Place, row: Mapping[str, Any], media: Path, classes: Sequence[str]
+) -> Utterance:
     path = row.get("audio_filepath")
     if not isinstance(path, str) or not path:
         raise UnfitRowError("no audio path", f"audio_filepath is {shown(path)}")
     path = path.removeprefix("{data_folder}").lstrip("/") if path.startswith("{data") else path
     start = number(row.get("offset"), "offset") or 0.0
     sound = Sound(located(media, path), start, number(row.get("duration"), "duration"))
-    labels = {
-        task: found
-        for task, names in _LABELS.items()
-        if (found := next((words(row[name], name) for name in names if row.get(name)), None))
-    }
     return Utterance(
         place=place,
         id=_name(row),
         sound=sound,
         text=words(row.get("text"), "text"),
         summary=words(row.get("summary"), "summary"),
-        answers=labels,
-        dialect=words(row.get("dialect"), "dialect"),
+        answers={name: word for name in classes if (word := words(row.get(name), name))},
         speaker=words(row.get("speaker"), "speaker"),
         source=words(row.get("source"), "source"),
         task=words(row.get("task"), "task"),

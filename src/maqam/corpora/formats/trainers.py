@@ -24,6 +24,7 @@ from maqam.corpora.utterance import (
     words,
 )
 from maqam.errors import ManifestError
+from maqam.taxonomy.tree import TAXONOMIES
 
 
 def ms_swift_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
@@ -85,7 +86,7 @@ def _utterance(
         place=place,
         id=name,
         sound=sound,
-        dialect=text("dialect"),
+        answers={name: word for name in TAXONOMIES if (word := text(name))},
         speaker=text("speaker"),
         source=text("source"),
         task=named,

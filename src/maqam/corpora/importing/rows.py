@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from maqam.corpora.importing.labels import Meaning, SourceLabels
 from maqam.corpora.importing.sounds import Answer, Unsound
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import UnfitRowError, Utterance, shown
@@ -26,13 +27,16 @@ DEFAULT_LANGUAGE = "ar"  # of prompts
 Row = dict[str, Any]
 
 
-def manifest_row(found: Utterance, answer: Answer, settings: ImportSettings) -> Row:
+def manifest_row(
+    found: Utterance, answer: Answer, settings: ImportSettings, names: SourceLabels
+) -> Row:
     """Return the manifest row of an utterance; the manifest's own rules are not checked here.
 
     Args:
         found: What the source says.
         answer: What its audio is.
         settings: Task, split, names and language of the rows.
+        names: What the source's words for classes become.
 
     Raises:
         UnfitRowError: If its audio is unsound, it has no task, or nothing that the task asks for.
@@ -40,21 +44,19 @@ def manifest_row(found: Utterance, answer: Answer, settings: ImportSettings) -> 
     if isinstance(answer, Unsound):
         raise UnfitRowError(answer.kind, answer.text)
     task = _task(found, settings)
-    messages = _messages(found, task, settings)
+    words = _words(found)
+    meaning = names.answer(words, task) if task.labels else None
+    messages = _messages(found, task, settings, meaning)
     target = messages[-1]["content"]
     stem = found.place.file.rsplit(".", 1)[0]
     audios = [] if answer is None else [answer.path] * found.num_sounds
-    dialect = found.dialect or next(
-        (found.answers[name] for name, one in settings.tasks.items() if _is_dialect(one, found)),
-        None,
-    )
     row = {
         "id": found.id or f"{stem}-{found.place.line}",
         "messages": messages,
         "audios": audios,
         "task": task.name,
         "label": target if task.labels else None,
-        "dialect": settings.labels.get(dialect, dialect) if dialect else None,
+        **names.codes(words, task, meaning),
         "speaker": found.speaker,
         "source": found.source or settings.corpus or stem,
         "split": _split(found, settings),
@@ -84,12 +86,22 @@ def _split(found: Utterance, settings: ImportSettings) -> str:
     return SPLIT_NAMES.get(found.split.lower(), found.split)
 
 
+def _words(found: Utterance) -> Mapping[str, str]:
+    """Return a row's words by column; the answer of a dialogue is the class that is asked for."""
+    if found.messages is None:
+        return found.answers
+    last = found.messages[-1]
+    return {**found.answers, "label": last["content"].strip()}
+
+
 def _messages(
-    found: Utterance, task: Task, settings: ImportSettings
+    found: Utterance, task: Task, settings: ImportSettings, meaning: Meaning | None
 ) -> Sequence[Mapping[str, str]]:
     if found.messages is not None:
-        return found.messages
-    target = _target(found, task, settings)
+        if meaning is None or found.messages[-1]["role"] != "assistant":
+            return found.messages
+        return [*found.messages[:-1], {"role": "assistant", "content": meaning.label}]
+    target = _target(found, task) if meaning is None else meaning.label
     prompt = task.prompts[_language(task, settings)]
     if task.has_audio:
         question = f"{AUDIO_TAG}{prompt}" if found.sound else prompt
@@ -106,21 +118,8 @@ def _language(task: Task, settings: ImportSettings) -> str:
     return asked if asked in task.prompts else next(iter(task.prompts))
 
 
-def _is_dialect(task: Task, found: Utterance) -> bool:
-    """Tell whether what an utterance answers to a task is its dialect."""
-    return task.target == "dialect" and task.name in found.answers
-
-
-def _target(found: Utterance, task: Task, settings: ImportSettings) -> str:
-    if task.labels:
-        label = found.answers.get(task.name)
-        if label is None and task.target == "dialect":
-            label = found.dialect
-        if label is None:
-            raise UnfitRowError("no label", f"it has no label of task {task.name!r}")
-        return settings.labels.get(label, label)
-    held = {"text": found.text, "summary": found.summary}
-    target = found.answers.get(task.name) or held.get(task.target)
+def _target(found: Utterance, task: Task) -> str:
+    target = {**found.answers, "text": found.text, "summary": found.summary}.get(task.target)
     if target is None:
         name = task.target
         raise UnfitRowError(f"no {name}", f"task {task.name!r} needs a {name}")
@@ -128,16 +127,12 @@ def _target(found: Utterance, task: Task, settings: ImportSettings) -> str:
 
 
 def _check_text(row: Row) -> None:
-    """Refuse text that no file can hold: half a surrogate pair, as JSON may escape one, and NUL."""
+    """Refuse text that no file can hold: half a surrogate pair, as JSON may escape one."""
     texts = [value for value in row.values() if isinstance(value, str)]
     texts += row["audios"]
     texts += [message["content"] for message in row["messages"]]
-    joined = "".join(texts)
-    if "\0" in joined:
-        text = next(shown(text) for text in texts if "\0" in text)
-        raise UnfitRowError("NUL character", f"a NUL in {text}")
     try:
-        joined.encode()
+        "".join(texts).encode()
     except UnicodeEncodeError as error:
         text = f"half a character in {shown(error.object[max(error.start - 20, 0) :])}"
         raise UnfitRowError("not UTF-8", text) from error

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from maqam.corpora.cards.catalog import card_names, is_card, nearest
+from maqam.corpora.cards.catalog import card_names, is_card, nearest, read_card
 from maqam.corpora.formats import (
     classes,
     huggingface,
@@ -28,6 +28,7 @@ from maqam.corpora.formats import (
     trainers,
     webdataset,
 )
+from maqam.corpora.importing.labels import LabelWay, SourceLabels, label_ways
 from maqam.corpora.importing.listing import listing
 from maqam.corpora.importing.rows import Row, faults, manifest_row
 from maqam.corpora.importing.sounds import Answer, AudioJobs, Job, Measured, measured
@@ -43,6 +44,7 @@ from maqam.progress import Progress
 from maqam.tasks import default_tasks, write_tasks
 
 Reader = Callable[[Path, ImportSettings], Iterator[Found]]
+Reason = tuple[str, str] | tuple[str, str, str | None]  # kind, text, and the word of a label
 
 READERS: Mapping[str, Reader] = MappingProxyType(
     {
@@ -64,6 +66,7 @@ KINDS = tuple(READERS)
 _VERSION = 2  # of what an interrupted import leaves
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 32 << 20  # of audio held by the rows themselves
+_MOST_WAYS = 5  # that an error names
 _FOLDER_ROWS = 1000  # extracted files in one folder
 
 
@@ -78,6 +81,7 @@ class ImportReport:
         num_imported: Rows of the manifest.
         reasons: Rejected rows by reason; a row has one, the first that was met.
         num_tags_added: Audio tags that rows left out, put in front as their trainer does.
+        labels: Words for classes that have no label of the task, or no code, with what can be done.
     """
 
     manifest: Path
@@ -86,6 +90,7 @@ class ImportReport:
     num_imported: int
     reasons: Mapping[str, int]
     num_tags_added: int
+    labels: Sequence[LabelWay] = ()
 
     @property
     def num_rejected(self) -> int:
@@ -118,9 +123,10 @@ def import_corpus(
         ManifestError: If the source cannot be read, no row of it is sound, or the folder has a
             manifest or cannot be written.
     """
-    read = READERS.get(settings.kind)
+    read, names = READERS.get(settings.kind), SourceLabels(settings)
     if read is None and is_card(settings.kind):
         read, settings = card_rows, card_settings(settings)
+        names = SourceLabels(settings, read_card(settings.kind).labels)
     if read is None:
         near = nearest(settings.kind, [*READERS, *card_names()])
         hint = f"use {', '.join(READERS)}, or a card of maqam data catalog"
@@ -134,21 +140,28 @@ def import_corpus(
         batches = _batches(found, store)
         workers = num_workers or os.cpu_count() or 1
         for rows, answers in measured(batches, num_workers=workers, decode=settings.decode):
-            _store(store, folder, settings, rows, answers)
+            _store(store, folder, settings, names, rows, answers)
             if progress is not None:
                 progress(store.num_rows, None)
         manifest, rejects = store.finish()
+    labels = label_ways(manifest, rejects, settings)
     if manifest is None:
         raise ManifestError(
             f"none of {store.num_rows} rows can be imported: {_counted(store.reasons)}",
             where=str(source),
-            hint=_hint(store.reasons, rejects),
+            hint=_hint(store.reasons, labels, rejects),
         )
     if settings.tasks != default_tasks():
         write_tasks(settings.tasks, folder)
     reasons = dict(store.reasons.most_common())
     return ImportReport(
-        manifest, rejects, store.num_rows, store.num_imported, reasons, store.num_tags_added
+        manifest,
+        rejects,
+        store.num_rows,
+        store.num_imported,
+        reasons,
+        store.num_tags_added,
+        labels,
     )
 
 
@@ -190,20 +203,21 @@ def _store(
     store: Store,
     folder: Path,
     settings: ImportSettings,
+    names: SourceLabels,
     found: Sequence[Found],
     answers: Sequence[Answer],
 ) -> None:
     """Sort what was found into rows and rejects, in the order of the source."""
     made: list[tuple[int, Row]] = []
-    reasons: dict[int, tuple[str, str]] = {}
+    reasons: dict[int, Reason] = {}
     for index, (one, answer) in enumerate(zip(found, answers, strict=True)):
         if isinstance(one, Unfit):
             reasons[index] = (one.kind, one.text)
             continue
         try:
-            made.append((index, manifest_row(one, _inside(one, answer, folder), settings)))
+            made.append((index, manifest_row(one, _inside(one, answer, folder), settings, names)))
         except UnfitRowError as error:
-            reasons[index] = (error.kind, error.text)
+            reasons[index] = (error.kind, error.text, error.label)
     table, broken = faults([row for _, row in made], settings.tasks)
     sound = [at for at in range(len(made)) if at not in broken]
     repeated = store.seen.add([made[at][1]["id"] for at in sound])
@@ -244,15 +258,16 @@ def _inside(found: Utterance, answer: Answer, folder: Path) -> Answer:
     return replace(answer, path=answer.path.removeprefix(f"{folder}{os.sep}"))
 
 
-def _reject(found: Found, kind: str, text: str) -> dict[str, Any]:
+def _reject(found: Found, kind: str, text: str, label: str | None = None) -> dict[str, Any]:
     place = {"file": found.place.file, "line": found.place.line}
-    return {**place, "id": found.id, "reason": kind, "text": text}
+    known = {} if label is None else {"label": label}
+    return {**place, "id": found.id, "reason": kind, "text": text, **known}
 
 
-def _hint(reasons: Counter[str], rejects: Path) -> str:
+def _hint(reasons: Counter[str], labels: Sequence[LabelWay], rejects: Path) -> str:
     if set(reasons) == {MISSING}:
         return f"--media-dir names the folder that audio paths start from; see {rejects}"
-    return f"see {rejects}"
+    return "; ".join([*(way.text for way in labels[:_MOST_WAYS]), f"see {rejects}"])
 
 
 def _counted(reasons: Counter[str]) -> str:

@@ -1,6 +1,5 @@
 """A corpus in its own layout, read as its card says."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -19,7 +18,6 @@ from maqam.corpora.cards.card import (
     TablePart,
 )
 from maqam.corpora.cards.catalog import read_card
-from maqam.corpora.cards.mapping import LabelMap
 from maqam.corpora.cards.templates import filled
 from maqam.corpora.layouts.kaldi import kaldi_folder, kaldi_part_rows
 from maqam.corpora.layouts.mgb import xml_rows
@@ -42,13 +40,11 @@ from maqam.corpora.utterance import (
 )
 from maqam.errors import ConfigError, ManifestError
 from maqam.tasks import Task, Tasks, default_tasks
+from maqam.taxonomy.tree import TAXONOMIES
 
 
 def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
     """Read a corpus by the card that the settings name as their kind.
-
-    All labels are looked at first, so that those without a shared name end the import before any
-    audio is touched.
 
     Args:
         source: Folder of the corpus.
@@ -56,8 +52,7 @@ def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
 
     Raises:
         ConfigError: If there is no such card, or it cannot serve the task.
-        ManifestError: If no file of the card is there, a file cannot be opened, or labels have no
-            shared name; the error lists them all.
+        ManifestError: If no file of the card is there, or a file cannot be opened.
     """
     card = read_card(settings.kind)
     task = settings.tasks[card_task(card, settings.task, settings.tasks)]
@@ -70,11 +65,9 @@ def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
             where=str(source),
             hint=f"its card expects {', '.join(dict.fromkeys(patterns))}",
         )
-    mapping = LabelMap(card, task, settings.labels)
-    mapping.check(_labels(card, present, source))
     for part in present:
         media = settings.media_dir
-        reader = _Reader(card.part_fields(part), media or source, media, mapping, part.split, task)
+        reader = _Reader(card, part, media or source, media, task)
         for row in _raw_rows(part, source, reader.member, with_audio=task.has_audio):
             yield row if isinstance(row, Unfit) else reader.utterance(row)
     for name in unread_clips(card, source):
@@ -121,20 +114,31 @@ def card_task(card: Card, asked: str | None, tasks: Tasks) -> str:
         >>> card_task(card, None, tasks), card_task(card, "did", tasks)
         ('asr', 'did')
     """
-    if not card.tasks:
+    if not card.tasks and (asked is None or not _serves(card, tasks[asked])):
         raise ConfigError(
             f"{card.title} serves no task: {card.no_task}",
             where=f"card {card.name}",
             hint="maqam data catalog lists the tasks of all cards",
         )
-    is_own = asked in tasks and asked not in default_tasks() and card.labels is not None
-    if asked is not None and asked not in card.tasks and not (is_own and tasks[asked].labels):
+    if asked is None or asked in card.tasks:
+        return card.tasks[0] if asked is None else asked
+    if not _serves(card, tasks[asked]):
         raise ConfigError(
             f"{card.title} does not serve task {asked!r}",
             where=f"card {card.name}",
             hint=f"use {', '.join(card.tasks)}",
         )
-    return asked or card.tasks[0]
+    return asked
+
+
+def _serves(card: Card, task: Task) -> bool:
+    """Tell whether a corpus has what a task asks for: its labels, or what a task alike asks for."""
+    known = [default_tasks()[name] for name in card.tasks]
+    if any((one.target, one.has_audio) == (task.target, task.has_audio) for one in known):
+        return True
+    if card.labels is None or not task.labels:
+        return False
+    return task.target in (card.labels.taxonomy, "label") and (card.has_audio or not task.has_audio)
 
 
 def found_parts(card: Card, source: Path) -> tuple[list[str], list[str]]:
@@ -192,57 +196,48 @@ def _raw_rows(
             return subtitle_rows(part, root)
 
 
-def _labels(card: Card, parts: list[Part], source: Path) -> Counter[str]:
-    """Count the labels of a corpus."""
-    counts: Counter[str] = Counter()
-    for part in parts:
-        template = card.part_fields(part).label
-        if template is None:
-            continue
-        for row in _raw_rows(part, source, None, with_audio=False):
-            if isinstance(row, Raw):
-                try:
-                    label = filled(template, row.values)
-                except KeyError:  # the row is rejected when it is read
-                    continue
-                if label is not None:
-                    counts[label] += 1
-    return counts
-
-
 @dataclass(frozen=True, slots=True)
 class _Reader:
     """Rows of one part as utterances."""
 
-    fields: Fields
+    card: Card
+    part: Part
     root: Path
     media: Path | None
-    mapping: LabelMap
-    split: str | None
     task: Task
     folders: dict[str, list[Path]] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> Fields:
+        return self.card.part_fields(self.part)
 
     def utterance(self, row: Raw) -> Found:
         """Make an utterance of a row, or say why it is none."""
         name = None
         try:
             name = self._value(self.fields.id, row)
-            label = self._value(self.fields.label, row)
-            answers, dialect = self.mapping.shared(label)
             return Utterance(
                 place=row.place,
                 id=name,
                 sound=self._sound(row) if self.task.has_audio else None,
                 text=self._value(self.fields.text, row),
                 summary=self._value(self.fields.summary, row),
-                answers=answers,
-                dialect=dialect or self._value(self.fields.dialect, row),
+                answers=self._classes(row),
                 speaker=self._value(self.fields.speaker, row),
-                split=self.split,
+                split=self.part.split,
                 task=self.task.name,
             )
         except UnfitRowError as error:
             return Unfit(row.place, name, error.kind, error.text)
+
+    def _classes(self, row: Raw) -> dict[str, str]:
+        """Return a row's label in the column of its taxonomy, and its dialect."""
+        label = self._value(self.fields.label, row)
+        column = self.card.labels.taxonomy if self.card.labels else "label"
+        found = {"dialect": self._value(self.fields.dialect, row), column: label}
+        if self.task.target not in TAXONOMIES:  # any labels may be its own
+            found["label"] = label
+        return {name: word for name, word in found.items() if word is not None}
 
     def member(self, row: Raw) -> str:
         """Return the name of a row's audio in its archive."""
