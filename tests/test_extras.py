@@ -72,6 +72,7 @@ def test_the_base_has_at_most_eight_dependencies():
     assert len(PROJECT["dependencies"]) <= 8
 
 
+@pytest.mark.slow
 def test_the_base_imports_checks_and_plans_without_any_extra(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(ABSENT, encoding="utf-8")
     path = os.pathsep.join([str(tmp_path), str(ROOT / "src")])

@@ -1,13 +1,23 @@
 """Files and folders are whole or not there, and a disk that refuses is one sentence."""
 
 import errno
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from maqam.errors import StoreError
-from maqam.files import read_table, whole_file, whole_folder, write_json, write_text, writing
+from maqam.files import (
+    lines_of,
+    read_records,
+    read_table,
+    whole_file,
+    whole_folder,
+    write_json,
+    write_text,
+    writing,
+)
 
 
 def fail() -> None:
@@ -91,3 +101,13 @@ def test_a_disk_that_refuses_is_one_sentence_of_the_class_asked_for(tmp_path):
 def test_a_table_of_another_format_can_be_asked_for(tmp_path):
     (tmp_path / "a.json").write_text('{"format_version": 2}')
     assert read_table(tmp_path / "a.json", "", version=2) == {"format_version": 2}
+
+
+@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\u0085", "\x0b", "\x0c", "\x1c", "\r"])
+def test_a_record_is_one_line_whatever_its_texts_hold(tmp_path, character):
+    records = [{"text": f"a{character}b"}, {"text": "c"}]
+    file = tmp_path / "records.jsonl"
+    text = "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in records)
+    file.write_text(text, encoding="utf-8")
+    assert read_records(file) == records
+    assert "".join(lines_of(file)) == text

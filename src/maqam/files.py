@@ -133,6 +133,17 @@ def write_json(
     write_text(path, text, what, error=error, hint=hint)
 
 
+def lines_of(path: Path, *, errors: str = "strict") -> list[str]:
+    """Return the lines of a text file with their ends; unlike `str.splitlines`, LF alone ends one.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is not UTF-8 and `errors` is "strict".
+    """
+    with path.open(encoding="utf-8", errors=errors, newline="\n") as file:
+        return list(file)
+
+
 def read_records(path: Path) -> list[dict[str, Any]]:
     """Read a file of one JSON table a line.
 
@@ -140,7 +151,7 @@ def read_records(path: Path) -> list[dict[str, Any]]:
         RunError: If there is none, or a line is not whole.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = lines_of(path)
     except (OSError, ValueError) as error:
         raise RunError(f"not readable: {error}", where=str(path)) from error
     records = []

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
 
 from maqam.errors import RunError
-from maqam.files import read_table, write_json
+from maqam.files import lines_of, read_table, write_json
 
 FORMAT_VERSION = 1  # of run.json and study.json
 RECIPE = "recipe.yaml"
@@ -276,7 +276,7 @@ class RunLayout:
         """
         if not self.steps.is_file():
             return
-        lines = self.steps.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = lines_of(self.steps, errors="replace")
         for number, line in enumerate(lines, start=1):
             try:
                 record = json.loads(line)

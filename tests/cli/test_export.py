@@ -12,6 +12,8 @@ from tests.factories import make_row
 from .calls import maqam
 from .conftest import World
 
+pytestmark = pytest.mark.torch
+
 
 @pytest.fixture(scope="module")
 def plan(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:

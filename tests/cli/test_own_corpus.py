@@ -13,6 +13,8 @@ from .calls import maqam
 from .conftest import World
 from .corpus import WORDS, write_tone
 
+pytestmark = pytest.mark.torch
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "own-corpus.md").read_text(encoding="utf-8")
 RECIPES = ("recipes/qwen-align.yaml", "recipes/qwen-tune.yaml")

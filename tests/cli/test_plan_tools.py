@@ -15,6 +15,8 @@ from maqam.schedule import load_plan
 from .calls import maqam
 from .conftest import World
 
+pytestmark = pytest.mark.torch
+
 
 @pytest.fixture(scope="module")
 def plans(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:

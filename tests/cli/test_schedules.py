@@ -11,6 +11,8 @@ from maqam.schedule import load_plan
 from .calls import maqam
 from .conftest import World
 
+pytestmark = pytest.mark.torch
+
 
 def trained(world: World, folder: Path, *words: str) -> Path:
     result = maqam("train", world.recipe, f"output={folder}", "name=own", *words)

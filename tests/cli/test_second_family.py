@@ -11,6 +11,8 @@ from tests.models.tiny import make_qwen2_audio
 
 from .calls import assert_refused, maqam
 
+pytestmark = pytest.mark.torch
+
 TRAIN = {"num_steps": 2, "batch_size": 4, "micro_batches": 1, "checkpoint_steps": 1}
 
 

@@ -65,6 +65,7 @@ def padded(samples, _):
 CHANGES = [softer, clipped, mp3, softer_mp3, vorbis, opus, telephone_rate, padded]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_changed_speech_is_found_as_itself_and_as_nothing_else(speech, tmp_path, change):
     index = PrintIndex([fingerprint(clip) for clip in speech])

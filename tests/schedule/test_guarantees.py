@@ -26,6 +26,8 @@ from maqam.schedule.compiler import Budget
 
 from .test_laws import STATIC, TASKS, asked, pools, positions_of, schedule_of
 
+pytestmark = pytest.mark.slow
+
 CASES = settings(max_examples=25, derandomize=True, deadline=None)
 TPC, ADS = {"kind": "tpc"}, {"kind": "ads"}
 MOVING = {

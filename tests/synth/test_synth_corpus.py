@@ -15,6 +15,8 @@ from maqam.synth import espeak
 from maqam.synth.corpus import fingerprint, make_corpus
 from maqam.synth.settings import SynthSettings
 
+pytestmark = pytest.mark.slow
+
 TINY = SynthSettings(
     train={"asr": 6, "did": 5, "ser": 4, "ssum": 1, "tsum": 2},
     dev={"asr": 2},

@@ -14,6 +14,8 @@ from maqam.synth.plan import speakers_of
 from maqam.synth.settings import SynthSettings
 from maqam.synth.voices import NUM_DRAWN, data_with, drawn_name, voice_file
 
+pytestmark = pytest.mark.slow
+
 TEXT = "[[?alq'alb kab'i:r]]."
 ALL = {drawn_name(index): voice_file(drawn_name(index)) for index in range(NUM_DRAWN)}
 MANY = SynthSettings(

@@ -37,7 +37,7 @@ def progress_bar(description: str) -> Iterator[Progress]:
     A total of None is one that is not known.
     """
     columns = (
-        TextColumn("{task.description:<28}"),
+        TextColumn("{task.description:<28}", markup=False),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -22,6 +22,7 @@ from maqam.data.schema import CHANNEL, row_faults
 from maqam.errors import AudioError, ManifestError
 from maqam.files import write_text
 from maqam.inspection.leaks import shared_values
+from maqam.inspection.texts import text_findings
 from maqam.progress import Progress
 from maqam.tasks import default_tasks
 
@@ -95,7 +96,7 @@ def check_manifest(
     num_workers: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
-    """Look at every utterance of a manifest: its row, its audio, and what splits share.
+    """Look at every utterance of a manifest: row, texts, audio, and what splits share.
 
     Args:
         manifest: The utterances; open it with `check_rows=False` to have faulty rows listed.
@@ -105,9 +106,9 @@ def check_manifest(
         num_workers: Threads that decode; one for each core when absent.
         progress: Called with the utterances done and their total.
     """
-    found = list(_row_findings(manifest))
+    found = [*_row_findings(manifest), *((*one, {}) for one in text_findings(manifest))]
     is_sound = np.ones(manifest.num_utterances, dtype=bool)
-    is_sound[[row for row, *_ in found]] = False
+    is_sound[[row for row, _, _, is_fatal, _ in found if is_fatal]] = False
     look = partial(_hear if read else _find, limits=limits)
     with ThreadPoolExecutor(num_workers or os.cpu_count() or 1) as threads:
         for first in range(0, manifest.num_utterances, _WINDOW_ROWS):
@@ -135,7 +136,8 @@ def check_manifest(
 
 def _row_findings(manifest: Manifest) -> Iterator[_Found]:
     for fault in row_faults(manifest.table, manifest.tasks):
-        for row, values in zip(fault.rows.tolist(), manifest.rows(fault.rows), strict=True):
+        plain = manifest.table.take(pa.array(fault.rows)).to_pylist()
+        for row, values in zip(fault.rows.tolist(), plain, strict=True):
             yield row, fault.kind, fault.describe(values), True, {}
 
 

@@ -14,6 +14,8 @@ from maqam.errors import ManifestError
 
 from .corpora import make_corpus
 
+pytestmark = pytest.mark.slow
+
 Damage = Callable[[bytes], bytes]
 
 

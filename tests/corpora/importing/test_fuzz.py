@@ -26,6 +26,8 @@ from maqam.errors import MaqamError
 from tests.corpora.cards.corpora import make_corpus
 from tests.corpora.importing.sources import SOURCES
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "12"))
 CARDS = sorted(name for name in card_names() if read_card(name).tasks)
 SLOWEST_SECONDS = 30.0

@@ -127,12 +127,16 @@ def _target(found: Utterance, task: Task) -> str:
 
 
 def _check_text(row: Row) -> None:
-    """Refuse text that no file can hold: half a surrogate pair, as JSON may escape one."""
+    """Refuse text that no file can hold: half a surrogate pair, as JSON may escape one, and NUL."""
     texts = [value for value in row.values() if isinstance(value, str)]
     texts += row["audios"]
     texts += [message["content"] for message in row["messages"]]
+    joined = "".join(texts)
+    if "\0" in joined:
+        text = next(shown(text) for text in texts if "\0" in text)
+        raise UnfitRowError("NUL character", f"a NUL in {text}")
     try:
-        "".join(texts).encode()
+        joined.encode()
     except UnicodeEncodeError as error:
         text = f"half a character in {shown(error.object[max(error.start - 20, 0) :])}"
         raise UnfitRowError("not UTF-8", text) from error

@@ -15,7 +15,7 @@ import numpy as np
 
 from maqam.data.manifest import Manifest
 from maqam.errors import RunError
-from maqam.files import RESUME, write_text, writing
+from maqam.files import RESUME, lines_of, write_text, writing
 from maqam.run_layout import RunLayout
 from maqam.schedule.adaptive.protocol import Adaptive, Decision, Observation
 from maqam.schedule.adaptive_plan import AdaptivePlan
@@ -84,7 +84,7 @@ class Controller(Observer):
         """Take again the decisions up to a checkpoint, and forget those after it."""
         kept = []
         if step and self._path.exists():
-            lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
+            lines = lines_of(self._path)
             kept = [line for line in lines if _read(line, self._path)["decision"]["step"] <= step]
         if self._writes:
             write_text(self._path, "".join(kept), _WHAT, hint=RESUME)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from maqam.files import RESUME, whole_file, writing
+from maqam.files import RESUME, lines_of, whole_file, writing
 from maqam.run_layout import RunLayout
 from maqam.train.objective import TrainingModel
 from maqam.train.observers.observer import Observer, Training
@@ -81,7 +81,7 @@ def _cut(path: Path, last_step: int) -> None:
 def _kept(path: Path, last_step: int) -> list[str]:
     """Return the lines up to a step, as far as they are whole."""
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+    for line in lines_of(path):
         try:
             step = json.loads(line)["step"]
         except (ValueError, KeyError):
