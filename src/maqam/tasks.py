@@ -67,6 +67,13 @@ Tasks = Mapping[str, Task]
 def _one_line(text: str) -> str:
     if not text.strip() or len(text.splitlines()) > 1:
         raise ValueError("a prompt is one line that is not empty")
+    return _writable(text)
+
+
+def _writable(text: str) -> str:
+    """Refuse half a surrogate pair, which no file can hold, and NUL, where C libraries stop."""
+    if any(one == "\0" or "\ud800" <= one <= "\udfff" for one in text):
+        raise ValueError(f"{text!r} holds a NUL or half a character")
     return text
 
 
@@ -75,7 +82,7 @@ def _all_different(labels: tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError("give two labels or more, all different")
     if any(label != label.strip() or not label for label in labels):
         raise ValueError("a label is not empty and has no space around it")
-    return labels
+    return tuple(map(_writable, labels))
 
 
 def _listed(labels: object) -> object:
