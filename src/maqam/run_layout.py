@@ -15,7 +15,7 @@ from maqam.errors import RunError
 from maqam.files import lines_of, read_table, write_json
 
 FORMAT_VERSION = 1  # of run.json and study.json
-RECIPE = "recipe.yaml"
+RECIPE, LEFT_OUT = "recipe.yaml", "left_out.jsonl"
 RETRAIN = "resume the run, or train it anew"
 RESCORE = "score the run again: maqam eval"
 RESTUDY = "run the study again: maqam study"
@@ -112,6 +112,11 @@ class PlanLayout:
         return self.folder / RECIPE
 
     @property
+    def left_out(self) -> Path:
+        """Rows of the training split that the model does not take; only where there are some."""
+        return self.folder / LEFT_OUT
+
+    @property
     def is_there(self) -> bool:
         """Whether the folder holds a plan."""
         return self.record.exists()
@@ -133,6 +138,11 @@ class EvaluationLayout:
     def hypotheses(self) -> Path:
         """What was decoded."""
         return self.folder / "hypotheses.parquet"
+
+    @property
+    def left_out(self) -> Path:
+        """Rows of the split that the model does not take; only where there are some."""
+        return self.folder / LEFT_OUT
 
     @property
     def scores(self) -> Path:

@@ -60,21 +60,38 @@ def check(
         Path | None,
         typer.Option("-o", "--output", help="Folder for the rows that passed and rejects.jsonl."),
     ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Mend what can be mended in OUTPUT; exit 0 where it is.")
+    ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Limits of a model: a kind of model.kind, or a folder; else of all."),
+    ] = None,
     read: Annotated[bool, typer.Option(help="Decode all audio.")] = True,
     tasks: TasksFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find missing, damaged and leaking utterances; all findings are listed."""
+    """Find missing, damaged and leaking utterances; all findings are listed.
+
+    Exit code 1 says that rows are to reject; with --fix, that none could be written.
+    """
     from dataclasses import asdict
 
     from maqam.cli import screen
     from maqam.data.manifest import read_manifest
-    from maqam.inspection.checks import check_manifest, write_sound_rows
+    from maqam.errors import ConfigError
+    from maqam.inspection.checks import check_manifest, mend, write_sound_rows
 
+    if fix and output is None:
+        raise ConfigError("no folder to write to", where="--fix", hint="name one: -o FOLDER")
     known = _tasks(tasks, manifest)
     found = read_manifest(manifest, tasks=known, check_rows=False)
+    limits, unfit = _model_limits(model, found)
+    screen.say(f"limits of {limits.name}{'' if model else '; --model KIND takes those of one'}")
     with screen.progress_bar("check utterances") as progress:
-        report = check_manifest(found, read=read, progress=progress)
+        report = check_manifest(found, read=read, limits=limits, unfit=unfit, progress=progress)
+    if fix:
+        found, report = mend(found, report)
     if as_json:
         screen.print_json(
             {
@@ -95,8 +112,37 @@ def check(
     if output is not None:
         for path in write_sound_rows(found, report, output):
             screen.say(str(path))
-    if report.rejected_ids:
+    if len(report.rejected_ids) > (max(found.num_utterances - 1, 0) if fix else 0):
         raise typer.Exit(1)
+
+
+def _model_limits(model: str | None, found: Any) -> tuple[Any, list[tuple[int, str, str]]]:  # noqa: ANN401
+    """Return what a model takes of audio, and the rows that do not fit its context."""
+    from maqam.errors import ConfigError
+    from maqam.inspection.checks import sound_rows
+    from maqam.models.checkpoint import (
+        common_limits,
+        dialogue_of,
+        family_limits,
+        limits_of,
+        open_checkpoint,
+    )
+    from maqam.models.families import FAMILIES
+    from maqam.models.settings import AUTO, ModelSettings
+    from maqam.train.rows import unfit_rows
+
+    if model is None:
+        return common_limits(), []
+    if model in FAMILIES:
+        return family_limits(FAMILIES[model]), []
+    try:
+        is_place = Path(model).is_dir()
+        settings = ModelSettings(AUTO, model) if is_place else ModelSettings(model)
+    except ValueError as error:
+        raise ConfigError(str(error), where="--model") from error
+    checkpoint = open_checkpoint(settings)
+    unfit = unfit_rows(checkpoint, found, sound_rows(found), lambda: dialogue_of(checkpoint))
+    return limits_of(checkpoint), [(one.row, one.kind, one.text) for one in unfit]
 
 
 @app.command("overlap")

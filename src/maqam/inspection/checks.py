@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,12 @@ def check_manifest(
     )
 
 
+def sound_rows(manifest: Manifest) -> np.ndarray:
+    """Return the rows that break no rule of the manifest, (num_rows,) ascending."""
+    broken = [fault.rows for fault in row_faults(manifest.table, manifest.tasks)]
+    return np.setdiff1d(np.arange(manifest.num_utterances), np.concatenate([[], *broken]))
+
+
 def _row_findings(manifest: Manifest) -> Iterator[_Found]:
     for fault in row_faults(manifest.table, manifest.tasks):
         plain = manifest.table.take(pa.array(fault.rows)).to_pylist()
@@ -174,6 +180,41 @@ def _clipped(clip: Clip) -> Mapping[str, float]:
     if clip.seconds is None or not 0 <= clip.seconds - left <= min(CLIPPED_SECONDS, left):
         return {}
     return {"seconds": left}
+
+
+def mend(manifest: Manifest, report: CheckReport) -> tuple[Manifest, CheckReport]:
+    """Change the rows that can be used in another way: end with their file, one channel.
+
+    Args:
+        manifest: The utterances.
+        report: What was found in them.
+
+    Returns:
+        The manifest as it is mended, and what is still found in it: what was mended is a remark.
+    """
+    broken = {one.row for one in report.findings if one.is_fatal and not one.mended}
+    done = [one for one in report.findings if one.mended and one.row not in broken]
+    table = manifest.table
+    for name, kind in (("seconds", pa.float64()), (CHANNEL, pa.int32())):
+        changes = {one.row: one.mended[name] for one in done if name in one.mended}
+        if not changes:
+            continue
+        is_there = name in table.column_names and not pa.types.is_string(table[name].type)
+        values = table.column(name).to_pylist() if is_there else [None] * table.num_rows
+        for row, value in changes.items():
+            values[row] = value
+        column = pa.array(values, kind)
+        at = table.column_names.index(name) if name in table.column_names else None
+        table = (
+            table.append_column(name, column) if at is None else table.set_column(at, name, column)
+        )
+    mended = {id(one) for one in done}
+    findings = tuple(
+        replace(one, is_fatal=False, text=f"{one.text}; mended") if id(one) in mended else one
+        for one in report.findings
+    )
+    whole = Manifest(manifest.path, table, manifest.tasks, manifest.language)
+    return whole, CheckReport(report.num_utterances, findings)
 
 
 def write_sound_rows(manifest: Manifest, report: CheckReport, folder: Path) -> tuple[Path, Path]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from maqam import extras
+from maqam.data.limits import Limits
 from maqam.errors import ModelError
 from maqam.models.dialogue import DialogueEncoder
 from maqam.models.families import FAMILIES, family_of
@@ -80,6 +81,35 @@ def open_checkpoint(settings: ModelSettings) -> Checkpoint:
         ),
         max_tokens=int(text.get("max_position_embeddings", family.max_tokens)),
     )
+
+
+def limits_of(checkpoint: Checkpoint) -> Limits:
+    """Return what a checkpoint takes of audio; audio alone must fit the context of its LLM."""
+    front_end, family = checkpoint.front_end, checkpoint.family
+    return _limits(family.title, front_end, checkpoint.max_tokens)
+
+
+def common_limits() -> Limits:
+    """Return the limits of all families together: what is beyond them no family takes."""
+    every = [family_limits(one) for one in FAMILIES.values()]
+    return Limits(
+        "every family of models",
+        min(one.min_samples for one in every),
+        max(one.max_seconds for one in every if one.max_seconds is not None),
+        min(one.sample_rate for one in every),
+    )
+
+
+def family_limits(family: Family) -> Limits:
+    """Return what a family takes of audio, whatever the checkpoint."""
+    return _limits(family.title, family.front_end, family.max_tokens)
+
+
+def _limits(name: str, front_end: FrontEnd, max_tokens: int) -> Limits:
+    longest = max_tokens / front_end.tokens_per_second
+    if front_end.max_seconds is not None:
+        longest = min(longest, front_end.max_seconds)
+    return Limits(name, front_end.min_samples, longest, front_end.sample_rate)
 
 
 def load_dialogue(settings: ModelSettings) -> DialogueEncoder:

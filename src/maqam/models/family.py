@@ -77,6 +77,12 @@ class FrontEnd:
         return self.count(self.frames_per_second)
 
     @property
+    def min_samples(self) -> int:
+        """Fewest samples that give an audio token."""
+        frames = next(number for number in range(1, 1000) if self.count(number) > 0)
+        return (frames - 1) * self._hop_samples + 1
+
+    @property
     def max_seconds(self) -> float | None:
         """Longest audio the encoder takes; None where only the LLM's context limits it."""
         return None if self.max_frames is None else self.max_frames / self.frames_per_second

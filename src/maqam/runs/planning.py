@@ -3,21 +3,27 @@
 A schedule says by its settings which columns it reads, and only those are made.
 """
 
+import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from maqam.data.manifest import Manifest, read_manifest
 from maqam.data.pool import pool_from_manifest
-from maqam.errors import ScheduleError
-from maqam.models.checkpoint import load_dialogue
+from maqam.errors import MissingExtraError, ModelError, ScheduleError
+from maqam.files import write_text
+from maqam.models.checkpoint import load_dialogue, open_checkpoint
 from maqam.models.dialogue import DialogueEncoder
 from maqam.progress import Bars, no_bars
 from maqam.recipe import Recipe
 from maqam.schedule import Pool, schedule_as_table
 from maqam.synth.corpus import make_corpus
-from maqam.train.rows import PreparedRows, prepare_rows
+from maqam.train.rows import PreparedRows, UnfitRow, prepare_rows, unfit_rows
 
 Made = TypeVar("Made")
 Say = Callable[[str], None]
@@ -25,6 +31,18 @@ Say = Callable[[str], None]
 
 def unheard(line: str) -> None:
     """Say nothing: for use as a library and in tests."""
+
+
+def left_out(unfit: Sequence[UnfitRow], num_rows: int) -> str:
+    """Say how many rows a model does not take.
+
+    Examples:
+        >>> left_out([UnfitRow(3, "audio too long", "31 s")], 10)
+        '1 of 10 utterances left out: 1 audio too long (left_out.jsonl)'
+    """
+    counts = Counter(one.kind for one in unfit).most_common()
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts)
+    return f"{len(unfit)} of {num_rows} utterances left out: {kinds} (left_out.jsonl)"
 
 
 def columns_needed(recipe: Recipe) -> frozenset[str]:
@@ -76,17 +94,80 @@ class PlanningSession:
         Raises:
             ScheduleError: If there are none.
         """
-        split = self.recipe.data.train_split
-        rows = self.manifest.select(split=split)
-        if self.recipe.train.phase == "align":
-            rows = np.intersect1d(rows, self.manifest.select(task="asr"))
+        split, rows = self.recipe.data.train_split, self.split_rows
         if not len(rows):
             raise ScheduleError(
                 f"no utterance of split {split!r} to train on",
                 where=str(self.manifest.path),
                 hint="check data.train_split",
             )
-        self._check_tasks(sorted(set(self.manifest.column("task")[rows].tolist())))
+        fitting = self.fitting(rows)
+        if not len(fitting):
+            raise ScheduleError(
+                f"the model takes none of {len(rows)} utterances: {self.unfit(rows)[0].text}",
+                where=str(self.manifest.path),
+                hint="maqam data check --model lists the reasons",
+            )
+        self._check_tasks(sorted(set(self.manifest.column("task")[fitting].tolist())))
+        return fitting
+
+    def unfit(self, rows: np.ndarray) -> list[UnfitRow]:
+        """Return the rows that the model does not take, and why; they are told once.
+
+        Args:
+            rows: (num_rows,) manifest rows, ascending.
+        """
+        key = ("unfit", self.recipe.model, *self._data_key(), rows.tobytes())
+        return self._once(key, lambda: self._find_unfit(rows))
+
+    def fitting(self, rows: np.ndarray) -> np.ndarray:
+        """Return the rows that the model takes.
+
+        Args:
+            rows: (num_rows,) manifest rows, ascending.
+        """
+        unfit = [one.row for one in self.unfit(rows)]
+        return rows[~np.isin(rows, unfit)] if unfit else rows
+
+    def left_out_note(self) -> list[str]:
+        """Tell how many training rows are left out, in a sentence; none where all are taken."""
+        rows = self.split_rows
+        return [left_out(self.unfit(rows), len(rows))] if self.unfit(rows) else []
+
+    def write_left_out(self, rows: np.ndarray, file: Path) -> None:
+        """Write the id and the reason of each row that is left out; no file where all are taken.
+
+        Args:
+            rows: (num_rows,) manifest rows, ascending.
+            file: Where they go, a JSON line each.
+        """
+        unfit = self.unfit(rows)
+        if not unfit:
+            file.unlink(missing_ok=True)  # of a manifest as it was before
+            return
+        ids = self.manifest.table.column("id").take(pa.array([one.row for one in unfit]))
+        lines = [
+            json.dumps({"id": name, **asdict(one)}, ensure_ascii=False)
+            for one, name in zip(unfit, ids.to_pylist(), strict=True)
+        ]
+        write_text(file, "".join(f"{line}\n" for line in lines))
+
+    def _find_unfit(self, rows: np.ndarray) -> list[UnfitRow]:
+        try:
+            checkpoint = open_checkpoint(self.recipe.model)
+        except (MissingExtraError, ModelError):
+            return []  # what needs the model says that it is not there
+        found = unfit_rows(checkpoint, self.manifest, rows, lambda: self.dialogue)
+        if found:
+            self.say(left_out(found, len(rows)))
+        return found
+
+    @property
+    def split_rows(self) -> np.ndarray:
+        """Return the rows of the training split, before any is left out."""
+        rows = self.manifest.select(split=self.recipe.data.train_split)
+        if self.recipe.train.phase == "align":
+            rows = np.intersect1d(rows, self.manifest.select(task="asr"))
         return rows
 
     @property

@@ -95,6 +95,7 @@ def train(
         adaptive=adaptive,
         prepared=session.tokenised(plan.rows),
         weights=session.weights_fingerprint,
+        notes=tuple(session.left_out_note()),
     )
     try:
         with session.bars(f"train {recipe.name}") as progress:
@@ -127,7 +128,9 @@ def evaluate(session: Session, folder: Path, *, split: str = "test") -> dict[str
         RunError: If the run is not finished, or the split has no utterance.
     """
     run = _finished(session, folder)
-    rows = run.manifest.select(split=split)
+    split_rows = run.manifest.select(split=split)
+    rows = session.fitting(split_rows)
+    session.write_left_out(split_rows, RunLayout(folder).evaluation(split).left_out)
     with session.bars(f"score {session.recipe.name}") as progress:
         return evaluate_rows(
             run.backbone,
@@ -154,7 +157,7 @@ def check_run_batches(
         RunError: If the run is not finished, or the split has no utterance.
     """
     run, recipe = _finished(session, folder), session.recipe
-    rows = run.manifest.select(split=split)
+    rows = session.fitting(run.manifest.select(split=split))
     if not len(rows):
         raise RunError(
             f"no utterance of split {split!r}",
@@ -250,6 +253,8 @@ def _adaptive_plan(session: Session) -> AdaptiveTraining | None:
     if schedule.needs:
         tasks = session.pool.names["task"]
         probes = choose_probes(session.manifest, schedule.probe_split, tasks, schedule.probe_size)
+        fitting = {task: session.fitting(rows) for task, rows in probes.items()}
+        probes = {task: rows for task, rows in fitting.items() if len(rows)}
         absent = [task for task in tasks if task not in probes]
         if absent:
             raise ScheduleError(

@@ -71,6 +71,7 @@ class Phase:
         adaptive: The schedule and its probes, where the plan grows while it is followed.
         prepared: The rows of the plan, where they were tokenised before.
         weights: Hash of all weights the phase begins with, where it is known.
+        notes: What the user should know of the rows, a sentence each.
     """
 
     manifest: Manifest
@@ -82,6 +83,7 @@ class Phase:
     adaptive: AdaptiveTraining | None = None
     prepared: PreparedRows | None = None
     weights: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +317,7 @@ def _notes(phase: Phase, prepared: PreparedRows, transcripts: Transcripts | None
             stacklevel=4,
         )
     num_own = phase.manifest.num_own_words(prepared.rows)
-    notes = []
+    notes = list(phase.notes)
     if num_own:
         notes.append(
             f"{num_own} of {len(prepared.rows)} rows are asked in words of their own, not by the "

@@ -6,18 +6,25 @@ placeholder here and its true width when its step comes: the width of a stored o
 output is exact, the `seconds` of a manifest are not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from maqam.data.manifest import Manifest
 from maqam.errors import ModelError
+from maqam.models.checkpoint import Checkpoint, limits_of
 from maqam.models.dialogue import DialogueEncoder, Encoded
 from maqam.progress import Progress
 
+TOO_MANY_TOKENS = "too many tokens"
+
 _CHUNK = 4096
+_TURN_TOKENS = 32  # more than a template writes around a turn
+_FRAME_TOKENS = 256  # more than it writes around a dialogue and its audio
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +163,78 @@ def prepare_rows(
         tasks=codes,
         task_names=tuple(str(name) for name in task_names),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class UnfitRow:
+    """A row that a model does not take.
+
+    Attributes:
+        row: Its row in the manifest.
+        kind: Such as "too many tokens".
+        text: What was found.
+    """
+
+    row: int
+    kind: str
+    text: str
+
+
+def unfit_rows(
+    checkpoint: Checkpoint,
+    manifest: Manifest,
+    rows: np.ndarray,
+    dialogue: Callable[[], DialogueEncoder],
+) -> list[UnfitRow]:
+    """Find the rows that a model does not take, by what the manifest says of them.
+
+    A token is a byte of text at least, so most rows are known to fit without a tokenizer.
+
+    Args:
+        checkpoint: The model.
+        manifest: Where the rows are.
+        rows: (num_rows,) manifest rows, ascending.
+        dialogue: Loads its dialogue encoder, asked only where rows may be too long.
+
+    Returns:
+        What does not fit, in the order of the rows.
+
+    Raises:
+        MissingExtraError: If rows may be too long and there is no tokenizer to tell.
+    """
+    limits = limits_of(checkpoint)
+    seconds = np.asarray(manifest.column("seconds"), dtype=np.float64)[rows]
+    is_known = limits.is_too_short(seconds) | limits.is_too_long(seconds)
+    found = [
+        UnfitRow(row, *fault)
+        for row, length in zip(rows[is_known].tolist(), seconds[is_known].tolist(), strict=True)
+        if (fault := limits.fault(length))
+    ]
+    most = _most_tokens(manifest, rows) + seconds * checkpoint.front_end.tokens_per_second
+    doubtful = rows[~is_known & (most > checkpoint.max_tokens)]
+    for first in range(0, len(doubtful), _CHUNK):
+        chunk = doubtful[first : first + _CHUNK]
+        for row, values in zip(chunk.tolist(), manifest.rows(chunk), strict=True):
+            try:
+                _encode(dialogue(), values)
+            except ModelError as fault:
+                found.append(UnfitRow(row, TOO_MANY_TOKENS, fault.problem))
+    return sorted(found, key=lambda one: one.row)
+
+
+def _most_tokens(manifest: Manifest, rows: np.ndarray) -> np.ndarray:
+    """Return more tokens than the words of rows have: (num_rows,) int64."""
+    prompts = [words for task in manifest.tasks.values() for words in task.prompts.values()]
+    longest = max((len(words.encode()) for words in prompts), default=0)
+    counts = []
+    messages = manifest.table.column("messages").take(pa.array(rows, pa.int64()))
+    for turns in messages.chunks:
+        contents = pc.struct_field(turns.flatten(), "content").cast(pa.binary())
+        sizes = pc.fill_null(pc.binary_length(contents), 0).to_numpy().astype(np.int64)
+        ends = np.cumsum(pc.fill_null(pc.list_value_length(turns), 0).to_numpy())
+        sums = np.concatenate([[0], np.cumsum(sizes + _TURN_TOKENS)])[np.concatenate([[0], ends])]
+        counts.append(np.diff(sums))
+    return np.concatenate([np.zeros(0, np.int64), *counts]) + longest + _FRAME_TOKENS
 
 
 def check_width(dialogue: DialogueEncoder, encoded: Encoded, name: str) -> None:
