@@ -15,7 +15,8 @@ from maqam.errors import RunError
 from maqam.files import lines_of, read_table, write_json
 
 FORMAT_VERSION = 1  # of run.json and study.json
-RECIPE, LEFT_OUT = "recipe.yaml", "left_out.jsonl"
+RECIPE = "recipe.yaml"
+LEFT_OUT = "left_out.jsonl"  # rows that the model does not take, beside a plan or scores
 RETRAIN = "resume the run, or train it anew"
 RESCORE = "score the run again: maqam eval"
 RESTUDY = "run the study again: maqam study"
@@ -112,11 +113,6 @@ class PlanLayout:
         return self.folder / RECIPE
 
     @property
-    def left_out(self) -> Path:
-        """Rows of the training split that the model does not take; only where there are some."""
-        return self.folder / LEFT_OUT
-
-    @property
     def is_there(self) -> bool:
         """Whether the folder holds a plan."""
         return self.record.exists()
@@ -138,11 +134,6 @@ class EvaluationLayout:
     def hypotheses(self) -> Path:
         """What was decoded."""
         return self.folder / "hypotheses.parquet"
-
-    @property
-    def left_out(self) -> Path:
-        """Rows of the split that the model does not take; only where there are some."""
-        return self.folder / LEFT_OUT
 
     @property
     def scores(self) -> Path:

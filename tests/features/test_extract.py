@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 from types import SimpleNamespace
@@ -273,3 +274,16 @@ def test_other_audio_of_equal_size_changes_the_inputs_and_a_touched_file_does_no
     make_tone(path, seconds=0.5, hertz=1234.0)
     assert path.stat().st_size == size
     assert inputs_of(backbone, own_manifest, rows, EXACT)["audio"] != before["audio"]
+
+
+def test_stores_of_before_are_counted(backbone, own_manifest, tmp_path):
+    rows = np.arange(3)
+    inputs = inputs_of(backbone, own_manifest, rows, EXACT)
+    filled(backbone, own_manifest, rows, tmp_path / "new")
+    assert FeatureStore.num_older(tmp_path, inputs) == 0
+    old = shutil.copytree(tmp_path / "new", tmp_path / "old") / "store.json"
+    record = json.loads(old.read_text())
+    del record["inputs"]["audio key"]
+    old.write_text(json.dumps(record))
+    assert FeatureStore.num_older(tmp_path, inputs) == 1
+    assert FeatureStore.num_older(tmp_path, {**inputs, "weights": "others"}) == 0

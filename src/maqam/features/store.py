@@ -103,6 +103,22 @@ class FeatureStore:
         """Tell whether a folder holds a finished store."""
         return (folder / DONE).is_file()
 
+    @staticmethod
+    def num_older(folder: Path, inputs: Mapping[str, str]) -> int:
+        """Count the stores of a folder that went by sizes of audio files, of the same weights.
+
+        Args:
+            folder: Where stores are.
+            inputs: What a store would be made from.
+        """
+        count = 0
+        for record in folder.glob(f"*/{DONE}"):
+            with suppress(StoreError, OSError):
+                found = _read_record(record.parent).get("inputs", {})
+                is_older = "audio key" not in found
+                count += is_older and found.get("weights") == inputs.get("weights")
+        return count
+
     @property
     def fingerprint(self) -> str:
         """Hash of everything the store was made from: 32 hex digits."""

@@ -21,6 +21,7 @@ from maqam.models.checkpoint import load_dialogue, open_checkpoint
 from maqam.models.dialogue import DialogueEncoder
 from maqam.progress import Bars, no_bars
 from maqam.recipe import Recipe
+from maqam.run_layout import LEFT_OUT
 from maqam.schedule import Pool, schedule_as_table
 from maqam.synth.corpus import make_corpus
 from maqam.train.rows import PreparedRows, UnfitRow, prepare_rows, unfit_rows
@@ -42,7 +43,7 @@ def left_out(unfit: Sequence[UnfitRow], num_rows: int) -> str:
     """
     counts = Counter(one.kind for one in unfit).most_common()
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts)
-    return f"{len(unfit)} of {num_rows} utterances left out: {kinds} (left_out.jsonl)"
+    return f"{len(unfit)} of {num_rows} utterances left out: {kinds} ({LEFT_OUT})"
 
 
 def columns_needed(recipe: Recipe) -> frozenset[str]:
@@ -134,14 +135,14 @@ class PlanningSession:
         rows = self.split_rows
         return [left_out(self.unfit(rows), len(rows))] if self.unfit(rows) else []
 
-    def write_left_out(self, rows: np.ndarray, file: Path) -> None:
+    def write_left_out(self, rows: np.ndarray, folder: Path) -> None:
         """Write the id and the reason of each row that is left out; no file where all are taken.
 
         Args:
             rows: (num_rows,) manifest rows, ascending.
-            file: Where they go, a JSON line each.
+            folder: Where `left_out.jsonl` goes, a JSON line each.
         """
-        unfit = self.unfit(rows)
+        unfit, file = self.unfit(rows), folder / LEFT_OUT
         if not unfit:
             file.unlink(missing_ok=True)  # of a manifest as it was before
             return

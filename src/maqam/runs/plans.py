@@ -61,7 +61,7 @@ def save_plan(plan: Plan, session: PlanningSession, folder: Path) -> Plan:
         known.save(folder)
     write_text(PlanLayout(folder).recipe, dump_yaml(session.recipe))
     write_tasks(session.manifest.tasks, folder)
-    session.write_left_out(session.split_rows, PlanLayout(folder).left_out)
+    session.write_left_out(session.split_rows, folder)
     return known
 
 

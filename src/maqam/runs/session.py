@@ -230,6 +230,11 @@ class Session(PlanningSession):
         processes = Processes()
         if not FeatureStore.is_whole(folder):
             self.say(self._size(contents, folder))
+            if older := FeatureStore.num_older(folder.parent, contents.inputs):
+                self.say(
+                    f"{older} feature stores of an earlier maqam in {folder.parent} know audio by "
+                    "its size only: they are not used and can be removed"
+                )
         with self.bars(f"encode audio (seconds), {settings.keep} kept") as progress:
             if processes.count == 1 or FeatureStore.is_whole(folder):
                 return fill_store(self.backbone, contents, folder, progress=progress)

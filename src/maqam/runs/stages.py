@@ -130,7 +130,7 @@ def evaluate(session: Session, folder: Path, *, split: str = "test") -> dict[str
     run = _finished(session, folder)
     split_rows = run.manifest.select(split=split)
     rows = session.fitting(split_rows)
-    session.write_left_out(split_rows, RunLayout(folder).evaluation(split).left_out)
+    session.write_left_out(split_rows, RunLayout(folder).evaluation(split).folder)
     with session.bars(f"score {session.recipe.name}") as progress:
         return evaluate_rows(
             run.backbone,
