@@ -234,6 +234,10 @@ def import_from(
     media_dir: Annotated[
         Path | None, typer.Option(help="Folder that relative audio paths start from.")
     ] = None,
+    allow_outside: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder beside SOURCE that audio may lie in; may be repeated."),
+    ] = None,
     corpus: Annotated[str | None, typer.Option(help="Name of the rows' source.")] = None,
     column: Annotated[
         list[str] | None, typer.Option(help="text=sentence: our column, and the source's.")
@@ -288,6 +292,7 @@ def import_from(
         task=task,
         split=split,
         media_dir=media_dir,
+        allow_outside=tuple(allow_outside or ()),
         corpus=corpus,
         columns=_pairs("--column", column),
         labels={name: ours or None for name, ours in given_labels.items()},
@@ -333,6 +338,7 @@ def _print_import(context: typer.Context, report: Any, *, as_json: bool) -> None
                 "rejected": dict(report.reasons),
                 "num_tags_added": report.num_tags_added,
                 "labels": [asdict(way) for way in report.labels],
+                "num_ids_numbered": report.num_ids_numbered,
             }
         )
         return
@@ -348,6 +354,8 @@ def _print_import(context: typer.Context, report: Any, *, as_json: bool) -> None
         screen.say(f"again: {_again(context, report.labels[:_MOST_WAYS])}")
     if report.num_tags_added:
         screen.say(f"{report.num_tags_added} audio tags added that rows left out")
+    if report.num_ids_numbered:
+        screen.say(f"{report.num_ids_numbered} rows numbered whose id an earlier row has")
     screen.stdout.print(str(report.manifest), markup=False)
 
 

@@ -48,6 +48,7 @@ class ImportSettings:
         language: Language of the prompts, such as "ar"; the card's, or Arabic, when absent.
         delimiter: For tables: what stands between cells; as it looks when absent.
         encoding: For tables: encoding of the text; as it looks when absent.
+        allow_outside: Folders beside the corpus that its audio may lie in.
         decode: Whether to decode all audio now, and not only read its header.
         tasks: The tasks that rows may name; the five of the paper when absent.
 
@@ -66,6 +67,7 @@ class ImportSettings:
     language: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
+    allow_outside: tuple[Path, ...] = ()
     decode: bool = False
     tasks: Tasks = field(default_factory=default_tasks)
 

@@ -59,7 +59,7 @@ def test_links_out_of_the_source_are_not_followed(source, tmp_path):
     found = imported(source, "classes", task="ser")
     assert found.ids == ["sad/1.wav", "sad/3.wav"]
     assert {one["id"]: one["reason"] for one in found.rejects} == {
-        "sad/2.wav": "link outside the source",
+        "sad/2.wav": "path outside the source",
         "sad/loop.wav": "unreadable audio",
     }
 

@@ -322,7 +322,7 @@ def test_rows_of_common_voice_that_cannot_be_utterances_are_rejected(folder):
         "no audio",
         "no text",
         "other columns",
-        "duplicate id",
+        "duplicate row",
     ]
 
 

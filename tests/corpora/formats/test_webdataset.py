@@ -73,7 +73,7 @@ def test_columns_of_the_json_may_be_given(tmp_path, wav):
         ([("b.wav", None), ("b.txt", b"\xff")], "not UTF-8"),
         ([("b.wav", None), ("b.txt", b"x" * (9 << 20))], "text too long"),
         ([("b.wav", None), *((f"b.{n}", "x") for n in range(80))], "too many parts"),
-        ([("a.wav", None), ("a.txt", "x")], "duplicate id"),
+        ([("a.wav", None), ("a.txt", "x")], "duplicate row"),
     ],
 )
 def test_a_sample_that_cannot_be_an_utterance_is_rejected(tmp_path, wav, parts, reason):

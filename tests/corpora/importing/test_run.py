@@ -51,7 +51,11 @@ def test_what_was_exported_comes_back(tmp_path, target):
     manifest = make_manifest(tmp_path / "corpus", 10)
     order = [3, 1, 2, 0, 4, 9, 8, 7, 6, 5]
     out = exported(plan_of([order]), manifest, tmp_path / "out", target=target, micro_batch_size=10)
-    report = import_corpus(out / "schedule.jsonl", tmp_path / "back", ImportSettings(kind=target))
+    report = import_corpus(
+        out / "schedule.jsonl",
+        tmp_path / "back",
+        ImportSettings(kind=target, allow_outside=(manifest.folder,)),
+    )
     written = [row["id"] for row in lines(out)]
     wanted = {row["id"]: row for row in manifest.table.to_pylist()}
     found = [{name: row[name] for name in KEPT} for row in rows_of(report)]
@@ -61,9 +65,8 @@ def test_what_was_exported_comes_back(tmp_path, target):
 def test_audio_that_comes_back_is_the_same_file(tmp_path):
     manifest = make_manifest(tmp_path / "corpus", 4)
     out = exported(plan_of([[0, 1, 2, 3]]), manifest, tmp_path / "out")
-    report = import_corpus(
-        out / "schedule.jsonl", tmp_path / "back", ImportSettings(kind="ms-swift")
-    )
+    settings = ImportSettings(kind="ms-swift", allow_outside=(manifest.folder,))
+    report = import_corpus(out / "schedule.jsonl", tmp_path / "back", settings)
     back = read_manifest(report.manifest)
     assert [back.audio_path(row) for row in range(4)] == [
         manifest.audio_path(row).resolve() for row in range(4)
@@ -73,10 +76,9 @@ def test_audio_that_comes_back_is_the_same_file(tmp_path):
 def test_a_row_dealt_twice_comes_back_once(tmp_path):
     manifest = make_manifest(tmp_path / "corpus", 2)
     out = exported(plan_of([[0, 1], [1, 0]]), manifest, tmp_path / "out")
-    report = import_corpus(
-        out / "schedule.jsonl", tmp_path / "back", ImportSettings(kind="ms-swift")
-    )
-    assert (report.num_imported, report.reasons) == (2, {"duplicate id": 2})
+    settings = ImportSettings(kind="ms-swift", allow_outside=(manifest.folder,))
+    report = import_corpus(out / "schedule.jsonl", tmp_path / "back", settings)
+    assert (report.num_imported, report.reasons) == (2, {"duplicate row": 2})
 
 
 def test_seconds_are_measured(imported):

@@ -91,7 +91,7 @@ def test_ids_of_before_an_interruption_are_known_after_it(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         import_corpus(source, tmp_path / "out", NEMO, num_workers=1, progress=stop_at(1))
     again = import_corpus(source, tmp_path / "out", NEMO, num_workers=1)
-    assert again.reasons == {"duplicate id": 1}
+    assert again.reasons == {"duplicate row": 1}
 
 
 @pytest.mark.parametrize("what", ["settings", "source"])
@@ -167,4 +167,51 @@ def test_ids_are_unique_over_batches(tmp_path):
     source = tmp_path / "nemo.jsonl"
     source.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     report = import_corpus(source, tmp_path / "out", NEMO, num_workers=1)
-    assert (report.num_imported, report.reasons) == (1500, {"duplicate id": 2500})
+    assert (report.num_imported, report.reasons) == (1500, {"duplicate row": 2500})
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_recordings_of_one_sentence_are_numbered_and_go_on_so(tmp_path, num_workers):
+    for name in range(5):
+        make_tone(tmp_path / f"{name}.wav", seconds=0.1)
+    rows = [
+        {"id": f"{n % 400}", "audio_filepath": f"{n // 400}.wav", "text": "x"} for n in range(2000)
+    ]
+    source = tmp_path / "nemo.jsonl"
+    source.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        import_corpus(source, out, NEMO, num_workers=num_workers, progress=stop_at(1))
+    report = import_corpus(source, out, NEMO, num_workers=num_workers)
+    assert (report.num_imported, report.num_ids_numbered) == (2000, 1600)
+    ids = read_manifest(report.manifest).table.column("id").to_pylist()
+    assert ids == [f"{n % 400}" + (f"-{n // 400 + 1}" if n >= 400 else "") for n in range(2000)]
+
+
+def test_an_id_that_ends_in_a_number_is_not_given_twice(tmp_path):
+    for name in "abcd":
+        make_tone(tmp_path / f"{name}.wav", seconds=0.1)
+    ids = ["s", "s", "s-2", "s"]
+    rows = [
+        {"id": id_, "audio_filepath": f"{name}.wav", "text": "x"}
+        for id_, name in zip(ids, "abcd", strict=True)
+    ]
+    source = tmp_path / "nemo.jsonl"
+    source.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    report = import_corpus(source, tmp_path / "out", NEMO)
+    assert read_manifest(report.manifest).table.column("id").to_pylist() == [
+        "s",
+        "s-3",
+        "s-2",
+        "s-4",
+    ]
+
+
+@pytest.mark.parametrize("other", [{"offset": 0.02}, {"task": "did", "label": "msa"}])
+def test_another_segment_or_task_is_no_copy(tmp_path, other):
+    make_tone(tmp_path / "a.wav", seconds=0.1)
+    row = {"id": "one", "audio_filepath": "a.wav", "text": "x"}
+    source = tmp_path / "nemo.jsonl"
+    source.write_text(f"{json.dumps(row)}\n{json.dumps({**row, **other})}\n")
+    report = import_corpus(source, tmp_path / "out", NEMO)
+    assert read_manifest(report.manifest).table.column("id").to_pylist() == ["one", "one-2"]

@@ -107,8 +107,8 @@ def test_sada22_finds_recordings_in_their_batches_and_keeps_their_speakers_apart
 def test_casablanca_takes_the_country_of_the_folder(corpus: Path) -> None:
     rows, _ = imported("casablanca", corpus, task="did")
     found = {row["id"]: (row["label"], row["dialect"], row["split"]) for row in rows}
-    assert found["Egypt-validation_1"] == ("egyptian", "EG", "dev")
-    assert found["UAE-test_1"] == ("gulf", "AE", "test")
+    assert found["Egypt-validation_1-did"] == ("egyptian", "EG", "dev")
+    assert found["UAE-test_1-did"] == ("gulf", "AE", "test")
 
 
 @corpora("casablanca")
@@ -545,3 +545,13 @@ def test_a_file_that_is_named_otherwise_is_rejected(corpus: Path) -> None:
     (corpus / "Actor_12/03-01-01-01-02-01-12.wav").rename(corpus / "Actor_12/copy.wav")
     _, rejects = imported("ravdess", corpus)
     assert {reject["reason"] for reject in rejects} == {"unknown file name", "no label of ser"}
+
+
+@corpora("mgb-2")
+def test_speakers_of_dev_and_test_of_mgb_2_are_read_from_their_ids(corpus: Path) -> None:
+    name = "94D37D38-B203-4FC0-9F3A-538F5C174920_spk-0001_seg-0000050:0000150"
+    write(corpus / "dev/segments.non_overlap_speech", f"{name} dev1 0.50 1.50\n")
+    write(corpus / "dev/text.non_overlap_speech", f"{name} mrHbA bkm\n")
+    rows, _ = imported("mgb-2", corpus)
+    (speaker,) = {row["speaker"] for row in rows if row["split"] == "dev"}
+    assert speaker == "94D37D38-B203-4FC0-9F3A-538F5C174920_spk-0001"

@@ -254,6 +254,7 @@ def _hub_rows(name: str, settings: ImportSettings) -> Iterator[Found]:
 
 def _hub_split(name: str, rows: Any, settings: ImportSettings) -> Iterator[Found]:  # noqa: ANN401
     maker: _Maker | None = None
+    media = (settings.media_dir or Path()).absolute()
     for line, row in enumerate(rows, start=1):
         if maker is None:
             schema = (
@@ -261,5 +262,5 @@ def _hub_split(name: str, rows: Any, settings: ImportSettings) -> Iterator[Found
                 if rows.features
                 else pa.schema([(key, pa.null()) for key in row])
             )
-            maker = _Maker(settings, schema, Path(), name)
+            maker = _Maker(settings, schema, media, name)
         yield maker.found(Place(name, line), row)

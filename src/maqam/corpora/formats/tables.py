@@ -130,14 +130,15 @@ def common_voice_rows(source: Path, settings: ImportSettings) -> Iterator[Found]
             for line, found in _named(cells, header):
                 row = found
                 if not isinstance(row, UnfitRowError):
-                    corpus = settings.corpus or "common-voice"
-                    row = {**_common_voice(row, file), "source": corpus}
+                    row = _common_voice(row, file)
                 yield _made(Place(file.name, line), row, columns, media)
 
 
-def _common_voice(row: Row, file: Path) -> Row:
+def _common_voice(row: Row, file: Path) -> Row | UnfitRowError:
     kept = {name: row.get(name) for name in ("path", "sentence", "client_id")}
     name = row["path"]
+    if set(str(name)) & {"/", "\\"}:
+        return UnfitRowError("no plain file name", f"a clip is named {shown(name)}")
     split = file.stem if file.stem in _COMMON_VOICE_SPLITS else None
     return {**kept, "id": str(name).rsplit(".", 1)[0] if name else None, "split": split}
 

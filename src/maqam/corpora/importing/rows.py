@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from maqam.corpora.importing.labels import Meaning, SourceLabels
-from maqam.corpora.importing.sounds import Answer, Unsound
+from maqam.corpora.importing.sounds import Answer, Measured, Unsound
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import UnfitRowError, Utterance, shown
 from maqam.data.schema import AUDIO_TAG, IMPORT_SCHEMA, PROMPT_LANGUAGE, row_faults
@@ -142,6 +142,19 @@ def _check_text(row: Row) -> None:
         raise UnfitRowError("not UTF-8", text) from error
 
 
+def identity(row: Row, answer: Answer) -> str:
+    """Return a text that two rows share if one is a copy of the other.
+
+    Args:
+        row: Row of a manifest, with the id that the source gives it.
+        answer: What its audio is; audio that had a file of its own is known by its path.
+    """
+    if not isinstance(answer, Measured):
+        return repr((row["id"], row["task"], row["messages"]))
+    audio = answer.content or row["audios"][:1]
+    return repr((row["id"], row["task"], audio, row["start"], row["seconds"]))
+
+
 def faults(rows: Sequence[Row], tasks: Tasks) -> tuple[pa.Table, dict[int, tuple[str, str]]]:
     """Check rows by the rules of the manifest.
 
@@ -150,11 +163,14 @@ def faults(rows: Sequence[Row], tasks: Tasks) -> tuple[pa.Table, dict[int, tuple
         tasks: Tasks that they may name.
 
     Returns:
-        The table of all rows, and the kind and text of the first rule that a row breaks, by index.
+        The table of all rows, whose ids may repeat, and the kind and text of the first rule that
+        a row breaks, by index.
     """
     table = pa.Table.from_pylist(list(rows), schema=IMPORT_SCHEMA)
     found: dict[int, tuple[str, str]] = {}
     for fault in row_faults(table, tasks):
+        if fault.kind == "duplicate id":  # the rows before these count too: ids are numbered later
+            continue
         for index in np.asarray(fault.rows).tolist():
             found.setdefault(index, (fault.kind, fault.describe(rows[index])))
     return table, found

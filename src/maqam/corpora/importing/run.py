@@ -30,7 +30,9 @@ from maqam.corpora.formats import (
 )
 from maqam.corpora.importing.labels import LabelWay, SourceLabels, label_ways
 from maqam.corpora.importing.listing import listing
-from maqam.corpora.importing.rows import Row, faults, manifest_row
+from maqam.corpora.importing.origin import audio_roots, corpus_name
+from maqam.corpora.importing.rows import Row, faults, identity, manifest_row
+from maqam.corpora.importing.seen import digest
 from maqam.corpora.importing.sounds import Answer, AudioJobs, Job, Measured, measured
 from maqam.corpora.importing.store import Store
 from maqam.corpora.layouts.reading import card_rows, card_settings
@@ -82,6 +84,7 @@ class ImportReport:
         reasons: Rejected rows by reason; a row has one, the first that was met.
         num_tags_added: Audio tags that rows left out, put in front as their trainer does.
         labels: Words for classes that have no label of the task, or no code, with what can be done.
+        num_ids_numbered: Rows that got a number at the end of an id that several rows have.
     """
 
     manifest: Path
@@ -91,6 +94,7 @@ class ImportReport:
     reasons: Mapping[str, int]
     num_tags_added: int
     labels: Sequence[LabelWay] = ()
+    num_ids_numbered: int = 0
 
     @property
     def num_rejected(self) -> int:
@@ -132,6 +136,10 @@ def import_corpus(
         hint = f"use {', '.join(READERS)}, or a card of maqam data catalog"
         hint = f"did you mean {near}?" if near else hint
         raise ConfigError(f"no kind {settings.kind!r}", where="kind", hint=hint)
+    if source.exists():  # else the name of a dataset of the hub
+        source = source.resolve() if ".." in source.parts else source.absolute()
+    settings = replace(settings, corpus=settings.corpus or _corpus(source, settings.kind))
+    roots = audio_roots(source, settings)
     with (
         writing(folder, error=ManifestError),
         Store(folder, _fingerprint(source, settings), listing(source, folder)) as store,
@@ -139,7 +147,9 @@ def import_corpus(
         found = islice(read(source, settings), store.num_rows, None)
         batches = _batches(found, store)
         workers = num_workers or os.cpu_count() or 1
-        for rows, answers in measured(batches, num_workers=workers, decode=settings.decode):
+        for rows, answers in measured(
+            batches, num_workers=workers, decode=settings.decode, roots=roots
+        ):
             _store(store, folder, settings, names, rows, answers)
             if progress is not None:
                 progress(store.num_rows, None)
@@ -153,16 +163,20 @@ def import_corpus(
         )
     if settings.tasks != default_tasks():
         write_tasks(settings.tasks, folder)
-    reasons = dict(store.reasons.most_common())
     return ImportReport(
         manifest,
         rejects,
         store.num_rows,
         store.num_imported,
-        reasons,
-        store.num_tags_added,
-        labels,
+        dict(store.reasons.most_common()),
+        num_tags_added=store.changes["tags added"],
+        labels=labels,
+        num_ids_numbered=store.changes["ids numbered"],
     )
+
+
+def _corpus(source: Path, kind: str) -> str:
+    return kind if kind == "common-voice" else corpus_name(source)
 
 
 def _fingerprint(source: Path, settings: ImportSettings) -> str:
@@ -220,18 +234,18 @@ def _store(
             reasons[index] = (error.kind, error.text, error.label)
     table, broken = faults([row for _, row in made], settings.tasks)
     sound = [at for at in range(len(made)) if at not in broken]
-    repeated = store.seen.add([made[at][1]["id"] for at in sound])
-    for at, is_repeated in zip(sound, repeated, strict=True):
-        if is_repeated:
-            broken[at] = ("duplicate id", "an earlier row has this id")
+    known = {at: digest(identity(made[at][1], answers[made[at][0]])) for at in sound}
+    for at, is_copy in zip(sound, store.copies(list(known.values())), strict=True):
+        if is_copy:
+            broken[at] = ("duplicate row", "an earlier row has this id, audio, segment and task")
     reasons |= {made[at][0]: reason for at, reason in broken.items()}
     _remove_audio(found, answers, reasons)
     rejects = [_reject(found[index], *reasons[index]) for index in sorted(reasons)]
-    kept = [at for at in range(len(made)) if at not in broken]
+    kept = [at for at in sound if at not in broken]
     tags = sum(_num_added_tags(found[made[at][0]]) for at in kept)
     if broken:
         table = table.take(pa.array(kept, pa.int64()))
-    store.add(table, rejects, num_tags_added=tags)
+    store.add(table, [known[at] for at in kept], rejects, {"tags added": tags})
 
 
 def _num_added_tags(found: Found) -> int:

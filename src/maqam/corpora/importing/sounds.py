@@ -4,6 +4,7 @@ The processes are started like commands, not forked or spawned by multiprocessin
 user's script needs no guard; they end with their input.
 """
 
+import hashlib
 import os
 import pickle
 import signal
@@ -12,12 +13,13 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from maqam.corpora.importing.origin import check_inside
 from maqam.corpora.utterance import Slice, Sound, UnfitRowError
 from maqam.data.audio import (
     EDGE_SECONDS,
@@ -59,11 +61,13 @@ class Measured:
         path: Its file.
         start: Where the segment begins, in seconds.
         seconds: Its length.
+        content: Hash of audio that had no file of its own.
     """
 
     path: str
     start: float
     seconds: float
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,31 +81,39 @@ class Unsound:
 Answer = Measured | Unsound | None
 
 
-def measure(job: Job, *, decode: bool = False) -> Measured | Unsound:
+def measure(
+    job: Job, *, decode: bool = False, roots: Sequence[str] | None = None
+) -> Measured | Unsound:
     """Look at an utterance's audio; audio that is held elsewhere gets a file of its own.
 
     Args:
         job: The sound, and the path without suffix of the file that a held one gets.
         decode: Whether to decode the segment, and not only read the header.
+        roots: Folders that a file must lie in, as `audio_roots` gives them; anywhere when absent.
 
     Returns:
         Its file and times, or why it cannot be used; then no file is left.
     """
     sound, stem = job
     if sound.held is None:
-        return _looked_at(sound.path, sound, decode)
+        return _looked_at(sound.path, sound, decode, roots)
     try:
-        file = _written(sound, stem)
+        data = _data(sound)
+        file = _written(data, sound, stem)
     except UnfitRowError as error:
         return Unsound(error.kind, error.text)
-    found = _looked_at(str(file), sound, decode)
+    found = _looked_at(str(file), sound, decode, None)
     if isinstance(found, Unsound):
         file.unlink(missing_ok=True)
-    return found
+        return found
+    return replace(found, content=hashlib.blake2b(data, digest_size=16).hexdigest())
 
 
-def _looked_at(file: str, sound: Sound, decode: bool) -> Measured | Unsound:
+def _looked_at(
+    file: str, sound: Sound, decode: bool, roots: Sequence[str] | None
+) -> Measured | Unsound:
     try:
+        check_inside(file, roots)
         return _measured(file, sound, decode)
     except AudioError as error:
         return Unsound(error.kind, str(error))
@@ -150,9 +162,12 @@ def _seconds(file: str) -> float:
     return found
 
 
-def _written(sound: Sound, stem: str) -> Path:
+def _data(sound: Sound) -> bytes:
+    return _read_slice(sound.held) if isinstance(sound.held, Slice) else sound.held or b""
+
+
+def _written(data: bytes, sound: Sound, stem: str) -> Path:
     """Write audio that is held elsewhere to a file that is named by what it is."""
-    data = _read_slice(sound.held) if isinstance(sound.held, Slice) else sound.held or b""
     own = Path(sound.path).suffix.lower()
     by_content = next((suffix for magic, suffix in _SUFFIXES.items() if data.startswith(magic)), "")
     suffix = by_content or (own if own in AUDIO_SUFFIXES else "")
@@ -190,7 +205,11 @@ class AudioJobs(Generic[T]):
 
 
 def measured(
-    batches: Iterable[AudioJobs[T]], *, num_workers: int, decode: bool
+    batches: Iterable[AudioJobs[T]],
+    *,
+    num_workers: int,
+    decode: bool,
+    roots: Sequence[str] | None = None,
 ) -> Iterator[tuple[Sequence[T], list[Answer]]]:
     """Look at the audio of all batches, in their order.
 
@@ -198,6 +217,7 @@ def measured(
         batches: Rows and jobs; at most one batch more than there are processes is in flight.
         num_workers: Processes; with 1, or with a single batch, none is started.
         decode: Whether to decode all audio.
+        roots: Folders that audio must lie in; anywhere when absent.
 
     Raises:
         ManifestError: If a process ends before its work.
@@ -206,10 +226,10 @@ def measured(
     first = [batch for _, batch in zip(range(2), source, strict=False)]
     if num_workers <= 1 or len(first) < 2:
         for batch in chain(first, source):
-            yield batch.rows, _answers(batch.jobs, decode)
+            yield batch.rows, _answers(batch.jobs, decode, roots)
         return
     with ExitStack() as stack:
-        idle = deque(stack.enter_context(_Worker(decode)) for _ in range(num_workers))
+        idle = deque(stack.enter_context(_Worker(decode, roots)) for _ in range(num_workers))
         busy: deque[tuple[_Worker, AudioJobs[T]]] = deque()
         for batch in chain(first, source):
             if not idle:
@@ -222,15 +242,17 @@ def measured(
             yield done.rows, worker.answers()
 
 
-def _answers(jobs: Sequence[Job | None], decode: bool) -> list[Answer]:
-    return [None if job is None else measure(job, decode=decode) for job in jobs]
+def _answers(jobs: Sequence[Job | None], decode: bool, roots: Sequence[str] | None) -> list[Answer]:
+    return [None if job is None else measure(job, decode=decode, roots=roots) for job in jobs]
 
 
 class _Worker:
     """A process that measures one batch after another."""
 
-    def __init__(self, decode: bool) -> None:
-        command = [sys.executable, "-c", f"from {__name__} import serve; serve({decode})"]
+    def __init__(self, decode: bool, roots: Sequence[str] | None) -> None:
+        given = None if roots is None else list(roots)
+        work = f"from {__name__} import serve; serve({decode}, {given!r})"
+        command = [sys.executable, "-c", work]
         limits = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             command,
@@ -273,7 +295,7 @@ class _Worker:
         return answers
 
 
-def serve(decode: bool) -> None:
+def serve(decode: bool, roots: Sequence[str] | None) -> None:
     """Answer the batches that come on stdin until it ends: what a worker process runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     while True:
@@ -282,7 +304,7 @@ def serve(decode: bool) -> None:
         except EOFError:
             return
         try:
-            answers: list[Answer] | OSError = _answers(jobs, decode)
+            answers: list[Answer] | OSError = _answers(jobs, decode, roots)
         except OSError as error:  # a file that cannot be written: the parent tells the user
             answers = error
         pickle.dump(answers, sys.stdout.buffer)

@@ -4,7 +4,6 @@ What was written last is known from `state.json` alone, which is replaced whole;
 was killed at any moment goes on from there.
 """
 
-import hashlib
 import json
 import shutil
 import time
@@ -16,11 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from maqam.corpora.importing.listing import Listing
+from maqam.corpora.importing.seen import Seen, SeenIds
 from maqam.data.manifest import FILE_NAME, VERSION_METADATA
 from maqam.data.schema import IMPORT_SCHEMA
 from maqam.errors import ManifestError
@@ -29,47 +28,10 @@ from maqam.files import whole_file, write_json
 REJECTS_NAME = "rejects.jsonl"
 WORK_NAME = ".import"
 
+_DIGEST = "row digest"  # column of parts: what tells a row from its copy
 _PART_ROWS = 16_384
 _PART_SECONDS = 20.0
 _GROUP_PARTS = 4
-
-
-class SeenIds:
-    """Ids met so far, 16 bytes each.
-
-    Examples:
-        >>> seen = SeenIds()
-        >>> seen.add(["a", "b", "a"]), seen.add(["b", "c"])
-        ([False, False, True], [True, False])
-    """
-
-    def __init__(self) -> None:
-        self._sorted: list[np.ndarray] = []
-
-    def add(self, ids: Sequence[str]) -> list[bool]:
-        """Note ids; tell for each whether it was met before."""
-        digests = [hashlib.blake2b(name.encode(), digest_size=16).digest() for name in ids]
-        keys = np.array(digests, dtype="S16")
-        is_old = np.zeros(len(keys), dtype=bool)
-        for known in self._sorted:
-            at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-            is_old |= known[at] == keys
-        _, earliest = np.unique(keys, return_index=True)
-        is_first = np.zeros(len(keys), dtype=bool)
-        is_first[earliest] = True
-        found: list[bool] = (is_old | ~is_first).tolist()
-        self._merge(keys[is_first & ~is_old])
-        return found
-
-    def _merge(self, keys: np.ndarray) -> None:
-        """Keep few sorted arrays: one is merged into the one before once it is as long."""
-        if len(keys):
-            self._sorted.append(np.sort(keys))
-        while len(self._sorted) > 1 and len(self._sorted[-1]) * 2 >= len(self._sorted[-2]):
-            last = self._sorted.pop()
-            merged = np.concatenate([self._sorted.pop(), last])
-            merged.sort(kind="stable")
-            self._sorted.append(merged)
 
 
 class Store:
@@ -92,9 +54,10 @@ class Store:
             raise ManifestError(
                 "there is a manifest already", where=str(folder), hint="choose another folder"
             )
-        self.num_rows = self.num_imported = self.num_tags_added = 0
+        self.num_rows = self.num_imported = 0
         self.reasons: Counter[str] = Counter()
-        self.seen = SeenIds()
+        self.changes: Counter[str] = Counter()
+        self._ids, self._rows = SeenIds(), Seen()
         self._num_parts = 0
         self._pending: list[pa.Table] = []
         self._pending_rejects: list[str] = []
@@ -155,42 +118,62 @@ class Store:
                 hint=f"remove {self._work} and begin again",
             )
         self.num_rows, self.num_imported = state["num_rows"], state["num_imported"]
-        self.num_tags_added = state["num_tags_added"]
-        self.reasons = Counter(state["reasons"])
+        self.reasons, self.changes = Counter(state["reasons"]), Counter(state["changes"])
         self._num_parts = state["num_parts"]
         with self._rejects.open("r+b") as stream:
             stream.truncate(state["rejects_bytes"])
         for part in range(self._num_parts):
-            ids = pq.read_table(self._part(part), columns=["id"]).column("id").to_pylist()
-            self.seen.add(ids)
+            known = pq.read_table(self._part(part), columns=["id", _DIGEST])
+            self._ids.add(known.column("id").to_pylist())
+            self._rows.add(known.column(_DIGEST).to_pylist())
+
+    def copies(self, digests: Sequence[bytes]) -> list[bool]:
+        """Note rows by their digests; tell for each whether it is a copy of one before."""
+        return self._rows.add(digests)
 
     def add(
-        self, table: pa.Table, rejects: Sequence[Mapping[str, Any]], *, num_tags_added: int
+        self,
+        table: pa.Table,
+        digests: Sequence[bytes],
+        rejects: Sequence[Mapping[str, Any]],
+        changes: Mapping[str, int],
     ) -> None:
-        """Note what became of the next rows of the source.
+        """Note what became of the next rows of the source; ids of several rows are numbered.
 
         Args:
             table: Their rows of the manifest.
+            digests: What tells each row of the table from its copies.
             rejects: The others, each with its reason.
-            num_tags_added: Audio tags that were put in front.
+            changes: How often rows were changed, by what was done.
         """
         self._is_busy = True
         self.num_rows += table.num_rows + len(rejects)
         self.num_imported += table.num_rows
-        self.num_tags_added += num_tags_added
+        self.changes.update(changes)
         self.reasons.update(reject["reason"] for reject in rejects)
-        self._pending.append(table)
+        known = pa.array(digests, pa.binary(16))
+        self._pending.append(self._numbered(table).append_column(_DIGEST, known))
         self._pending_rejects += [_line(reject) for reject in rejects]
         waiting = sum(part.num_rows for part in self._pending) + len(self._pending_rejects)
         if waiting >= _PART_ROWS or time.monotonic() - self._written_at > _PART_SECONDS:
             self.save()
         self._is_busy = False
 
+    def _numbered(self, table: pa.Table) -> pa.Table:
+        ids = table.column("id").to_pylist()
+        names = self._ids.unique(ids)
+        num_changed = sum(name != id_ for name, id_ in zip(names, ids, strict=True))
+        if not num_changed:
+            return table
+        self.changes["ids numbered"] += num_changed
+        at = table.column_names.index("id")
+        return table.set_column(at, "id", pa.array(names, pa.string()))
+
     def save(self) -> None:
         """Write what is pending, then how far the source was read."""
         self._is_busy = True
-        rows = pa.concat_tables([IMPORT_SCHEMA.empty_table(), *self._pending])
-        if rows.num_rows:
+        if any(table.num_rows for table in self._pending):
+            rows = pa.concat_tables(self._pending)
             with whole_file(self._part(self._num_parts)) as draft:
                 pq.write_table(rows, draft, compression="zstd")
             self._num_parts += 1
@@ -203,8 +186,8 @@ class Store:
             "files": asdict(self._files),
             "num_rows": self.num_rows,
             "num_imported": self.num_imported,
-            "num_tags_added": self.num_tags_added,
             "reasons": dict(self.reasons),
+            "changes": dict(self.changes),
             "num_parts": self._num_parts,
             "rejects_bytes": size,
         }
@@ -239,7 +222,7 @@ class Store:
         for first in range(0, self._num_parts, _GROUP_PARTS):
             last = min(first + _GROUP_PARTS, self._num_parts)
             parts = [pq.read_table(self._part(part)) for part in range(first, last)]
-            yield pa.concat_tables(parts)
+            yield pa.concat_tables(parts).select(IMPORT_SCHEMA.names)
 
     def _part(self, index: int) -> Path:
         return self._work / f"part-{index:06d}.parquet"

@@ -215,7 +215,7 @@ class _Reader:
         """Make an utterance of a row, or say why it is none."""
         name = None
         try:
-            name = self._value(self.fields.id, row)
+            name = self._name(row)
             return Utterance(
                 place=row.place,
                 id=name,
@@ -238,6 +238,15 @@ class _Reader:
         if self.task.target not in TAXONOMIES:  # any labels may be its own
             found["label"] = label
         return {name: word for name, word in found.items() if word is not None}
+
+    def _name(self, row: Raw) -> str | None:
+        """Return a row's id; it ends in the task where that is not the usual one of the card.
+
+        So one corpus can stand in one manifest for several tasks.
+        """
+        name = self._value(self.fields.id, row)
+        is_usual = self.task.name in self.card.tasks[:1]
+        return f"{name}-{self.task.name}" if name and not is_usual else name
 
     def member(self, row: Raw) -> str:
         """Return the name of a row's audio in its archive."""
@@ -298,7 +307,7 @@ class _Reader:
         tail, _, rest = rest.partition("/")
         name = self._value(rest, row)
         for folder in self._folders(f"{folders}*{tail}"):
-            if name is not None and (folder / inside(name)).is_file():
+            if name and not name.startswith("/") and (folder / inside(name)).is_file():
                 return (folder / name).relative_to(self.root).as_posix()
         return None
 

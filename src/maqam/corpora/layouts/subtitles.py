@@ -39,7 +39,7 @@ def subtitle_rows(part: SubtitlesPart, root: Path) -> Iterator[Raw | Unfit]:
 
 def _cues(row: Raw, name: str, root: Path) -> Iterator[Raw | Unfit]:
     try:
-        file = root / inside(name)
+        file = root / inside(name).lstrip("/")
         with Lines(file, encoding=encoding_of(file)) as lines:
             for line, cue in cues(every(lines)):
                 if isinstance(cue, UnfitRowError):
