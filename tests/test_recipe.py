@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from maqam.errors import ConfigError
-from maqam.recipe import Recipe, dump_yaml, load_recipe, read_yaml, validate, with_overrides
+from maqam.recipe import Recipe, dump_yaml, load_recipe, validate, with_overrides
 from maqam.schedule import Uniform
+from maqam.yaml_files import read_yaml
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
 

@@ -132,7 +132,7 @@ def test_a_file_that_is_no_yaml_or_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml"):
         read_tasks(tmp_path / "none.yaml")
     (tmp_path / TASKS_FILE).write_text("a: [")
-    with pytest.raises(ConfigError, match=r"tasks\.yaml: not YAML"):
+    with pytest.raises(ConfigError, match=r"tasks\.yaml:1: not YAML"):
         tasks_in(tmp_path)
 
 

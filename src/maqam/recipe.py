@@ -29,13 +29,12 @@ from maqam.settings_file import (
     nearest,
     place_of,
     plain_json,
-    read_yaml,
     with_overrides,
 )
 from maqam.synth.settings import SynthSettings
 from maqam.tasks import Tasks, TaskTable, tasks_in, with_tasks
 from maqam.train.settings import Objective, TrainSettings
-from maqam.yaml_files import as_yaml
+from maqam.yaml_files import as_yaml, read_yaml
 
 
 class DataSettings(BaseModel):

@@ -1,7 +1,6 @@
 """Settings of a YAML file and of the command line, and a fault in them said in one line.
 
-YAML 1.2: `1e-4` is a number, `no` a word. Values are taken strictly: a word is no number, a number
-no boolean.
+Values are taken strictly: a word is no number, a number no boolean.
 """
 
 import difflib
@@ -13,10 +12,10 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode
 
 from maqam.errors import ConfigError
+from maqam.yaml_files import read_value
 
 EVERY_KEY = "see docs/recipes.md for every key, its unit and its default"
 _BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
@@ -37,26 +36,6 @@ _WANTED = {
     "too_short": "must not be empty",
     "finite_number": "must be a finite number",
 }
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML 1.2 table.
-
-    Raises:
-        ConfigError: If there is no such file or it is not a YAML table.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"the file cannot be read: {error}", where=str(path), hint="give a YAML file"
-        ) from error
-    values = _parse(text, str(path))
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigError("not a table of settings", where=str(path), hint="write `key: value`")
-    return values
 
 
 def with_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
@@ -82,7 +61,7 @@ def with_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[
             if not isinstance(table.get(parent), dict):
                 table[parent] = {}
             table = table[parent]
-        table[last] = _parse(text, f"command line: {key}")
+        table[last] = read_value(text, where=f"command line: {key}")
     return merged
 
 
@@ -190,17 +169,6 @@ def place_of(
         if line and (found > len(table) or not table):
             return f"{where}:{line}: {'.'.join([*table, *parts])}"
     return f"{where}: {key}"
-
-
-def _parse(text: str, where: str) -> Any:  # noqa: ANN401  YAML holds any plain value
-    yaml = YAML(typ="safe", pure=True)
-    try:
-        return yaml.load(text)
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{where}:{mark.line + 1}" if mark is not None else where
-        reason = getattr(error, "problem", None) or "not YAML"
-        raise ConfigError(str(reason), where=place, hint="check the indentation") from error
 
 
 def _copied(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from maqam.errors import ConfigError
 from maqam.files import write_text
 from maqam.settings_file import nearest
 from maqam.taxonomy.tree import TAXONOMIES, label_set, read_taxonomy, taxonomy_of
-from maqam.yaml_files import as_yaml, read_table
+from maqam.yaml_files import as_yaml, read_table, read_yaml
 
 TASKS_FILE = "tasks.yaml"
 _NAME = r"^[A-Za-z][\w-]*$"
@@ -313,13 +313,7 @@ def read_tasks(file: Path, known: Tasks | None = None) -> Tasks:
         ConfigError: If the file cannot be read or a task is not whole; the message names the key.
     """
     base = default_tasks() if known is None else known
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"the file cannot be read: {error}", where=str(file), hint="give a YAML file of tasks"
-        ) from error
-    return tasks_from_table(read_table(text, where=str(file)), base, where=str(file))
+    return tasks_from_table(read_yaml(file), base, where=str(file))
 
 
 def tasks_in(folder: Path) -> Tasks:

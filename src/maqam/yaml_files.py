@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -13,25 +14,58 @@ from maqam.errors import ConfigError
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def read_table(text: str, *, where: str) -> Mapping[str, Any]:
-    """Read YAML as a table of plain values.
+def read_yaml(file: Path) -> dict[str, Any]:
+    """Read a file as a table of plain values; an empty one is an empty table.
+
+    Raises:
+        ConfigError: If it cannot be read, is not YAML or no table.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the file cannot be read: {error}", where=str(file), hint="give a YAML file"
+        ) from error
+    return read_table(text, where=str(file))
+
+
+def read_table(text: str, *, where: str) -> dict[str, Any]:
+    """Read YAML as a table of plain values; an empty text is an empty table.
 
     Args:
-        text: YAML 1.2: `NO` is a word, `01` must be quoted to stay text.
+        text: YAML 1.2: `1e-4` is a number, `NO` a word, `01` must be quoted to stay text.
         where: Name of the file, for the error.
 
     Raises:
         ConfigError: If it is not YAML or no table.
     """
-    try:
-        values = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise ConfigError(
-            f"not YAML: {' '.join(str(error).split())}", where=where, hint="write `key: value`"
-        ) from error
-    if not isinstance(values, Mapping):
-        raise ConfigError("it holds no table", where=where, hint="write `key: value`")
+    values = read_value(text, where=where)
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError("not a table of settings", where=where, hint="write `key: value`")
     return values
+
+
+def read_value(text: str, *, where: str) -> Any:  # noqa: ANN401  YAML holds any plain value
+    """Read YAML as a plain value.
+
+    Args:
+        text: YAML 1.2.
+        where: Name of the file, or what holds the text, for the error.
+
+    Raises:
+        ConfigError: If it is not YAML; the message names the line.
+    """
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{where}:{mark.line + 1}" if mark is not None else where
+        reason = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise ConfigError(
+            f"not YAML: {reason}", where=place, hint="check the indentation"
+        ) from error
 
 
 def parsed(text: str, model: type[Model], *, where: str) -> Model:

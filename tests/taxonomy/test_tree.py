@@ -101,7 +101,7 @@ def test_unknown_names_are_refused_with_those_there_are() -> None:
     ("text", "words"),
     [
         ("a: [", "not YAML"),
-        ("- a", "it holds no table"),
+        ("- a", "not a table of settings"),
         ("title: 1\nlevel: city\ncolour: red", "colour: Extra inputs"),
     ],
 )

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from maqam.errors import ConfigError
 from maqam.recipe import Recipe, validate
 from maqam.run_layout import StudyLayout, run_name
-from maqam.settings_file import config_error, place_of, plain_json, read_yaml, with_overrides
+from maqam.settings_file import config_error, place_of, plain_json, with_overrides
+from maqam.yaml_files import read_yaml
 
 
 class Study(BaseModel):
