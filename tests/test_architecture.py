@@ -14,6 +14,7 @@ TESTS = Path(__file__).parent
 SOURCE = TESTS.parent / "src" / "maqam"
 LAYERS = (  # lowest first; packages of one layer do not know each other
     ("errors",),
+    ("yaml_files",),
     (
         "extras",
         "files",
@@ -22,7 +23,6 @@ LAYERS = (  # lowest first; packages of one layer do not know each other
         "settings_file",
         "user_functions",
         "version",
-        "yaml_files",
     ),
     ("run_layout", "taxonomy"),
     ("tasks",),

@@ -107,5 +107,5 @@ def test_unknown_names_are_refused_with_those_there_are() -> None:
 )
 def test_a_broken_file_is_one_error_that_names_it(text: str, words: str) -> None:
     node = type(read_taxonomy("emotion").nodes["happy"])
-    with pytest.raises(ConfigError, match=f"own.yaml: .*{words}"):
+    with pytest.raises(ConfigError, match=rf"own\.yaml.*: .*{words}"):
         parsed(text, node, where="own.yaml")
