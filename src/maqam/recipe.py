@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     model_validator,
 )
@@ -19,6 +22,7 @@ from pydantic import (
 from maqam.errors import ConfigError
 from maqam.features.settings import FeatureSettings
 from maqam.models.settings import ModelSettings
+from maqam.pooling.expression import read_condition
 from maqam.schedule import DealSettings, Uniform
 from maqam.schedule.schedules import tasks_named
 from maqam.schedule.typed import AnySchedule
@@ -37,11 +41,60 @@ from maqam.train.settings import Objective, TrainSettings
 from maqam.yaml_files import as_yaml, read_yaml
 
 
+def _condition(text: str | None) -> str | None:
+    try:
+        if text is not None:
+            read_condition(text)
+    except ConfigError as error:
+        raise ValueError(error.problem) from error
+    return text
+
+
+Where = Annotated[str | None, AfterValidator(_condition)]
+
+
+class ManifestPart(BaseModel):
+    """One manifest of several that make a pool.
+
+    Attributes:
+        path: Its folder or Parquet file.
+        weight: How many utterances one of its own counts as.
+        where: Condition that its rows must meet.
+        as_task: Task that its rows are asked, in place of their own.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    where: Where = None
+    as_task: str | None = None
+
+
+def _kind_of_part(value: object) -> str:
+    return "ManifestPart" if isinstance(value, Mapping | ManifestPart) else "path"
+
+
+def _kind_of_manifest(value: object) -> str:
+    return "list" if isinstance(value, list | tuple) else _kind_of_part(value)
+
+
+_Path = Annotated[str, Tag("path")]
+_Table = Annotated[ManifestPart, Tag("ManifestPart")]
+_List = Annotated[
+    tuple[Annotated[_Path | _Table, Discriminator(_kind_of_part)], ...],
+    Field(min_length=1),
+    Tag("list"),
+]
+
+
 class DataSettings(BaseModel):
     """Where the utterances come from.
 
     Attributes:
-        manifest: Folder or Parquet file of a manifest; null for the embedded synthetic corpus.
+        manifest: Folder or Parquet file of a manifest; null for the embedded synthetic corpus. A
+            table of a part, or a list of paths and tables, is merged to one pool.
+        where: Condition that all rows must meet.
         synth: Sizes of the embedded corpus; unused when a manifest is given.
         train_split: Split that is trained on.
         prompt_language: Language that all tasks ask in, such as "ar"; that which each row was
@@ -50,10 +103,27 @@ class DataSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    manifest: str | None = None
+    manifest: Annotated[_Path | _Table | _List, Discriminator(_kind_of_manifest)] | None = None
+    where: Where = None
     synth: SynthSettings = Field(default_factory=SynthSettings)
     train_split: str = "train"
     prompt_language: str | None = None
+
+    @model_validator(mode="after")
+    def _weighs(self) -> Self:
+        weights = {part.weight for part in self.parts}
+        if len(weights) == 1 and weights != {1.0}:
+            raise ValueError("all weights of data.manifest are one number: they change nothing")
+        return self
+
+    @property
+    def parts(self) -> tuple[ManifestPart, ...]:
+        """The manifests that a pool is merged of; none for a single path or the embedded corpus."""
+        given = self.manifest
+        if given is None or isinstance(given, str):
+            return ()
+        listed = given if isinstance(given, tuple) else (given,)
+        return tuple(ManifestPart(path=one) if isinstance(one, str) else one for one in listed)
 
 
 class Recipe(BaseModel):
@@ -103,10 +173,16 @@ class Recipe(BaseModel):
         return Path(self.output) / self.name
 
     @property
-    def place(self) -> Path:
-        """Manifest of the recipe, or where the embedded corpus is made."""
+    def places(self) -> tuple[Path, ...]:
+        """Manifests of the recipe, or where the embedded corpus is made."""
         named = self.data.manifest
-        return Path(self.output) / "corpus" if named is None else Path(named)
+        if named is None:
+            return (Path(self.output) / "corpus",)
+        return (
+            (Path(named),)
+            if isinstance(named, str)
+            else tuple(Path(part.path) for part in self.data.parts)
+        )
 
     def tasks_named(self) -> dict[str, list[str]]:
         """Return the tasks that settings name, by the dotted key that names them."""
@@ -178,7 +254,8 @@ def validate(
         given = [] if _is_there(error, values) else [*overrides]
         raise config_error(error, Recipe, merged, where, [*given, *laid_over], within) from error
     named = recipe.tasks_named()
-    known = list(recipe.tasks_of(recipe.place)) if named else []
+    places = recipe.places if named else ()
+    known = list(dict.fromkeys(task for place in places for task in recipe.tasks_of(place)))
     for key, names in named.items():
         if unknown := [name for name in names if name not in known]:
             raise ConfigError(

@@ -57,3 +57,19 @@ def test_rows_in_another_order_give_the_same_codes(manifest):
 def test_no_rows_are_an_error(manifest):
     with pytest.raises(ScheduleError, match="the pool is empty"):
         pool_from_manifest(manifest, np.array([], dtype=np.int64))
+
+
+def test_a_column_of_weights_is_an_axis_of_numbers_and_null_counts_one(tmp_path):
+    rows = [make_row(index, sampling_weight=[2.5, None, 1.0][index % 3]) for index in range(6)]
+    pool = pool_from_manifest(read_manifest(write_manifest(rows, tmp_path)), np.arange(6))
+    codes, names = pool.axis("sampling_weight")
+    assert [names[code] for code in codes] == ["2.5", "1", "1"] * 2
+    assert "sampling_weight" not in pool.values
+
+
+@pytest.mark.parametrize("weights", [[0.0, 1.0], [-1.0, 1.0], [float("nan"), 1.0], ["a", "b"]])
+def test_a_weight_is_a_number_above_zero(tmp_path, weights):
+    rows = [make_row(index, sampling_weight=one) for index, one in enumerate(weights)]
+    manifest = read_manifest(write_manifest(rows, tmp_path))
+    with pytest.raises(ScheduleError, match="no finite number above 0"):
+        pool_from_manifest(manifest, np.arange(2))

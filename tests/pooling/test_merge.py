@@ -181,3 +181,10 @@ def test_the_report_counts_each_corpus(tmp_path):
     assert (ksu.name, ksu.num_rows, ksu.tasks, ksu.num_labels) == ("ksu", 2, {"ser": 2}, 2)
     assert (mgb.num_rows, mgb.tasks, mgb.splits) == (3, {"asr": 2, "did": 1}, {"train": 3})
     assert mgb.hours == pytest.approx(1.5 / 3600)
+
+
+def test_two_channels_of_one_segment_are_two_utterances(tmp_path):
+    rows = [{"audios": ["a.wav"], "channel": channel} for channel in (0, 1, None)]
+    pool, report = merge([corpus(tmp_path / "a", "a", *rows), corpus(tmp_path / "b", "b", {})])
+    assert report.repeated == ()
+    assert column(pool, "channel") == [0, 1, None, None]

@@ -1,11 +1,14 @@
+import shlex
 from collections import defaultdict
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from maqam.data.manifest import read_manifest
 from maqam.errors import ConfigError, ManifestError
-from maqam.pooling.split import Shortage, split
+from maqam.pooling.split import Shortage, one_split_advice, split
+from tests.cli.calls import maqam
 
 from .manifests import column, corpus, spoken
 
@@ -179,3 +182,22 @@ def test_a_column_that_makes_no_groups_is_refused(tmp_path):
     assert "speaker" in caught.value.hint
     with pytest.raises(ConfigError, match=r"column 'audios' is list<.*>, which makes no groups"):
         split(found, "audios")
+
+
+@pytest.mark.parametrize(
+    ("speakers", "by"), [(["a", "b", "c"], "speaker"), (["a", "b", None], "document")]
+)
+def test_a_manifest_of_training_rows_only_is_told_the_command_that_splits(tmp_path, speakers, by):
+    folder = tmp_path / "one corpus"
+    corpus(folder, "ksu", *[spoken("sad", speaker) for speaker in speakers])
+    advice = one_split_advice(folder / "manifest.parquet")
+    words = shlex.split(advice.partition(": ")[2])
+    assert words[:3] == ["maqam", "data", "split"]
+    assert maqam(*words[1:]).code == 0
+    assert words[-2:] == ["--by", by]
+    assert split(read_manifest(f"{folder}-split"), by, redo=True)
+
+
+def test_a_manifest_with_a_test_set_is_told_nothing(tmp_path):
+    corpus(tmp_path, "ksu", spoken("sad", "a"), spoken("sad", "b", split="test"))
+    assert one_split_advice(tmp_path / "manifest.parquet") is None

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from maqam.cli import pooling
+
 _MOST_WAYS = 20  # labels without a place that are listed
 
 app = typer.Typer(no_args_is_help=True, help="Import, check, count and synthesize data.")
@@ -320,6 +322,8 @@ def import_from(
         screen.say(f"{source.name}: {said}; if that is wrong, name it: --encoding, --delimiter")
     with screen.progress_bar("import rows") as progress:
         report = import_corpus(source, output, settings, num_workers=workers, progress=progress)
+    if split is None:
+        pooling.advise(report.manifest)
     _print_import(context, report, as_json=as_json)
 
 

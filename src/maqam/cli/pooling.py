@@ -150,6 +150,15 @@ def select(
         screen.stdout.print(str(path), markup=False)
 
 
+def advise(manifest: Path) -> None:
+    """Say how to hold rows out of a manifest that has training rows only."""
+    from maqam.cli import screen
+    from maqam.pooling.split import one_split_advice
+
+    if advice := one_split_advice(manifest):
+        screen.say(advice)
+
+
 def _part(word: str) -> Any:  # noqa: ANN401  a manifest, whose module loads numpy
     """Open a manifest given as PATH or NAME=PATH."""
     from maqam.pooling.merge import of_corpus

@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from maqam.data.manifest import Manifest
 from maqam.data.schema import CHANNEL, CLASS_COLUMNS, IMPORT_SCHEMA
+from maqam.errors import ScheduleError
 from maqam.schedule import Pool
+from maqam.schedule.pool import WEIGHT
 
 AXES = ("task", "label", "dialect", "speaker", "source")
 
@@ -34,12 +37,13 @@ def pool_from_manifest(
     Returns:
         A pool with the axes task, label, dialect, speaker and source, "-" where a row has none,
         and cluster; with the measure seconds. A column of the manifest's own is an axis if it
-        holds text, a measure if it holds numbers.
+        holds text, a measure if it holds numbers; `sampling_weight` says as how many utterances
+        a row counts, 1 where it is null, an axis unless all count 1.
 
     Raises:
-        ScheduleError: If there are no rows.
+        ScheduleError: If there are no rows, or a weight is not above 0.
     """
-    made = {*IMPORT_SCHEMA.names, CHANNEL} - set(CLASS_COLUMNS)
+    made = {*IMPORT_SCHEMA.names, CHANNEL, WEIGHT} - set(CLASS_COLUMNS)
     own = [name for name in manifest.table.column_names if name not in made]
     types = {name: manifest.table.schema.field(name).type for name in own}
     axes = [name for name in own if kinds.is_string(types[name])]
@@ -53,6 +57,10 @@ def pool_from_manifest(
     if clusters is not None:
         columns["cluster"] = np.asarray(clusters)
     taken = pa.array(rows, pa.int64())
+    if WEIGHT in manifest.table.column_names:
+        weights = _weights(manifest.table.column(WEIGHT).take(taken))
+        if (weights != "1").any():
+            columns[WEIGHT] = weights
     measured = {
         name: manifest.table.column(name).take(taken).to_numpy() for name in ("seconds", *measures)
     }
@@ -61,3 +69,25 @@ def pool_from_manifest(
     levels = {task.name: task.level for task in manifest.tasks.values()}
     names = {**pool.names, **names}
     return replace(pool, names=names, embeddings=embeddings, levels=levels)
+
+
+def _weights(values: pa.ChunkedArray) -> np.ndarray:
+    """Return the weights of rows as texts that say the numbers.
+
+    Raises:
+        ScheduleError: If one is no finite number above 0.
+    """
+    try:
+        weights = pc.fill_null(values.cast(pa.float64()), 1.0).to_numpy()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        weights = np.zeros(1)
+    if not (np.isfinite(weights) & (weights > 0)).all():
+        raise ScheduleError(
+            f"column {WEIGHT} holds what is no finite number above 0",
+            where="manifest",
+            hint="give every row a weight such as 1 or 2.5, or leave the column out",
+        )
+    numbers, codes = np.unique(weights, return_inverse=True)
+    texts = np.array([f"{number:.6g}" for number in numbers])
+    found: np.ndarray = texts[codes]
+    return found

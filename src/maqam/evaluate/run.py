@@ -60,7 +60,10 @@ def evaluate_rows(
     """
     if not len(rows):
         raise RunError(
-            "no utterance to score", where=str(manifest.path), hint="check the name of the split"
+            "no utterance to score",
+            where=str(manifest.path),
+            hint=f"name one of its splits, {', '.join(manifest.codes('split')[1])}, or hold rows "
+            "out by maqam data split and train on that manifest",
         )
     answers = answer_rows(
         backbone,

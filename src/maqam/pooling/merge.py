@@ -17,7 +17,7 @@ import pyarrow.types as kinds
 
 from maqam.data.manifest import FILE_NAME, Manifest
 from maqam.data.prompts import prompt_language
-from maqam.data.schema import PROMPT_LANGUAGE, SCHEMA
+from maqam.data.schema import CHANNEL, PROMPT_LANGUAGE, SCHEMA
 from maqam.errors import ManifestError, first_few
 from maqam.pooling.place import at_folder
 from maqam.tasks import Task, Tasks, default_tasks
@@ -259,6 +259,8 @@ def _repeats(table: pa.Table) -> np.ndarray:
     spoken = table.select(["id", "task", "audios", "start", "seconds"]).take(
         pa.array(rows, pa.int64())
     )
+    has_channels = CHANNEL in table.column_names
+    channels = table.column(CHANNEL).take(pa.array(rows, pa.int64())) if has_channels else None
     segments = pa.table(
         {
             "id": spoken.column("id"),
@@ -266,10 +268,13 @@ def _repeats(table: pa.Table) -> np.ndarray:
             "audio": pc.list_element(spoken.column("audios"), 0),
             "start": pc.round(spoken.column("start"), 3),
             "seconds": pc.round(spoken.column("seconds"), 3),
+            "channel": pa.array(["all"] * len(rows))
+            if channels is None
+            else pc.fill_null(channels.cast(pa.string()), "all"),
             "row": rows,
         }
     )
-    keys = ["task", "audio", "start", "seconds"]
+    keys = ["task", "audio", "start", "seconds", "channel"]
     counted = segments.group_by(keys).aggregate([("id", "min"), ("id", "count")])
     crowded = counted.filter(pc.greater(counted.column("id_count"), 1))
     if not crowded.num_rows:

@@ -61,7 +61,7 @@ class SelectReport:
 
 def select(
     manifest: Manifest,
-    where: str | None = None,
+    where: str | Condition | None = None,
     caps: Mapping[str, int] | None = None,
     *,
     split: str | None = None,
@@ -86,7 +86,9 @@ def select(
     if split is not None:
         rows = manifest.select(split=split)
         outside = np.setdiff1d(np.arange(manifest.num_utterances), rows)
-    for condition in read_condition(where, "--where").parts() if where is not None else ():
+    if isinstance(where, str):
+        where = read_condition(where, "--where")
+    for condition in where.parts() if where is not None else ():
         rows, loss = _met(manifest.table, rows, condition)
         losses.append(loss)
     for column, most in (caps or {}).items():

@@ -4,12 +4,15 @@ A group is a speaker, a document or any value of a column. What a corpus holds o
 held out: only its training rows are dealt, and only to the splits that it lacks.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pyarrow.types as kinds
 
 from maqam.data.manifest import SPLITS, Manifest
@@ -166,6 +169,25 @@ def split(
         tuple(dealt.shortages(is_open, new[rows], names)),
     )
     return made, report
+
+
+def one_split_advice(file: Path) -> str | None:
+    """Return what to do where all rows of a manifest are for training, None where some are not.
+
+    Args:
+        file: The manifest's Parquet file.
+    """
+    table = pq.read_table(file, columns=["split", "speaker"])
+    if pc.unique(table.column("split")).to_pylist() != ["train"]:
+        return None
+    speakers = table.column("speaker")
+    is_known = pc.count_distinct(speakers).as_py() >= len(SPLITS)
+    by = "speaker" if is_known and 2 * speakers.null_count < table.num_rows else "document"
+    folder = str(file.parent)
+    return (
+        "all rows are train, so there is nothing to score on; hold some out: maqam data split "
+        f"{shlex.quote(folder)} -o {shlex.quote(f'{folder}-split')} --by {by}"
+    )
 
 
 def group_codes(manifest: Manifest, by: str) -> np.ndarray:

@@ -22,6 +22,7 @@ from maqam.models.dialogue import DialogueEncoder
 from maqam.progress import Bars, no_bars
 from maqam.recipe import Recipe
 from maqam.run_layout import LEFT_OUT
+from maqam.runs.pools import met, pooled
 from maqam.schedule import Pool, schedule_as_table
 from maqam.synth.corpus import make_corpus
 from maqam.train.rows import PreparedRows, UnfitRow, prepare_rows, unfit_rows
@@ -221,14 +222,17 @@ class PlanningSession:
 
     def _open_manifest(self) -> Manifest:
         data = self.recipe.data
-        place = self.recipe.place
+        if data.parts:
+            return pooled(self.recipe, self.say)
+        (place,) = self.recipe.places
         tasks = self.recipe.tasks_of(place)
         if data.manifest is None:
             if data.train_split == "train":
                 self._check_tasks([task for task, count in data.synth.train.items() if count])
             with self.bars("generate the synthetic corpus") as progress:
                 make_corpus(place, data.synth, progress=progress)
-        return read_manifest(place, tasks=tasks, language=data.prompt_language)
+        found = read_manifest(place, tasks=tasks, language=data.prompt_language)
+        return met(found, data.where, "data.where", self.say)
 
     def _check_tasks(self, present: Sequence[str]) -> None:
         """Refuse a schedule that names a task of which there is no utterance to train on."""

@@ -131,6 +131,12 @@ def evaluate(session: Session, folder: Path, *, split: str = "test") -> dict[str
     split_rows = run.manifest.select(split=split)
     rows = session.fitting(split_rows)
     session.write_left_out(split_rows, RunLayout(folder).evaluation(split).folder)
+    absent = _unscored(session, rows)
+    if len(rows) and absent:
+        session.say(
+            f"split {split!r} has no row of {', '.join(absent)}, which the run was trained on: "
+            "nothing to score there; maqam data split holds rows out"
+        )
     with session.bars(f"score {session.recipe.name}") as progress:
         return evaluate_rows(
             run.backbone,
@@ -188,6 +194,12 @@ class _Run:
         """Return the aligner outputs of rows: stored ones, or those of the encoder on the spot."""
         stored = self.session.audio_states(rows) if len(rows) else None
         return stored or encoded_states(self.backbone, self.manifest)
+
+
+def _unscored(session: Session, rows: np.ndarray) -> list[str]:
+    """Return the tasks of the training that some rows lack."""
+    tasks = session.manifest.column("task")
+    return sorted(set(tasks[session.train_rows].tolist()) - set(tasks[rows].tolist()))
 
 
 def _finished(session: Session, folder: Path) -> _Run:

@@ -13,7 +13,7 @@ from maqam.schedule.dealing.by_cost import DealtRows, Decks
 from maqam.schedule.dealing.by_rows import QuotaDealer
 from maqam.schedule.dealing.settings import DealSettings
 from maqam.schedule.plan import Plan
-from maqam.schedule.pool import Pool
+from maqam.schedule.pool import WEIGHT, Pool
 from maqam.schedule.schedules import schedule_as_table
 from maqam.seeding import derive
 
@@ -43,6 +43,13 @@ class AdaptivePlan:
                 "utterances",
                 where="batch_size",
                 hint=f"use at most {pool.num_utterances}",
+            )
+        if WEIGHT in pool.columns:
+            raise ScheduleError(
+                f"schedule {schedule.kind} moves the shares of tasks itself and takes no weights "
+                "of corpora",
+                where="data.manifest",
+                hint="leave weight out, or use a schedule that is planned before",
             )
         self._schedule, self._pool, self._budget = schedule, pool, budget
         self._rows = float(budget.steps) * budget.batch_size

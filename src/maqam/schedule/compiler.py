@@ -11,7 +11,7 @@ from maqam.schedule.dealing.by_rows import QuotaDealer, deal_by_draw
 from maqam.schedule.dealing.deck import draw
 from maqam.schedule.dealing.picking import pick
 from maqam.schedule.dealing.settings import DealSettings
-from maqam.schedule.flow import Flow, held
+from maqam.schedule.flow import Flow, held, weighted
 from maqam.schedule.kinds.base import Schedule, Stage
 from maqam.schedule.kinds.custom import FlowMaker
 from maqam.schedule.kinds.mixtures import Mixture
@@ -96,6 +96,7 @@ def plan_for(schedule: Schedule, pool: Pool, budget: Budget) -> Plan:
     deal, total = budget.deal, budget.steps + budget.extra_steps
     _check_size(pool, budget.batch_size, deal.unit)
     flow = schedule.flow(pool, float(budget.steps) * budget.batch_size)
+    flow = weighted(flow, pool, schedule.kind)
     if budget.extra_steps:
         flow = held(flow, budget.steps, total)
     with ThreadPoolExecutor(1) as beside:  # hashing a large pool needs no lock of Python's

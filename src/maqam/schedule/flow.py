@@ -6,12 +6,12 @@ ranks.
 """
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from maqam.errors import ScheduleError
-from maqam.schedule.pool import Cells
+from maqam.schedule.pool import WEIGHT, Cells, Pool
 
 Rule = Callable[[Cells, float], np.ndarray]
 Weights = Callable[[tuple[str, ...], float], np.ndarray]
@@ -182,6 +182,44 @@ def held(flow: Flow, steps: int, total: int) -> Flow:
         lambda cells, progress: flow.rule(cells, course(progress)),
         lambda progress: flow.key(course(progress)),
     )
+
+
+def weighted(flow: Flow, pool: Pool, kind: str) -> Flow:
+    """Return a flow in which an utterance counts as many as its weight says; as it is without.
+
+    Args:
+        flow: The shares of utterances that count alike.
+        pool: What is dealt from; its axis "sampling_weight" holds the weights.
+        kind: Name of the schedule, for errors.
+
+    Raises:
+        ScheduleError: If the weights change no share.
+
+    Examples:
+        >>> names = {"task": ["asr"] * 4, WEIGHT: ["1", "1", "3", "3"]}
+        >>> pool = Pool.from_columns(names)
+        >>> flow = weighted(examples(), pool, "uniform")
+        >>> flow.mass(pool.cells(flow.axes), 0.0).tolist()
+        [0.25, 0.75]
+    """
+    if WEIGHT not in pool.columns:
+        return flow
+
+    def rule(cells: Cells, progress: float) -> np.ndarray:
+        weights = np.array([float(name) for name in cells.names[WEIGHT]])
+        return flow.rule(replace(cells, costs=cells.costs * weights[cells.codes[WEIGHT]]), progress)
+
+    found = Flow(_joined(flow.axes, (WEIGHT,)), rule, flow.key)
+    cells = pool.cells(found.axes)
+    if all(np.allclose(found.mass(cells, at), flow.mass(cells, at)) for at in (0.0, 0.5, 1.0)):
+        raise ScheduleError(
+            f"the weights of corpora change nothing under schedule {kind}, whose groups each come "
+            "from corpora of one weight",
+            where="data.manifest",
+            hint="leave weight out, or use a schedule whose shares follow the sizes of corpora, "
+            "such as uniform or alpha",
+        )
+    return found
 
 
 def _remembered(flow: Flow) -> Rule:

@@ -13,6 +13,8 @@ from maqam.errors import ScheduleError, first_few
 from maqam.seeding import text_id
 from maqam.tasks import default_tasks
 
+WEIGHT = "sampling_weight"  # axis of how many utterances one counts as; names are numbers
+
 
 def _default_levels() -> dict[str, int]:
     return {task.name: task.level for task in default_tasks().values()}

@@ -9,7 +9,7 @@ import numpy as np
 from maqam.errors import ScheduleError, first_few
 from maqam.schedule.compiler import Budget, plan_for
 from maqam.schedule.dealing.settings import DealSettings, Pick
-from maqam.schedule.flow import Flow
+from maqam.schedule.flow import Flow, weighted
 from maqam.schedule.kinds.base import Schedule
 from maqam.schedule.kinds.custom import FlowMaker
 from maqam.schedule.plan import Plan, rows_checksum
@@ -167,7 +167,8 @@ def _shares(plan: Plan, pool: Pool) -> list[PlanFinding]:
 
 def _epochs(plan: Plan, pool: Pool, schedule: Schedule) -> list[PlanFinding]:
     """Check that every row of a cell comes once before any of it comes twice."""
-    cells = pool.cells(schedule.flow(pool, float(plan.rows.size)).axes)
+    flow = schedule.flow(pool, float(plan.rows.size))
+    cells = pool.cells(weighted(flow, pool, schedule.kind).axes)
     positions = _positions(plan, pool)
     of_step = np.repeat(np.arange(plan.num_steps), plan.batch_sizes)
     order = np.lexsort((of_step, positions))

@@ -9,7 +9,7 @@ import numpy as np
 from maqam.errors import ScheduleError
 from maqam.schedule.flow import Flow, examples, nested, never_moves
 from maqam.schedule.kinds.base import ADS_AXES, Stage, check, check_choice
-from maqam.schedule.pool import Cells, Pool
+from maqam.schedule.pool import WEIGHT, Cells, Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,17 @@ class Unimax:
         check(self.epochs > 0, f"epochs must be above 0, got {self.epochs}")
 
     def flow(self, pool: Pool, budget: float) -> Flow:
-        """Return the flow of groups as equal as their caps allow, the smallest group first."""
+        """Return the flow of groups as equal as their caps allow, the smallest group first.
+
+        Raises:
+            ScheduleError: If corpora have weights: epochs count every utterance alike.
+        """
+        if WEIGHT in pool.columns:
+            raise ScheduleError(
+                "schedule unimax counts epochs and takes no weights of corpora",
+                where="data.manifest",
+                hint="leave weight out, or use a schedule such as uniform or alpha",
+            )
         proportional = examples()
 
         def rule(cells: Cells, progress: float) -> np.ndarray:
