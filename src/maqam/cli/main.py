@@ -10,7 +10,19 @@ from typing import Annotated
 
 import typer
 
-from maqam.cli import catalog, data, demo, judge, plan, pocket, pooling, report, runs, study
+from maqam.cli import (
+    catalog,
+    data,
+    demo,
+    imports,
+    judge,
+    plan,
+    pocket,
+    pooling,
+    report,
+    runs,
+    study,
+)
 from maqam.errors import MaqamError
 from maqam.extras import missing_extra
 from maqam.version import own_commit, version
@@ -46,6 +58,7 @@ def common(
 
 app.command("demo")(demo.demo)
 data.app.command("taxonomy")(catalog.taxonomy)
+data.app.command("import")(imports.import_from)
 data.app.command("catalog")(catalog.catalog)
 data.app.command("merge")(pooling.merge)
 data.app.command("split")(pooling.split)

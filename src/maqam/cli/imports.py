@@ -1,0 +1,189 @@
+"""`maqam data import`: a manifest of a corpus of another format."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from maqam.cli import pooling
+from maqam.cli.data import AsJson, TasksFile, known_split, known_tasks
+
+_MOST_WAYS = 20  # labels without a place that are listed
+
+
+def import_from(
+    context: typer.Context,
+    kind: Annotated[
+        str, typer.Argument(help="Format or card, as listed above, or a card of your own: a .yaml.")
+    ],
+    source: Annotated[Path, typer.Argument(help="File or folder, as the format has it.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the manifest.")],
+    task: Annotated[
+        str | None,
+        typer.Option(help="Task of rows that name none: asr, did, ser, ssum, tsum, or yours."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            callback=known_split,
+            help="Split of all rows: train, dev or test; else each row's own, or train.",
+        ),
+    ] = None,
+    media_dir: Annotated[
+        Path | None, typer.Option(help="Folder that relative audio paths start from.")
+    ] = None,
+    allow_outside: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder beside SOURCE that audio may lie in; may be repeated."),
+    ] = None,
+    corpus: Annotated[str | None, typer.Option(help="Name of the rows' source.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="text=sentence: our column, and the source's.")
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="EGY=EG: the source's label, and ours or a code; EGY= leaves it out."),
+    ] = None,
+    label_set: Annotated[
+        str | None, typer.Option(help="Label set that the source's words are of, such as adi17.")
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="Of a table: what stands between cells, such as ';'.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of a table: its encoding, such as windows-1256.")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of the prompts, ar or en; the card's, or Arabic.")
+    ] = None,
+    tasks: TasksFile = None,
+    decode: Annotated[bool, typer.Option(help="Decode all audio, not only headers.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that read audio; one for each core by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a manifest of a corpus of another format; rejected rows are in rejects.jsonl.
+
+    Formats (maqam docs import): ms-swift, llamafactory, nemo, kaldi, common-voice, table, classes,
+    lhotse, huggingface, webdataset, stm.
+
+    Cards of corpora (maqam data catalog): adi-17, adi-20, baved, casablanca, common-voice-ar, eaed,
+    fleurs (fleurs-ar-eg and so on), iemocap, iwslt22-ta, ksuemotions, librispeech, madar, masc,
+    mega-ssum, mgb-2, nadi-2025, qasr, ravdess, sada22, xl-sum-ar.
+
+    An interrupted import is continued by the same command.
+    """
+    from maqam.cli import screen
+    from maqam.corpora.cards.catalog import is_card, read_card
+    from maqam.corpora.formats.tables import unusual_form
+    from maqam.corpora.importing.run import import_corpus
+    from maqam.corpora.layouts.reading import found_parts
+    from maqam.corpora.layouts.unread import unread_tables
+    from maqam.corpora.settings import ImportSettings
+
+    known = known_tasks(tasks, source, output)
+    given_labels = _pairs("--label", label, may_be_empty=True)
+    settings = ImportSettings(
+        kind=kind,
+        tasks=known,
+        task=task,
+        split=split,
+        media_dir=media_dir,
+        allow_outside=tuple(allow_outside or ()),
+        corpus=corpus,
+        columns=_pairs("--column", column),
+        labels={name: ours or None for name, ours in given_labels.items()},
+        label_set=label_set,
+        language=language,
+        delimiter={"tab": "\t", "\\t": "\t"}.get(delimiter or "", delimiter),
+        encoding=encoding,
+        decode=decode,
+    )
+    if is_card(kind):
+        card = read_card(kind)
+        screen.say(f"{card.title}, licence {card.licence.name}: {card.licence.note}")
+        for overlap in card.overlaps:
+            screen.say(f"overlap with {overlap.corpus}: {overlap.text}")
+        there, absent = found_parts(card, source)
+        if there and absent:
+            screen.say(f"parts found: {', '.join(there)}; not found: {', '.join(absent)}")
+        if unread := unread_tables(card, source):
+            named = ", ".join(unread[:5]) + (" and others" if len(unread) > 5 else "")
+            screen.say(
+                f"{len(unread)} files are of no part and not read: {named}; a card of your own "
+                "(docs/extend/corpus-card.md) or a format of docs/import.md reads them"
+            )
+    elif kind == "table" and (said := unusual_form(source, settings)):
+        screen.say(f"{source.name}: {said}; if that is wrong, name it: --encoding, --delimiter")
+    with screen.progress_bar("import rows") as progress:
+        report = import_corpus(source, output, settings, num_workers=workers, progress=progress)
+    if split is None:
+        pooling.advise(report.manifest)
+    _print_import(context, report, as_json=as_json)
+
+
+def _print_import(context: typer.Context, report: Any, *, as_json: bool) -> None:  # noqa: ANN401
+    """Print what became of the rows of an import."""
+    from dataclasses import asdict
+
+    from maqam.cli import screen
+
+    if as_json:
+        screen.print_json(
+            {
+                "manifest": str(report.manifest),
+                "num_rows": report.num_rows,
+                "num_imported": report.num_imported,
+                "rejected": dict(report.reasons),
+                "num_tags_added": report.num_tags_added,
+                "labels": [asdict(way) for way in report.labels],
+                "num_ids_numbered": report.num_ids_numbered,
+            }
+        )
+        return
+    if report.num_rejected:
+        screen.say(f"{report.num_rejected} of {report.num_rows} rows rejected: {report.rejects}")
+        for reason, count in report.reasons.items():
+            screen.say(f"  {count} {reason}")
+    for way in report.labels[:_MOST_WAYS]:
+        screen.say(way.text)
+    if len(report.labels) > _MOST_WAYS:
+        screen.say(f"{len(report.labels) - _MOST_WAYS} more labels; --json lists all of them")
+    if report.labels:
+        screen.say(f"again: {_again(context, report.labels[:_MOST_WAYS])}")
+    if report.num_tags_added:
+        screen.say(f"{report.num_tags_added} audio tags added that rows left out")
+    if report.num_ids_numbered:
+        screen.say(f"{report.num_ids_numbered} rows numbered whose id an earlier row has")
+    screen.stdout.print(str(report.manifest), markup=False)
+
+
+def _again(context: typer.Context, ways: Sequence[Any]) -> str:
+    """Return the command of an import with what its labels lacked, into another folder."""
+    words = ["maqam", "data", "import", context.params["kind"], str(context.params["source"])]
+    for option in context.command.params:
+        value = context.params[option.name or ""]
+        if option.param_type_name != "option" or value in (None, False, option.default):
+            continue
+        if option.name == "output":
+            value = f"{value}-again"
+        for one in value if isinstance(value, list | tuple) else [value]:
+            words += [option.opts[-1], *([] if one is True else [str(one)])]
+    asked = dict.fromkeys(way.maps.partition(" (")[0] for way in ways)
+    return " ".join([shlex.join(words), *asked])
+
+
+def _pairs(option: str, given: list[str] | None, *, may_be_empty: bool = False) -> dict[str, str]:
+    """Read NAME=NAME words of an option."""
+    from maqam.errors import ConfigError
+
+    pairs = {}
+    for word in given or []:
+        name, equals, value = word.partition("=")
+        if not (name and equals and (value or may_be_empty)):
+            raise ConfigError(f"{word!r} is no pair", where=option, hint="write it as NAME=NAME")
+        pairs[name] = value
+    return pairs
