@@ -19,6 +19,7 @@ from maqam.tasks import (
     tasks_as_table,
     tasks_from_table,
     tasks_in,
+    transcribed_tasks,
     write_tasks,
 )
 from tests.factories import make_row
@@ -89,6 +90,20 @@ def test_a_label_is_read_off_the_finest_code_at_the_level_that_the_task_asks_for
     task = tasks_from_table({"st": {**WHOLE, "labels": labels}}, {}, where="x")["st"]
     assert task.target == target
     assert label_of(code, task) == label
+
+
+def test_a_task_of_ones_own_is_transcription_by_what_it_asks_for_and_not_by_its_name() -> None:
+    own = {**WHOLE, "answer": "text", "metrics": ["wer"]}
+    tasks = tasks_from_table(
+        {
+            "dictation": {**own, "target": "text"},
+            "st": own,
+            "read": {**own, "target": "text", "input": "text"},
+        },
+        default_tasks(),
+        where="x",
+    )
+    assert transcribed_tasks(tasks) == ("asr", "dictation")
 
 
 def test_tasks_are_written_and_read_back_equal(tmp_path: Path) -> None:

@@ -302,6 +302,16 @@ def summary_tasks(tasks: Tasks) -> tuple[str, ...]:
     return tuple(task.name for task in tasks.values() if task.target == "summary")
 
 
+def transcribed_tasks(tasks: Tasks) -> tuple[str, ...]:
+    """Return the names of the tasks whose answer is what is said.
+
+    Examples:
+        >>> transcribed_tasks(default_tasks())
+        ('asr',)
+    """
+    return tuple(task.name for task in tasks.values() if task.target == "text" and task.has_audio)
+
+
 def read_tasks(file: Path, known: Tasks | None = None) -> Tasks:
     """Return known tasks changed by a file of tasks.
 

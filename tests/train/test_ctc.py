@@ -35,13 +35,14 @@ def test_only_spoken_rows_of_speech_recognition_are_spelled(backbone, manifest):
     prepared = prepare_rows(backbone.dialogue, manifest, np.arange(4))
     tasks = manifest.column("task")[:4].tolist()
     assert tasks == ["asr", "did", "tsum", "asr"]
-    assert (spell(prepared).lengths > 0).tolist() == [True, False, False, True]
+    assert (spell(prepared, ["asr"]).lengths > 0).tolist() == [True, False, False, True]
+    assert (spell(prepared, ["did", "asr"]).lengths > 0).tolist() == [True, True, False, True]
     silent = replace(prepared, num_audio_tokens=np.zeros(4, dtype=np.int64))
-    assert spell(silent) is None
+    assert spell(silent, ["asr"]) is None
 
 
 def test_letters_are_the_tokens_of_the_transcript(backbone, manifest):
-    transcripts = spell(prepare_rows(backbone.dialogue, manifest, np.arange(4)))
+    transcripts = spell(prepare_rows(backbone.dialogue, manifest, np.arange(4)), ["asr"])
     letters = transcripts.targets(np.array([3]), 1).letters
     tokenizer = backbone.dialogue.tokenizer
     text = tokenizer.decode(transcripts.alphabet[letters - 1].tolist(), skip_special_tokens=False)

@@ -44,7 +44,7 @@ def make_batches(backbone, manifest, objective, *, encodes):
     plan = make_plan(np.arange(manifest.num_utterances), num_steps=1, batch_size=12)
     prepared = prepare_rows(backbone.dialogue, manifest, plan.rows)
     log_mels = LogMels(backbone, manifest, prepared.rows)
-    transcripts = spell(prepared) if objective.ctc_weight else None
+    transcripts = spell(prepared, ["asr"]) if objective.ctc_weight else None
     return PlanBatches(
         backbone=backbone,
         plan=plan,

@@ -25,6 +25,7 @@ from maqam.run_layout import LEFT_OUT
 from maqam.runs.pools import met, pooled
 from maqam.schedule import Pool, schedule_as_table
 from maqam.synth.corpus import make_corpus
+from maqam.tasks import transcribed_tasks
 from maqam.train.rows import PreparedRows, UnfitRow, prepare_rows, unfit_rows
 
 Made = TypeVar("Made")
@@ -169,7 +170,8 @@ class PlanningSession:
         """Return the rows of the training split, before any is left out."""
         rows = self.manifest.select(split=self.recipe.data.train_split)
         if self.recipe.train.phase == "align":
-            rows = np.intersect1d(rows, self.manifest.select(task="asr"))
+            spoken = transcribed_tasks(self.manifest.tasks)
+            rows = rows[np.isin(self.manifest.column("task")[rows], spoken)]
         return rows
 
     @property

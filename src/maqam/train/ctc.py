@@ -5,6 +5,7 @@ hundreds of steps; a CTC loss on what the aligner gives makes it listen. Its let
 own tokens: what the aligner learns to tell apart is what the LLM has to write.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,6 @@ from torch import Tensor
 
 from maqam.errors import RunError, ScheduleError, first_few
 from maqam.train.rows import PreparedRows
-
-TRANSCRIBED = "asr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +80,15 @@ class Transcripts:
         return int((self.lengths + repeats > num_audio_tokens).sum())
 
 
-def spell(prepared: PreparedRows) -> Transcripts | None:
-    """Spell the rows that are spoken and transcribed, None without any."""
+def spell(prepared: PreparedRows, transcribed: Sequence[str]) -> Transcripts | None:
+    """Spell the rows that are spoken and transcribed, None without any.
+
+    Args:
+        prepared: The rows.
+        transcribed: Tasks whose answer is what is said.
+    """
     names = np.array(prepared.task_names)[prepared.tasks]
-    is_spelled = (names == TRANSCRIBED) & (prepared.num_audio_tokens > 0)
+    is_spelled = np.isin(names, list(transcribed)) & (prepared.num_audio_tokens > 0)
     if not is_spelled.any():
         return None
     ends = prepared.offsets[1:]
@@ -111,12 +115,12 @@ def check_transcribed(prepared: PreparedRows, transcripts: Transcripts | None, w
         raise RunError(
             'llm "off" leaves the CTC loss only, and there is none',
             where="train.llm",
-            hint=f"set objective.ctc_weight above 0 and plan spoken rows of the task {TRANSCRIBED}",
+            hint="set objective.ctc_weight above 0 and plan spoken rows of transcription",
         )
     silent = prepared.rows[transcripts.lengths == 0]
     if len(silent):
         raise ScheduleError(
             f"{len(silent)} rows are no transcribed speech: {first_few(silent.tolist())}",
             where=where,
-            hint=f"plan rows of the task {TRANSCRIBED} only, or set train.llm to lora or full",
+            hint="plan rows of transcription only, or set train.llm to lora or full",
         )

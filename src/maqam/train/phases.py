@@ -32,10 +32,11 @@ from maqam.progress import Progress
 from maqam.run_layout import RunLayout
 from maqam.schedule.plan import PlanLike
 from maqam.seeding import derive
+from maqam.tasks import transcribed_tasks
 from maqam.train.adaptive.controller import AdaptiveTraining, Controller
 from maqam.train.batches import PlanBatches
 from maqam.train.checkpoints import newest_checkpoint, weights_folder
-from maqam.train.ctc import TRANSCRIBED, Transcripts, check_transcribed, spell
+from maqam.train.ctc import Transcripts, check_transcribed, spell
 from maqam.train.log_mels import LogMels
 from maqam.train.objective import TrainingModel
 from maqam.train.observers.observer import Observer, StepProgress
@@ -272,7 +273,7 @@ def _trainer(backbone: AudioLLM, phase: Phase, run_folder: Path) -> tuple[PlanTr
     elif audio_states is None:
         audio_states = EncodedStates(backbone, LogMels(backbone, phase.manifest, prepared.rows))
     spells = encodes and objective.ctc_weight > 0
-    transcripts = spell(prepared) if spells else None
+    transcripts = spell(prepared, transcribed_tasks(phase.manifest.tasks)) if spells else None
     if settings.llm == "off":
         check_transcribed(prepared, transcripts, str(phase.manifest.path))
     torch.manual_seed(derive(phase.seed, "ctc head"))
@@ -326,8 +327,8 @@ def _notes(phase: Phase, prepared: PreparedRows, transcripts: Transcripts | None
     if transcripts is None:
         if objective.ctc_weight:
             warnings.warn(
-                f'objective.ctc_weight has no effect: CTC needs phase "align" and the task '
-                f"{TRANSCRIBED}",
+                'objective.ctc_weight has no effect: CTC needs phase "align" and rows of '
+                "transcription",
                 MaqamWarning,
                 stacklevel=4,
             )
