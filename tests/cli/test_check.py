@@ -143,3 +143,27 @@ def test_a_model_that_takes_no_row_is_told_why(tmp_path: Path) -> None:
     recipe.write_text(f"name: a\noutput: {tmp_path}/o\ndata: {{manifest: {tmp_path}}}\n")
     told = maqam("plan", recipe)
     assert "the model takes none of 1 utterances: 0.010 s give no audio token" in told.err
+
+
+def test_a_channel_is_chosen_at_import_and_heard(tmp_path: Path) -> None:
+    tone = 0.3 * np.sin(np.arange(8000) / 8)
+    soundfile.write(tmp_path / "a.wav", np.stack([tone, -tone], 1), 16_000)
+    (tmp_path / "t.csv").write_text("path,sentence\na.wav,نعم\n")
+    words = ("data", "import", "table", tmp_path / "t.csv", "--task", "asr", "--decode")
+    for channel, column in (("1", [1]), ("mix", None)):
+        out = tmp_path / channel
+        assert maqam(*words, "--channel", channel, "-o", out).code == 0
+        table = pq.read_table(out / "manifest.parquet")
+        assert ("channel" in table.column_names) == (column is not None)
+    assert maqam("data", "check", tmp_path / "1").code == 0
+    assert found_in(tmp_path / "mix").popitem()[1] == "opposite channels"
+    (clip,) = read_manifest(tmp_path / "1").clips([0]).values()
+    assert np.allclose(clip.read(), -tone, atol=1e-4)
+    refused = maqam(*words, "--channel", "left", "-o", tmp_path / "x")
+    assert "no channel 'left'" in refused.err
+
+
+def test_a_channel_that_a_file_lacks_is_a_finding(tmp_path: Path) -> None:
+    make_tone(tmp_path / "audio/0.wav", seconds=0.5)
+    write_manifest([{**speech(0), "channel": 1}], tmp_path)
+    assert found_in(tmp_path) == {"utterance-0": "no such channel"}

@@ -65,4 +65,4 @@ def test_audio_beyond_the_encoder_s_window_is_refused_before_training(world, che
     write_manifest(rows, tmp_path / "long")
     path = recipe(tmp_path, world, "long", checkpoint, phase="align")
     result = maqam("train", path, f"data.manifest={tmp_path / 'long'}")
-    assert_refused(result, "6 rows do not fit the model", "30.5 s of audio exceed 30 s")
+    assert_refused(result, "takes none of 6 utterances", "30.500 s, and Qwen2-Audio takes 30 s")

@@ -78,12 +78,13 @@ def check(
     from maqam.data.manifest import read_manifest
     from maqam.errors import ConfigError
     from maqam.inspection.checks import check_manifest, mend, write_sound_rows
+    from maqam.runs.fitting import limits_for
 
     if fix and output is None:
         raise ConfigError("no folder to write to", where="--fix", hint="name one: -o FOLDER")
     known = known_tasks(tasks, manifest)
     found = read_manifest(manifest, tasks=known, check_rows=False)
-    limits, unfit = _model_limits(model, found)
+    limits, unfit = limits_for(model, found)
     screen.say(f"limits of {limits.name}{'' if model else '; --model KIND takes those of one'}")
     with screen.progress_bar("check utterances") as progress:
         report = check_manifest(found, read=read, limits=limits, unfit=unfit, progress=progress)
@@ -111,35 +112,6 @@ def check(
             screen.say(str(path))
     if len(report.rejected_ids) > (max(found.num_utterances - 1, 0) if fix else 0):
         raise typer.Exit(1)
-
-
-def _model_limits(model: str | None, found: Any) -> tuple[Any, list[tuple[int, str, str]]]:  # noqa: ANN401
-    """Return what a model takes of audio, and the rows that do not fit its context."""
-    from maqam.errors import ConfigError
-    from maqam.inspection.checks import sound_rows
-    from maqam.models.checkpoint import (
-        common_limits,
-        dialogue_of,
-        family_limits,
-        limits_of,
-        open_checkpoint,
-    )
-    from maqam.models.families import FAMILIES
-    from maqam.models.settings import AUTO, ModelSettings
-    from maqam.train.rows import unfit_rows
-
-    if model is None:
-        return common_limits(), []
-    if model in FAMILIES:
-        return family_limits(FAMILIES[model]), []
-    try:
-        is_place = Path(model).is_dir()
-        settings = ModelSettings(AUTO, model) if is_place else ModelSettings(model)
-    except ValueError as error:
-        raise ConfigError(str(error), where="--model") from error
-    checkpoint = open_checkpoint(settings)
-    unfit = unfit_rows(checkpoint, found, sound_rows(found), lambda: dialogue_of(checkpoint))
-    return limits_of(checkpoint), [(one.row, one.kind, one.text) for one in unfit]
 
 
 @app.command("overlap")

@@ -60,6 +60,9 @@ def import_from(
     ] = None,
     tasks: TasksFile = None,
     decode: Annotated[bool, typer.Option(help="Decode all audio, not only headers.")] = False,
+    channel: Annotated[
+        str, typer.Option(help="Channel that is heard, from 0; mix is the mean of all.")
+    ] = "mix",
     workers: Annotated[
         int | None, typer.Option(help="Processes that read audio; one for each core by default.")
     ] = None,
@@ -101,6 +104,7 @@ def import_from(
         delimiter={"tab": "\t", "\\t": "\t"}.get(delimiter or "", delimiter),
         encoding=encoding,
         decode=decode,
+        channel=_channel(channel),
     )
     if is_card(kind):
         card = read_card(kind)
@@ -174,6 +178,17 @@ def _again(context: typer.Context, ways: Sequence[Any]) -> str:
             words += [option.opts[-1], *([] if one is True else [str(one)])]
     asked = dict.fromkeys(way.maps.partition(" (")[0] for way in ways)
     return " ".join([shlex.join(words), *asked])
+
+
+def _channel(word: str) -> int | None:
+    """Return the channel that a word names; None for the mean of all."""
+    from maqam.errors import ConfigError
+
+    if word == "mix":
+        return None
+    if not (word.isascii() and word.isdigit() and int(word) < 1000):
+        raise ConfigError(f"no channel {word!r}", where="--channel", hint="use 0, 1 or mix")
+    return int(word)
 
 
 def _pairs(option: str, given: list[str] | None, *, may_be_empty: bool = False) -> dict[str, str]:

@@ -50,6 +50,7 @@ class ImportSettings:
         encoding: For tables: encoding of the text; as it looks when absent.
         allow_outside: Folders beside the corpus that its audio may lie in.
         decode: Whether to decode all audio now, and not only read its header.
+        channel: Channel that is heard of all audio, from 0; the mean of all when absent.
         tasks: The tasks that rows may name; the five of the paper when absent.
 
     Raises:
@@ -69,6 +70,7 @@ class ImportSettings:
     encoding: str | None = None
     allow_outside: tuple[Path, ...] = ()
     decode: bool = False
+    channel: int | None = None
     tasks: Tasks = field(default_factory=default_tasks)
 
     def __post_init__(self) -> None:

@@ -153,7 +153,7 @@ def import_corpus(
             _store(store, folder, settings, names, rows, answers)
             if progress is not None:
                 progress(store.num_rows, None)
-        manifest, rejects = store.finish()
+        manifest, rejects = store.finish(settings.channel)
     labels = label_ways(manifest, rejects, settings)
     if manifest is None:
         raise ManifestError(

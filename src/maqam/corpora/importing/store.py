@@ -16,12 +16,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from maqam.corpora.importing.listing import Listing
 from maqam.corpora.importing.seen import Seen, SeenIds
 from maqam.data.manifest import FILE_NAME, VERSION_METADATA
-from maqam.data.schema import IMPORT_SCHEMA
+from maqam.data.schema import CHANNEL, IMPORT_SCHEMA
 from maqam.errors import ManifestError
 from maqam.files import whole_file, write_json
 
@@ -196,8 +197,11 @@ class Store:
         self._written_at = time.monotonic()
         self._is_busy = False
 
-    def finish(self) -> tuple[Path | None, Path]:
+    def finish(self, channel: int | None = None) -> tuple[Path | None, Path]:
         """Put the parts together and take the work away.
+
+        Args:
+            channel: Channel that is written of all rows with audio; no such column when absent.
 
         Returns:
             The manifest, None where no row is sound, and the list of rejects.
@@ -208,12 +212,14 @@ class Store:
         with whole_file(rejects) as draft:
             shutil.copyfile(self._rejects, draft)
         if manifest is not None:
-            schema = IMPORT_SCHEMA.with_metadata(VERSION_METADATA)
+            schema = _with_channel(IMPORT_SCHEMA.empty_table(), channel).schema
+            schema = schema.with_metadata(VERSION_METADATA)
             with (
                 whole_file(manifest) as draft,
                 pq.ParquetWriter(draft, schema, compression="zstd") as writer,
             ):
                 for group in self._groups():
+                    group = _with_channel(group, channel)
                     writer.write_table(group.replace_schema_metadata(VERSION_METADATA))
         shutil.rmtree(self._work)
         return manifest, rejects
@@ -230,6 +236,15 @@ class Store:
     @property
     def _rejects(self) -> Path:
         return self._work / REJECTS_NAME
+
+
+def _with_channel(table: pa.Table, channel: int | None) -> pa.Table:
+    """Add the channel that is heard, null for rows without audio."""
+    if channel is None:
+        return table
+    has_audio = pc.greater(pc.list_value_length(table.column("audios")), 0)
+    chosen = pc.if_else(has_audio, pa.scalar(channel, pa.int32()), pa.scalar(None, pa.int32()))
+    return table.append_column(CHANNEL, chosen)
 
 
 def _line(reject: Mapping[str, Any]) -> str:
