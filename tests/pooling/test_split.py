@@ -201,3 +201,14 @@ def test_a_manifest_of_training_rows_only_is_told_the_command_that_splits(tmp_pa
 def test_a_manifest_with_a_test_set_is_told_nothing(tmp_path):
     corpus(tmp_path, "ksu", spoken("sad", "a"), spoken("sad", "b", split="test"))
     assert one_split_advice(tmp_path / "manifest.parquet") is None
+
+
+def test_a_split_by_documents_says_which_speakers_it_shares(tmp_path):
+    rows = [spoken("sad", f"s{index % 2}") for index in range(20)] + [spoken("sad", None)] * 5
+    _, report = split(corpus(tmp_path, "ksu", *rows), "document")
+    assert report.shared_speakers == 2
+    assert report.unnamed == {"ksu": 5}
+    assert report.lines() == [
+        "2 speakers have rows in more than one split",
+        "ksu: 5 rows name no speaker, so splits may share speakers",
+    ]

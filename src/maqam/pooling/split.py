@@ -55,6 +55,8 @@ class SplitReport:
         kept: Splits that a corpus held out already and that stayed, by corpus.
         ungrouped: Rows without a group, which stay in train, by corpus and task.
         crossing: Groups with rows in train and in a split that stayed.
+        shared_speakers: Speakers whose rows were dealt to more than one split.
+        unnamed: Dealt rows of audio that name no speaker, by corpus; not counted by speaker.
         shortages: What the groups did not allow.
     """
 
@@ -64,6 +66,8 @@ class SplitReport:
     kept: dict[str, tuple[str, ...]]
     ungrouped: dict[tuple[str, str], int]
     crossing: int
+    shared_speakers: int
+    unnamed: dict[str, int]
     shortages: tuple[Shortage, ...]
 
     def lines(self) -> list[str]:
@@ -81,6 +85,12 @@ class SplitReport:
                 f"{self.crossing} groups of {self.by} lie in a split that stayed and in train, as "
                 "they did before; --all deals them anew"
             )
+        if self.shared_speakers:
+            said.append(f"{self.shared_speakers} speakers have rows in more than one split")
+        said += [
+            f"{source}: {count} rows name no speaker, so splits may share speakers"
+            for source, count in self.unnamed.items()
+        ]
         for one in self.shortages:
             what = f"label {one.label} " if one.label else ""
             said.append(
@@ -166,6 +176,7 @@ def split(
         _kept(coded["source"], splits, is_dealt),
         _ungrouped(coded, is_dealt & (groups < 0)),
         len(np.intersect1d(groups[fixed][splits[fixed] > 0], groups[rows])),
+        *_speakers(manifest, rows, new[rows], is_grouped=by == "speaker"),
         tuple(dealt.shortages(is_open, new[rows], names)),
     )
     return made, report
@@ -308,6 +319,20 @@ class _Dealt:
                     )
                 )
         return found
+
+
+def _speakers(
+    manifest: Manifest, rows: np.ndarray, splits: np.ndarray, *, is_grouped: bool
+) -> tuple[int, dict[str, int]]:
+    """Count the speakers in more than one split, and by corpus the rows of audio without one."""
+    if is_grouped:
+        return 0, {}
+    speakers, places = group_codes(manifest, "speaker")[rows], len(SPLITS)
+    pairs = np.unique(speakers[speakers >= 0] * places + splits[speakers >= 0])
+    shared = int((np.unique(pairs // places, return_counts=True)[1] > 1).sum())
+    has_audio = pc.list_value_length(manifest.table.column("audios")).to_numpy()[rows] > 0
+    codes, names = manifest.codes("source", rows[(speakers < 0) & has_audio])
+    return shared, dict(zip(names, np.bincount(codes, minlength=len(names)).tolist(), strict=True))
 
 
 def _kept(
