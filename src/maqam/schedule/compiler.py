@@ -1,7 +1,7 @@
 """From a schedule to a plan: shares to whole numbers, whole numbers to utterances."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
@@ -42,8 +42,9 @@ def make_plan(
         deal: How shares become utterances; whole utterances, repeated, when None.
 
     Raises:
-        ScheduleError: If the pool cannot serve the schedule, or is smaller than a batch, or a step
-            would hold no utterance.
+        ScheduleError: If the pool cannot serve the schedule, or is smaller than a batch whose
+            utterances are drawn, picked or counted in seconds or tokens, or a step would hold no
+            utterance.
         ValueError: If there are no steps or empty batches.
         TypeError: If the rule is no schedule and no flow.
 
@@ -94,7 +95,7 @@ def plan_for(schedule: Schedule, pool: Pool, budget: Budget) -> Plan:
         ScheduleError: As `make_plan`.
     """
     deal, total = budget.deal, budget.steps + budget.extra_steps
-    _check_size(pool, budget.batch_size, deal.unit)
+    notes = _check_size(pool, budget, schedule)
     flow = schedule.flow(pool, float(budget.steps) * budget.batch_size)
     flow = weighted(flow, pool, schedule.kind)
     if budget.extra_steps:
@@ -104,6 +105,7 @@ def plan_for(schedule: Schedule, pool: Pool, budget: Budget) -> Plan:
         cells = pool.cells(flow.axes, deal.unit)
         dealt = _deal(schedule, flow, pool, cells, budget)
         hashed.result()
+    dealt = replace(dealt, notes=(*notes, *dealt.notes))
     plan = assemble(schedule, pool, flow.axes, dealt, budget)
     check_rows(plan, pool)
     return plan
@@ -197,7 +199,7 @@ def _deal(
     """Deal a flow in the way that schedule and unit need."""
     steps, batch_size, seed = budget.steps + budget.extra_steps, budget.batch_size, budget.seed
     deal = budget.deal
-    is_drawn = isinstance(schedule, Mixture) and schedule.deal == "draw"
+    is_drawn = _is_drawn(schedule)
     if deal.unit != "rows" and is_drawn:
         raise ScheduleError(
             f"schedule.deal draw does not support {deal.unit}",
@@ -223,14 +225,29 @@ def _deal(
     return DealtRows(positions, np.arange(dealt.num_steps + 1) * batch_size, dealt.notes)
 
 
-def _check_size(pool: Pool, batch_size: int, unit: str) -> None:
+def _check_size(pool: Pool, budget: Budget, schedule: Schedule) -> tuple[str, ...]:
+    """Return a note where a batch holds the whole pool and more, as quotas of rows allow.
+
+    Raises:
+        ScheduleError: If what deals the batch takes no utterance twice.
+    """
+    unit, batch_size = budget.deal.unit, budget.batch_size
     held = pool.num_utterances if unit == "rows" else pool.costs(unit).sum()
-    if batch_size > held:
-        raise ScheduleError(
-            f"a batch of {batch_size} {unit} from a pool of {held:.0f} would repeat utterances",
-            where="batch_size",
-            hint=f"use at most {held:.0f}",
+    if batch_size <= held:
+        return ()
+    if unit == "rows" and not _is_drawn(schedule) and budget.deal.pick is None:
+        return (
+            f"a batch of {batch_size} is more than the pool of {held}: utterances repeat in it",
         )
+    raise ScheduleError(
+        f"a batch of {batch_size} {unit} from a pool of {held:.0f} would repeat utterances",
+        where="batch_size",
+        hint=f"use at most {held:.0f}",
+    )
+
+
+def _is_drawn(schedule: Schedule) -> bool:
+    return isinstance(schedule, Mixture) and schedule.deal == "draw"
 
 
 def _reported(pool: Pool, axes: tuple[str, ...]) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:

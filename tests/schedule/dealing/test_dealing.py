@@ -24,6 +24,7 @@ from maqam.schedule.dealing.by_cost import CostDealer, Decks
 from maqam.schedule.dealing.by_rows import QuotaDealer
 from maqam.schedule.dealing.deck import draw
 from maqam.schedule.dealing.picking import WaitingDecks
+from tests.schedule.pools import EVERY_KIND, make_pool
 
 AXES = ("task", "label")
 
@@ -108,6 +109,21 @@ def test_a_unit_that_the_pool_lacks_is_refused() -> None:
         make_plan(
             Uniform(), pool(), steps=1, batch_size=1, seed=0, deal=DealSettings(unit="tokens")
         )
+
+
+@pytest.mark.parametrize("name", EVERY_KIND)
+def test_a_batch_larger_than_the_pool_repeats_utterances_where_quotas_deal_it(name: str) -> None:
+    small = make_pool(10)
+    if "draw" in name:
+        with pytest.raises(ScheduleError, match="a batch of 25 rows from a pool of 10"):
+            make_plan(EVERY_KIND[name], small, steps=4, batch_size=25, seed=0)
+        return
+    plan = make_plan(EVERY_KIND[name], small, steps=4, batch_size=25, seed=0)
+    assert plan.batch_sizes.tolist() == [25] * 4
+    assert plan.notes[0] == "a batch of 25 is more than the pool of 10: utterances repeat in it"
+    counts = [np.bincount(plan.batch(step), minlength=10) for step in range(4)]
+    if name == "uniform":
+        assert all(count.min() >= 2 and count.max() <= 3 for count in counts)
 
 
 def test_a_batch_larger_than_the_pool_is_refused_in_its_unit() -> None:
