@@ -167,3 +167,16 @@ def test_a_channel_that_a_file_lacks_is_a_finding(tmp_path: Path) -> None:
     make_tone(tmp_path / "audio/0.wav", seconds=0.5)
     write_manifest([{**speech(0), "channel": 1}], tmp_path)
     assert found_in(tmp_path) == {"utterance-0": "no such channel"}
+
+
+@pytest.mark.parametrize("read", ["--read", "--no-read"])
+def test_that_all_audio_is_missing_is_told_with_a_way_on(corpus: Path, read: str) -> None:
+    first, *others = sorted((corpus / "audio").iterdir())
+    for file in others:
+        file.unlink()
+    assert "--media-dir" not in maqam("data", "check", corpus, read).err
+    first.unlink()
+    assert "--media-dir" in maqam("data", "check", corpus, read).err
+    (corpus / "t.csv").write_text("path,sentence\nnone.wav,x\n")
+    words = ("data", "import", "table", corpus / "t.csv", "--task", "asr")
+    assert "--media-dir" in maqam(*words, "-o", corpus / "out").err

@@ -107,6 +107,10 @@ def check(
             f"findings: {counts or 'none'}",
             markup=False,
         )
+    if report.num_missing and report.num_missing == report.num_clips:
+        screen.say(
+            "all audio is missing: import again with --media-dir, the folder paths start from"
+        )
     if output is not None:
         for path in write_sound_rows(found, report, output):
             screen.say(str(path))

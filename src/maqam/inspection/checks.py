@@ -62,10 +62,17 @@ class CheckReport:
     Attributes:
         num_utterances: Utterances looked at.
         findings: What was found, in the order of the manifest.
+        num_clips: Rows whose audio was looked for.
     """
 
     num_utterances: int
     findings: tuple[Finding, ...]
+    num_clips: int = 0
+
+    @property
+    def num_missing(self) -> int:
+        """Rows whose audio file is missing."""
+        return sum(one.kind == MISSING for one in self.findings)
 
     @property
     def rejected_rows(self) -> np.ndarray:
@@ -107,6 +114,7 @@ def check_manifest(
         progress: Called with the utterances done and their total.
     """
     found = [*_row_findings(manifest), *((*one, {}) for one in text_findings(manifest))]
+    num_clips = 0
     is_sound = np.ones(manifest.num_utterances, dtype=bool)
     is_sound[[row for row, _, _, is_fatal, _ in found if is_fatal]] = False
     look = partial(_hear if read else _find, limits=limits)
@@ -114,6 +122,7 @@ def check_manifest(
         for first in range(0, manifest.num_utterances, _WINDOW_ROWS):
             window = np.arange(first, min(first + _WINDOW_ROWS, manifest.num_utterances))
             clips = manifest.clips(window[is_sound[window]])
+            num_clips += len(clips)
             for row, findings in zip(clips, threads.map(look, clips.values()), strict=True):
                 found += [(row, *finding) for finding in findings]
             if progress is not None:
@@ -131,6 +140,7 @@ def check_manifest(
                 found, ids.to_pylist(), strict=True
             )
         ),
+        num_clips,
     )
 
 
@@ -214,7 +224,7 @@ def mend(manifest: Manifest, report: CheckReport) -> tuple[Manifest, CheckReport
         for one in report.findings
     )
     whole = Manifest(manifest.path, table, manifest.tasks, manifest.language)
-    return whole, CheckReport(report.num_utterances, findings)
+    return whole, CheckReport(report.num_utterances, findings, report.num_clips)
 
 
 def write_sound_rows(manifest: Manifest, report: CheckReport, folder: Path) -> tuple[Path, Path]:
