@@ -48,6 +48,7 @@ WITHOUT_TORCH = (
     "maqam.recipe",
     "maqam.runs.plans",
     "maqam.runs.rescoring",
+    "maqam.runs.systems",
     "maqam.report.page",
     "maqam.train.settings",
     "maqam.features.settings",

@@ -80,6 +80,11 @@ def test_the_python_of_a_document_runs(
         exec("\n".join(blocks), found)
     if name == "evaluation.md":  # whose text blocks are what its examples print
         assert said.getvalue() == "".join(re.findall(r"```text\n(.*?)```", text, flags=re.DOTALL))
+        for command, shown in re.findall(r"```console\n\$ maqam (.*?)\n(.*?)```", text, re.DOTALL):
+            assert main(command.split()) == 0
+            printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+            wanted = shown.splitlines()  # some of the lines, each as it is printed
+            assert wanted == [line for line in printed if line in wanted]
     if name == "../README.md":  # whose text block is what its command prints
         assert main(["plan", "show", "plan"]) == 0
         (shown,) = re.findall(r"```text\n(.*?)```", text, flags=re.DOTALL)

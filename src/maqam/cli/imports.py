@@ -88,7 +88,7 @@ def import_from(
     from maqam.corpora.settings import ImportSettings
 
     known = known_tasks(tasks, source, output)
-    given_labels = _pairs("--label", label, may_be_empty=True)
+    given_labels = pairs("--label", label, may_be_empty=True)
     settings = ImportSettings(
         kind=kind,
         tasks=known,
@@ -97,7 +97,7 @@ def import_from(
         media_dir=media_dir,
         allow_outside=tuple(allow_outside or ()),
         corpus=corpus,
-        columns=_pairs("--column", column),
+        columns=pairs("--column", column),
         labels={name: ours or None for name, ours in given_labels.items()},
         label_set=label_set,
         language=language,
@@ -191,7 +191,7 @@ def _channel(word: str) -> int | None:
     return int(word)
 
 
-def _pairs(option: str, given: list[str] | None, *, may_be_empty: bool = False) -> dict[str, str]:
+def pairs(option: str, given: list[str] | None, *, may_be_empty: bool = False) -> dict[str, str]:
     """Read NAME=NAME words of an option."""
     from maqam.errors import ConfigError
 

@@ -21,6 +21,7 @@ from maqam.cli import (
     pooling,
     report,
     runs,
+    score,
     study,
 )
 from maqam.errors import MaqamError
@@ -68,6 +69,7 @@ app.command("features")(runs.features)
 app.add_typer(plan.app, name="plan")
 app.command("train")(runs.train)
 app.command("eval")(runs.evaluate)
+app.command("score")(score.score)
 app.command("judge")(judge.judge)
 app.command("compare")(report.compare)
 app.command("study")(study.study)

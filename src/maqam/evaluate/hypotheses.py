@@ -17,7 +17,7 @@ from maqam.files import whole_file, write_json, writing
 from maqam.run_layout import EvaluationLayout
 from maqam.score.scoring import score_hypotheses
 from maqam.score.settings import ScoreSettings
-from maqam.tasks import Tasks
+from maqam.tasks import Task, Tasks
 
 SCHEMA = pa.schema(
     [
@@ -46,6 +46,26 @@ class Origin:
 
     split: str
     synthetic: bool
+
+
+def known_of(row: dict[str, Any], task: Task) -> dict[str, Any]:
+    """Return what a row of a manifest says of an utterance, in the columns of `SCHEMA`."""
+    names = ("id", "task", "label", "dialect", "speaker", "source", "seconds")
+    return {
+        **{name: row[name] for name in names},
+        "snr_db": row.get("snr_db"),
+        "document": _document(row, task),
+        "reference": row["target"],
+    }
+
+
+def _document(row: dict[str, Any], task: Task) -> str | None:
+    """Return what an answer rests on, where it is a text and not the answer itself."""
+    if task.labels or task.target == "text":
+        return None
+    if row.get("text"):
+        return str(row["text"])
+    return None if row["audios"] else str(row["messages"][-2]["content"])
 
 
 def write_hypotheses(folder: Path, rows: list[dict[str, Any]], origin: Origin) -> pa.Table:

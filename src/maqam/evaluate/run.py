@@ -9,7 +9,7 @@ import numpy as np
 from maqam.data.manifest import Manifest
 from maqam.errors import RunError
 from maqam.evaluate.decode import Answer, answer_rows
-from maqam.evaluate.hypotheses import Origin, score, write_hypotheses
+from maqam.evaluate.hypotheses import Origin, known_of, score, write_hypotheses
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.progress import Progress
 from maqam.run_layout import EvaluationLayout
@@ -94,11 +94,7 @@ def _hypothesis(row: dict[str, Any], answer: Answer, task: Task) -> dict[str, An
     labels = task.labels
     best = labels[int(np.argmax(answer.label_scores))] if labels else None
     return {
-        **{name: row[name] for name in ("id", "task", "label", "dialect", "speaker", "source")},
-        "seconds": row["seconds"],
-        "snr_db": row.get("snr_db"),
-        "document": _document(row, task),
-        "reference": row["target"],
+        **known_of(row, task),
         "hypothesis": answer.text,
         "predicted_label": best,
         "label_scores": list(answer.label_scores),
@@ -106,12 +102,3 @@ def _hypothesis(row: dict[str, Any], answer: Answer, task: Task) -> dict[str, An
         "num_tokens": answer.num_tokens,
         "stopped": answer.stopped,
     }
-
-
-def _document(row: dict[str, Any], task: Task) -> str | None:
-    """Return what an answer rests on, where it is a text and not the answer itself."""
-    if task.labels or task.target == "text":
-        return None
-    if row.get("text"):
-        return str(row["text"])
-    return None if row["audios"] else str(row["messages"][-2]["content"])

@@ -147,6 +147,8 @@ def _of_scores(
     axes: tuple[str, ...],
     answers: Answers,
 ) -> Sequence[Counts]:
+    if not all(answers.columns["label_scores"]):  # of a system that gives answers alone
+        return []
     logs = posteriors(answers.columns, answers.settings)
     code = {label: index for index, label in enumerate(answers.labels)}
     true = np.array([code[label] for label in answers.references])

@@ -1,5 +1,6 @@
 """Every score of a run from its hypotheses alone: no model is needed to score or rescore."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,23 @@ def measures(columns: Columns, task: Task, settings: ScoreSettings) -> list[Meas
                 for one in metric.measure(by_profile[profile])
             ]
     return found
+
+
+def common_measures(
+    tables: Sequence[Columns], task: Task, settings: ScoreSettings
+) -> list[list[Measure]]:
+    """Return the scores that all of several tables have, of each, in the same order.
+
+    Args:
+        tables: Columns of hypotheses.parquet, rows of this task only.
+        task: The task.
+        settings: Profile.
+    """
+    found = [measures(columns, task, settings) for columns in tables]
+    shared = set.intersection(
+        *({(one.name, one.profile, one.label) for one in own} for own in found)
+    )
+    return [[one for one in own if (one.name, one.profile, one.label) in shared] for own in found]
 
 
 def score_hypotheses(

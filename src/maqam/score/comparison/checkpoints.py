@@ -21,7 +21,7 @@ from maqam.score.comparison.paired import (
     swapped_differences,
 )
 from maqam.score.measure import Measure
-from maqam.score.scoring import Columns, blocks_of, measures, rows_by_task, take
+from maqam.score.scoring import Columns, blocks_of, common_measures, rows_by_task, take
 from maqam.score.settings import ScoreSettings
 from maqam.seeding import generator
 from maqam.tasks import Task, Tasks
@@ -120,7 +120,7 @@ def _pairs(
     found = []
     for task, members in rows_by_task(base, tasks):
         own = {name: take(columns, members) for name, columns in hypotheses.items()}
-        measured = {name: measures(columns, task, settings) for name, columns in own.items()}
+        measured = dict(zip(own, common_measures(list(own.values()), task, settings), strict=True))
         blocks = codes.reshape(-1)[members]
         is_held = np.bincount(blocks, minlength=len(names)) > 0
         for place, measure in enumerate(measured[baseline]):

@@ -16,7 +16,7 @@ from maqam.errors import RunError
 from maqam.score.bootstrap import Interval, block_sums, interval, two_level
 from maqam.score.groups import tells_dialects
 from maqam.score.measure import Measure
-from maqam.score.scoring import Columns, blocks_of, measures, rows_by_task, take
+from maqam.score.scoring import Columns, blocks_of, common_measures, rows_by_task, take
 from maqam.score.settings import ScoreSettings
 from maqam.seeding import generator
 from maqam.tasks import Task, Tasks
@@ -114,10 +114,10 @@ def _compare_task(
         for dialect in sorted(set(dialects) - {""}):
             groups[f"dialect={dialect}"] = np.flatnonzero(dialects == dialect)
     blocks = np.array(blocks_of(own[baseline][0]))
-    measured = {
-        method: [measures(columns, task, settings) for columns in by_seed]
-        for method, by_seed in own.items()
-    }
+    found = iter(
+        common_measures([one for tables in own.values() for one in tables], task, settings)
+    )
+    measured = {method: [next(found) for _ in by_seed] for method, by_seed in own.items()}
     rows = []
     for index, measure in enumerate(measured[baseline][0]):
         if measure.is_detail or measure.profile not in (None, settings.profile):
