@@ -13,7 +13,6 @@ import typer
 from maqam.cli import (
     catalog,
     data,
-    demo,
     imports,
     judge,
     plan,
@@ -57,7 +56,7 @@ def common(
     """Decide which utterances an audio LLM trains on at each step, and measure the effect."""
 
 
-app.command("demo")(demo.demo)
+app.command("demo")(study.demo)
 data.app.command("taxonomy")(catalog.taxonomy)
 data.app.command("import")(imports.import_from)
 data.app.command("catalog")(catalog.catalog)

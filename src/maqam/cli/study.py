@@ -1,4 +1,4 @@
-"""`maqam study`: runs that differ in one thing, compared."""
+"""`maqam study` and `maqam demo`, a study that is embedded: runs that differ in one thing."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,3 +20,27 @@ def study(
     outcome = runner.run_study(resolved, screen.progress_bar, screen.say)
     tables.print_comparison(outcome.comparison)
     screen.stdout.print(str(outcome.report), markup=False)
+
+
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the study.")] = Path(
+        "runs/demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Seed of corpus order, plans and adapters.")] = 0,
+    settings: Annotated[
+        list[str] | None, typer.Argument(help="Settings on top of the demo: key.sub=value.")
+    ] = None,
+) -> None:
+    """Train an audio LLM under four data schedules on synthetic Arabic speech and compare them."""
+    from maqam.cli import screen, tables
+    from maqam.studies import demo as job
+    from maqam.studies import runner
+
+    resolved = job.demo_study(output, seed, settings or [])
+    screen.say(job.WHAT_HAPPENS)
+    outcome = runner.run_study(resolved, screen.progress_bar, screen.say)
+    tables.print_comparison(outcome.comparison)
+    screen.say(
+        "\nThe speech is synthetic: figures show direction, not what real speech would give."
+    )
+    screen.stdout.print(f"report: {outcome.report}", markup=False)
