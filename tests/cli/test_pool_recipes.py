@@ -167,3 +167,14 @@ def test_tasks_of_the_training_that_a_split_lacks_are_named(pooled: World) -> No
     assert "split 'test' has no row of did, ser, ssum, tsum, which the run was" in scored.err
     refused = maqam("eval", pooled.output / "lacking", "--split", "dev")
     assert_refused(refused, "no utterance to score")
+
+
+def test_the_plan_of_a_pool_is_exported_with_audio_that_is_there(pooled: World) -> None:
+    assert maqam("plan", pooled.recipe, "name=exported").code == 0
+    out = pooled.folder / "exported"
+    done = maqam("plan", "export", pooled.output / "exported", "--to", "ms-swift", "-o", out)
+    assert done.code == 0, done.err
+    lines = [line for file in out.rglob("*.jsonl") for line in file.read_text("utf-8").splitlines()]
+    paths = [Path(path) for line in lines for path in json.loads(line).get("audios", [])]
+    assert paths
+    assert all((out / path).is_file() for path in paths)
