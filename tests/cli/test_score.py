@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import jiwer
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from maqam.text.profiles import normalize
 
@@ -230,7 +233,8 @@ def test_answers_to_unknown_ids_are_refused_with_a_near_one_or_left_out(tmp_path
 
 def test_what_is_kept_is_compared_reported_and_scored_again_as_a_run(tmp_path: Path) -> None:
     as_jsonl(tmp_path / "ref", SAID, "reference")
-    for name, heard in (("perfect", SAID), ("worse", HEARD)):
+    partial = {name: text for name, text in HEARD.items() if name != "s1_u2"}
+    for name, heard in (("perfect", SAID), ("worse", partial)):
         as_jsonl(tmp_path / "hyp", heard, "hypothesis")
         words = ("score", tmp_path / "hyp", "--references", tmp_path / "ref")
         assert maqam(*words, "-o", tmp_path / name).code == 0
@@ -242,12 +246,12 @@ def test_what_is_kept_is_compared_reported_and_scored_again_as_a_run(tmp_path: P
     both = (tmp_path / "perfect", tmp_path / "worse")
     compared = json.loads(maqam("compare", *both, "--checkpoints", "--json").out)
     (wer,) = [row for row in compared["rows"] if row["metric"] == "wer"]
-    assert wer["difference"] == pytest.approx(expected(SAID, HEARD))
+    assert wer["difference"] == pytest.approx(expected(SAID, partial))
     page = tmp_path / "page.html"
     assert maqam("report", *both, "-o", page).code == 0
-    assert "worse" in page.read_text(encoding="utf-8")
+    assert "1 of 3 utterances have no answer" in page.read_text(encoding="utf-8")
     again = maqam("score", tmp_path / "worse/eval/test/hypotheses.parquet", "--json")
-    assert wer_of(again) == pytest.approx(expected(SAID, HEARD))
+    assert wer_of(again) == pytest.approx(expected(SAID, partial))
     record = tmp_path / "perfect/run.json"
     record.write_text('{"format_version": 1}', encoding="utf-8")
     assert_refused(maqam(*words, "-o", tmp_path / "perfect", "--force"), "a trained run stands")
@@ -428,3 +432,40 @@ def test_what_a_user_may_not_expect_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["--format", "--missing", "--unknown"])
 def test_a_word_that_an_option_does_not_take_is_a_wrong_call(option: str, tmp_path: Path) -> None:
     assert maqam("score", tmp_path, option, "perhaps").code == 2
+
+
+@pytest.mark.torch
+def test_the_answers_of_a_run_are_scored_as_the_run_scored_them(runs: list[Path]) -> None:
+    folder = runs[0] / "eval" / "test"
+    kept = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    result = maqam("score", folder / "hypotheses.parquet", "--json")
+    keys = ("task", "metric", "group", "profile", "value", "num_utterances", "num_units")
+    rows = [
+        [{key: row[key] for key in keys} for row in scores["scores"]]
+        for scores in (json.loads(result.out), kept)
+    ]
+    assert rows[0] == rows[1]
+    assert json.loads(result.out)["confusions"] == kept["confusions"]
+
+
+MARKS = ' \n\t,;"(){}[:1\r\u2028\0'
+WORDS = ("id", "hypothesis", "reference", "نعم", "u1", "u2", '{"id": "u1", "reference": "x"}\n')
+PIECES = st.sampled_from([*MARKS, *WORDS])
+
+
+@given(content=st.lists(PIECES, max_size=25).map("".join).map(str.encode) | st.binary(max_size=60))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_any_bytes_are_scored_or_refused_in_one_line(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "any").write_bytes(content)
+    as_kaldi(folder / "ref", {"u1": "نعم", "u2": "لا"}, "")
+    for words in ((), ("--references", folder / "ref")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            result = maqam("score", folder / "any", *words, "--json")
+        if result.code:
+            assert_refused(result)
+        else:
+            assert json.loads(result.out)["scores"]
