@@ -70,8 +70,8 @@ def import_from(
 ) -> None:
     """Make a manifest of a corpus of another format; rejected rows are in rejects.jsonl.
 
-    Formats (maqam docs import): ms-swift, llamafactory, nemo, kaldi, common-voice, table, classes,
-    lhotse, huggingface, webdataset, stm.
+    Formats (maqam docs import): maqam, ms-swift, llamafactory, nemo, kaldi, common-voice, table,
+    classes, lhotse, huggingface, webdataset, stm.
 
     Cards of corpora (maqam data catalog): adi-17, adi-20, baved, casablanca, common-voice-ar, eaed,
     fleurs (fleurs-ar-eg and so on), iemocap, iwslt22-ta, ksuemotions, librispeech, madar, masc,

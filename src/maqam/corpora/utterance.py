@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 class UnfitRowError(Exception):
@@ -85,6 +86,8 @@ class Utterance:
         num_sounds: Audios that the row names; more than one is a fault.
         num_added_tags: Audio tags put in front that its trainer leaves out.
         synthetic: Whether the row says that the speech is synthetic.
+        extra: Its other columns, as `extra_columns` returns them.
+        kept: Columns of the manifest that stay as they stand in a row that is one already.
     """
 
     place: Place
@@ -101,6 +104,8 @@ class Utterance:
     num_sounds: int = 1
     num_added_tags: int = 0
     synthetic: bool = False
+    extra: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

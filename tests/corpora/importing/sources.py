@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from maqam.corpora.importing.run import import_corpus
+from maqam.corpora.settings import ImportSettings
 from tests.corpora.formats.archives import write_tar
 from tests.corpora.formats.importing import write
 from tests.factories import make_tone
@@ -119,7 +121,13 @@ def _stm(folder: Path) -> Path:
     return write(folder / "rows.stm", *(f"{name} 1 s 0.02 0.08 <a,b> قول {name}" for name in NAMES))
 
 
+def _manifest(folder: Path) -> Path:
+    settings = ImportSettings(kind="nemo", task="asr")
+    return import_corpus(_nemo(folder), folder / "made", settings).manifest
+
+
 SOURCES: Mapping[str, tuple[str, Callable[[Path], Path]]] = {
+    "maqam": ("maqam", _manifest),
     "ms-swift": ("ms-swift", _trainer),
     "llamafactory": ("llamafactory", _trainer),
     "nemo": ("nemo", _nemo),

@@ -173,7 +173,7 @@ def test_all_rows_of_a_source_have_the_name_of_the_corpus(tmp_path, name):
         task="did" if kind == "classes" else "asr",
     )
     (source,) = {row["source"] for row in found.rows}
-    named = {"nemo": "nemo", "common-voice": "common-voice", "shar": "shar"}
+    named = {"maqam": "nemo", "nemo": "nemo", "common-voice": "common-voice", "shar": "shar"}
     assert source == named.get(name, "masc")
 
 

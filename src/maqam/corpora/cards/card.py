@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from maqam.corpora.cards.labels import Labels
+from maqam.corpora.cards.templates import only, places
 from maqam.data.schema import SPLITS
 from maqam.tasks import default_tasks
 from maqam.taxonomy.tree import TAXONOMIES
@@ -110,6 +111,7 @@ class Fields(_Settings):
         start: Where the segment begins.
         end: Where it ends.
         times_per_second: Units of start and end in a second: 1 for seconds, 16000 for samples.
+        columns: More columns of the manifest, such as gender; the source's others keep their names.
     """
 
     id: str = "{file}"
@@ -122,6 +124,15 @@ class Fields(_Settings):
     start: str | None = None
     end: str | None = None
     times_per_second: Annotated[float, Field(gt=0)] = 1.0
+    columns: Mapping[str, str] = {}
+
+    @property
+    def read(self) -> frozenset[str]:
+        """Columns of the source that come out as they are, under a name of the manifest."""
+        own = (self.id, self.text, self.summary, self.speaker, self.start, self.end)
+        whole = {one for text in (*own, *self.columns.values()) if text and (one := only(text))}
+        mapped = [name for text in (self.label, self.dialect) if text for name in places(text)]
+        return frozenset(whole.union(*map(places, self.audio)).difference(mapped))
 
 
 class _Part(_Settings):

@@ -39,3 +39,24 @@ def filled(template: str, values: Mapping[str, object]) -> str | None:
 
     text = _PLACE.sub(value, template)
     return None if is_absent or not text.strip() else text
+
+
+def places(template: str) -> list[str]:
+    """Return the columns that a template names.
+
+    Examples:
+        >>> places("{folder}/{name?}.wav")
+        ['folder', 'name']
+    """
+    return [name for name, _ in _PLACE.findall(template)]
+
+
+def only(template: str) -> str | None:
+    """Return the column whose value alone a template is, None where it is more.
+
+    Examples:
+        >>> only("{name?}"), only("{name}.wav")
+        ('name', None)
+    """
+    found = _PLACE.fullmatch(template)
+    return None if found is None else found[1]

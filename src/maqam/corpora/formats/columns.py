@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from maqam.corpora.extra import extra_columns
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import (
     Place,
@@ -34,6 +35,8 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "split": ("split",),
     "task": ("task",),
 }
+
+_READ = tuple(name for name in KNOWN if name not in ("target", "label", *TAXONOMIES))
 
 
 class Columns:
@@ -104,10 +107,14 @@ class Columns:
         Raises:
             UnfitRowError: If a value is neither text nor a number.
         """
+        names = {ours: self.name(ours, row) for ours in _READ}
         id_, text, summary, speaker, source, split, task = (
-            words(self.value(row, ours), ours)
+            words(row[name] if (name := names[ours]) is not None else None, ours)
             for ours in ("id", "text", "summary", "speaker", "source", "split", "task")
         )
+        read = {name for name in names.values() if name is not None}
+        if sound is None or sound.seconds is None:
+            read -= {names["seconds"]}
         return Utterance(
             place=place,
             id=id_,
@@ -119,6 +126,7 @@ class Columns:
             source=source,
             split=split,
             task=task,
+            extra=extra_columns(row, read),
         )
 
     def _answers(self, row: Mapping[str, object]) -> dict[str, str]:

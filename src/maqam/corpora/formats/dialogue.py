@@ -18,11 +18,13 @@ class Dialogue:
         messages: Turns, each a role and a content.
         audios: Paths as the row gives them.
         num_added_tags: Audio tags that the row left out and its trainer puts in front.
+        columns: Columns of the row that it is made of.
     """
 
     messages: list[dict[str, str]]
     audios: list[str]
     num_added_tags: int = 0
+    columns: frozenset[str] = frozenset()
 
 
 def turns(

@@ -4,9 +4,12 @@ A wav.scp may hold shell commands that end in a pipe. They are never run: their 
 and so are offsets into archives.
 """
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from maqam.corpora.extra import Cell, Scalar, extra_columns
 from maqam.corpora.lines import Lines, numbered
 from maqam.corpora.lookup import Lookup
 from maqam.corpora.settings import ImportSettings
@@ -29,6 +32,7 @@ _COLUMNS = {
     "dialect": ("utt2dialect", "utt2lang"),
     "emotion": ("utt2emotion", "utt2emo"),
 }  # of all other columns of tasks the files are called utt2gender and so on
+_OTHER = re.compile(r"(utt|spk)2(?!utt$|spk$|dur$|num_frames$|uniq$)\w+")
 
 
 def kaldi_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
@@ -56,9 +60,12 @@ def kaldi_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
             file = next((source / name for name in names if (source / name).is_file()), None)
             if file is not None:
                 yield from _fill(lookup, column, file)
+        others = _others(source)
+        for name in others:
+            yield from _fill(lookup, name, source / name)
         if listed == "segments":
             yield from _fill(lookup, "recording", source / "wav.scp")
-        yield from _listed(lookup, source / listed, media, settings.class_columns)
+        yield from _listed(lookup, source / listed, media, settings.class_columns, others)
         if (source / "text").is_file():
             yield from _without_audio(lookup, source / "text")
 
@@ -84,7 +91,15 @@ def _split(text: str) -> tuple[str, str]:
     return key, rest[0].strip() if rest else ""
 
 
-def _listed(lookup: Lookup, file: Path, media: Path, classes: Sequence[str]) -> Iterator[Found]:
+def _others(folder: Path) -> list[str]:
+    """Return the files that say more of utterances or speakers, such as spk2gender."""
+    found = (file.name for file in sorted(folder.iterdir()) if file.is_file())
+    return [name for name in found if _OTHER.fullmatch(name)]
+
+
+def _listed(
+    lookup: Lookup, file: Path, media: Path, classes: Sequence[str], others: Sequence[str]
+) -> Iterator[Found]:
     has_segments = file.name == "segments"
     with Lines(file) as lines:
         for line, text in numbered(lines):
@@ -95,7 +110,8 @@ def _listed(lookup: Lookup, file: Path, media: Path, classes: Sequence[str]) -> 
                 name, rest = _split(text)
                 lookup.fill("listed", [(name, "")])
                 sound = _segment(lookup, rest, media) if has_segments else _sound(rest, media)
-                yield _utterance(lookup, place, name, sound, classes)
+                found = _utterance(lookup, place, name, sound, classes)
+                yield replace(found, extra=_extra(lookup, found, others)) if others else found
             except UnfitRowError as error:
                 yield Unfit(place, name, error.kind, error.text)
 
@@ -132,6 +148,17 @@ def _utterance(
         answers={column: word for column in classes if (word := lookup.get(column, name))},
         speaker=lookup.get("speaker", name),
     )
+
+
+def _extra(lookup: Lookup, found: Utterance, others: Sequence[str]) -> dict[str, Scalar]:
+    """Return what the other files say of an utterance, or of its speaker."""
+    row: dict[str, object] = {}
+    for name in others:
+        key = found.id if name.startswith("utt2") else found.speaker
+        value = lookup.get(name, key) if key else None
+        if value:
+            row[name[4:]] = Cell(value)
+    return extra_columns(row, ())
 
 
 def _without_audio(lookup: Lookup, file: Path) -> Iterator[Unfit]:

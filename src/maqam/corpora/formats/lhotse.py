@@ -8,6 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from maqam.corpora.extra import extra_columns
 from maqam.corpora.formats.tars import Member, members
 from maqam.corpora.lines import Lines, numbered, parsed
 from maqam.corpora.settings import ImportSettings
@@ -27,6 +28,10 @@ from maqam.errors import ManifestError
 
 Row = Mapping[str, Any]
 
+_READ = (
+    *("id", "recording_id", "start", "duration", "channel"),
+    *("text", "summary", "speaker", "custom"),
+)  # of a supervision
 _HARMLESS = ("Resample",)  # transforms that change no more than the sample rate
 
 
@@ -109,30 +114,34 @@ def _rows(
                 raise UnfitRowError("no supervision", f"it is {shown(found)}")
             if len(supervisions) > 1:
                 own = words(found.get("id"), "id")
-            yield _utterance(place, own, found, sound, classes)
+            yield _utterance(place, own, found, cut, sound, classes)
         except UnfitRowError as error:
             yield Unfit(place, own, error.kind, error.text)
 
 
 def _utterance(
-    place: Place, name: str | None, found: Row, cut: Sound, classes: Sequence[str]
+    place: Place, name: str | None, found: Row, cut: Row, sound: Sound, classes: Sequence[str]
 ) -> Utterance:
     begin = max(number(found.get("start"), "start") or 0.0, 0.0)
     seconds = number(found.get("duration"), "duration")
-    left = None if cut.seconds is None else cut.seconds - begin
+    left = None if sound.seconds is None else sound.seconds - begin
     if left is not None:
         seconds = left if seconds is None else min(seconds, left)
     custom = found.get("custom")
     custom = custom if isinstance(custom, dict) else {}
+    of_cut = cut.get("custom")
+    of_cut = of_cut if isinstance(of_cut, dict) else {}
     held = {**found, **custom}
+    extra = {name: value for name, value in held.items() if name not in _READ}
     return Utterance(
         place=place,
         id=name,
-        sound=Sound(cut.path, cut.start + begin, seconds, cut.held),
+        sound=Sound(sound.path, sound.start + begin, seconds, sound.held),
         text=words(found.get("text"), "text"),
         summary=words(custom.get("summary"), "summary"),
         answers={name: word for name in classes if (word := words(held.get(name), name))},
         speaker=words(found.get("speaker"), "speaker"),
+        extra=extra_columns({**of_cut, **extra}, ()),
     )
 
 

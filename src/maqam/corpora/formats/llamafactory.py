@@ -68,7 +68,8 @@ class Format:
             asked = [self._value(row, name) for name in ("prompt", "query")]
             text = "\n".join(str(part) for part in asked if part)
             answer = self._value(row, "response")
-            return Dialogue(exchanges(self._value(row, "history"), text, answer, system), audios)
+            messages = exchanges(self._value(row, "history"), text, answer, system)
+            return Dialogue(messages, audios, columns=frozenset(self.columns.values()))
         tags = self.tags
         messages = turns(
             self._value(row, "messages"),
@@ -81,7 +82,7 @@ class Format:
         spoken = [turn["role"] for turn in messages if turn["role"] != "system"]
         if spoken != ["user", "assistant"] * (len(spoken) // 2):
             raise UnfitRowError("no turns", f"the roles are {', '.join(spoken)}")
-        return Dialogue(messages, audios)
+        return Dialogue(messages, audios, columns=frozenset(self.columns.values()))
 
     def _value(self, row: Row, name: str) -> Any:  # noqa: ANN401  a row of another program
         return row.get(self.columns[name]) if name in self.columns else None

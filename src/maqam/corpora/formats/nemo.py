@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from maqam.corpora.extra import extra_columns
 from maqam.corpora.lines import Lines, numbered, parsed
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import (
@@ -17,6 +18,11 @@ from maqam.corpora.utterance import (
     number,
     shown,
     words,
+)
+
+_READ = (
+    *("audio_filepath", "offset", "duration", "id", "text", "summary"),
+    *("speaker", "source", "task"),
 )
 
 
@@ -63,9 +69,11 @@ def _utterance(
         speaker=words(row.get("speaker"), "speaker"),
         source=words(row.get("source"), "source"),
         task=words(row.get("task"), "task"),
+        extra=extra_columns(row, _READ),
     )
 
 
 def _name(row: Mapping[str, Any]) -> str | None:
     name = row.get("id")
-    return name if isinstance(name, str) and name else None
+    is_name = isinstance(name, str | int) and not isinstance(name, bool) and name != ""
+    return str(name) if is_name else None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from maqam.corpora.cells import COMMA, TAB, delimiter_of, quoted, tabbed
 from maqam.corpora.encodings import UTF_8, encoding_of
+from maqam.corpora.extra import Cell
 from maqam.corpora.formats.columns import Columns
 from maqam.corpora.lines import Lines, numbered, parsed
 from maqam.corpora.settings import ImportSettings
@@ -135,12 +136,11 @@ def common_voice_rows(source: Path, settings: ImportSettings) -> Iterator[Found]
 
 
 def _common_voice(row: Row, file: Path) -> Row | UnfitRowError:
-    kept = {name: row.get(name) for name in ("path", "sentence", "client_id")}
     name = row["path"]
     if set(str(name)) & {"/", "\\"}:
         return UnfitRowError("no plain file name", f"a clip is named {shown(name)}")
     split = file.stem if file.stem in _COMMON_VOICE_SPLITS else None
-    return {**kept, "id": str(name).rsplit(".", 1)[0] if name else None, "split": split}
+    return {**row, "id": str(name).rsplit(".", 1)[0] if name else None, "split": split}
 
 
 def _found(
@@ -205,7 +205,8 @@ def _named(
             text = f"{len(values)} cells under {len(header)} columns: {shown(values)}"
             yield line, UnfitRowError("other columns", text)
         else:
-            yield line, {name: value or None for name, value in zip(header, values, strict=True)}
+            cells_of = zip(header, values, strict=True)
+            yield line, {name: Cell(value) if value else None for name, value in cells_of}
 
 
 def _check_audio(

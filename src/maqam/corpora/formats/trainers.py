@@ -9,8 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from maqam.corpora.extra import extra_columns
 from maqam.corpora.formats import llamafactory, ms_swift
 from maqam.corpora.formats.dialogue import Dialogue, Row
+from maqam.corpora.formats.maqam import found_row, is_row
 from maqam.corpora.lines import Lines, numbered, parsed
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import (
@@ -21,6 +23,7 @@ from maqam.corpora.utterance import (
     UnfitRowError,
     Utterance,
     located,
+    number,
     words,
 )
 from maqam.errors import ManifestError
@@ -69,7 +72,10 @@ def _rows(file: Path, settings: ImportSettings, read: Callable[[Row], Dialogue])
             if not isinstance(found, dict):
                 raise UnfitRowError("no row", f"a row is {type(found).__name__}, not a table")
             name = words(row.get("id"), "id")
-            yield _utterance(place, name, row, read(row), media)
+            if is_row(row):
+                yield found_row(place, row, media, settings)
+            else:
+                yield _utterance(place, name, row, read(row), media)
         except UnfitRowError as error:
             yield Unfit(place, name, error.kind, error.text)
 
@@ -77,7 +83,8 @@ def _rows(file: Path, settings: ImportSettings, read: Callable[[Row], Dialogue])
 def _utterance(
     place: Place, name: str | None, row: Row, dialogue: Dialogue, media: Path
 ) -> Utterance:
-    sound = Sound(located(media, dialogue.audios[0])) if dialogue.audios else None
+    times = _times(row)
+    sound = Sound(located(media, dialogue.audios[0]), *times) if dialogue.audios else None
     named = row.get("task") or row.get("channel")
     if named is not None and not isinstance(named, str):
         raise UnfitRowError("unknown task", f"task is {named!r}")
@@ -89,12 +96,28 @@ def _utterance(
         answers={name: word for name in TAXONOMIES if (word := text(name))},
         speaker=text("speaker"),
         source=text("source"),
+        split=text("split"),
         task=named,
         messages=dialogue.messages,
         num_sounds=len(dialogue.audios),
         num_added_tags=dialogue.num_added_tags,
         synthetic=row.get("synthetic") is True,
+        extra=extra_columns(row, {*dialogue.columns, *_read(row, named)}),
     )
+
+
+def _times(row: Row) -> tuple[float, float | None]:
+    """Return start and length of a row's segment; a length without a start is none."""
+    start = number(row.get("start"), "start")
+    return (start or 0.0), None if start is None else number(row.get("seconds"), "seconds")
+
+
+def _read(row: Row, task: str | None) -> Iterator[str]:
+    """Yield the columns that an utterance is made of, beside those of its dialogue."""
+    yield from ("id", "start", "speaker", "source", "split", "synthetic")
+    yield from (name for name in ("task", "channel") if row.get(name) == task)
+    if row.get("start") is not None:
+        yield "seconds"
 
 
 def _text(row: Row, name: str) -> str | None:

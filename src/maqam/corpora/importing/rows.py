@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from maqam.corpora.extra import Scalar
 from maqam.corpora.importing.labels import Meaning, SourceLabels
 from maqam.corpora.importing.sounds import Answer, Measured, Unsound
 from maqam.corpora.settings import ImportSettings
@@ -65,9 +66,31 @@ def manifest_row(
         "target": target,
         "synthetic": found.synthetic,
         PROMPT_LANGUAGE: None if found.messages is not None else _language(task, settings),
+        **found.kept,
     }
     _check_text(row)
     return row
+
+
+def extra_values(found: Utterance, task: Task) -> Mapping[str, Scalar]:
+    """Return the source's own columns of a row, and what it says that the task does not ask for.
+
+    Args:
+        found: What the source says.
+        task: The row's task; its target is not said twice.
+
+    Raises:
+        UnfitRowError: If a name or a text cannot be written.
+    """
+    values = dict(found.extra)
+    if found.messages is None and not task.labels:
+        values.pop(task.target, None)
+    said = {"text": found.text if task.has_audio else None, "summary": found.summary}
+    for name, text in said.items():
+        if text is not None and name != task.target:
+            values[name] = text
+    check_texts([*values, *(value for value in values.values() if isinstance(value, str))])
+    return values
 
 
 def _task(found: Utterance, settings: ImportSettings) -> Task:
@@ -127,10 +150,14 @@ def _target(found: Utterance, task: Task) -> str:
 
 
 def _check_text(row: Row) -> None:
-    """Refuse text that no file can hold: half a surrogate pair, as JSON may escape one, and NUL."""
     texts = [value for value in row.values() if isinstance(value, str)]
     texts += row["audios"]
-    texts += [message["content"] for message in row["messages"]]
+    texts += [message["content"] for message in row["messages"] if message.get("content")]
+    check_texts(texts)
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuse what no file can hold: half a surrogate pair, as JSON may escape one, and NUL."""
     joined = "".join(texts)
     if "\0" in joined:
         text = next(shown(text) for text in texts if "\0" in text)

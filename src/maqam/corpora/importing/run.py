@@ -16,22 +16,26 @@ from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from maqam.corpora.cards.catalog import card_names, is_card, nearest, read_card
+from maqam.corpora.extra import Scalar
 from maqam.corpora.formats import (
     classes,
     huggingface,
     kaldi,
     lhotse,
+    maqam,
     nemo,
     tables,
     trainers,
     webdataset,
 )
+from maqam.corpora.importing.extra import known_types
 from maqam.corpora.importing.labels import LabelWay, SourceLabels, label_ways
 from maqam.corpora.importing.listing import listing
 from maqam.corpora.importing.origin import audio_roots, corpus_name
-from maqam.corpora.importing.rows import Row, faults, identity, manifest_row
+from maqam.corpora.importing.rows import Row, extra_values, faults, identity, manifest_row
 from maqam.corpora.importing.seen import digest
 from maqam.corpora.importing.sounds import Answer, AudioJobs, Job, Measured, measured
 from maqam.corpora.importing.store import Store
@@ -40,6 +44,7 @@ from maqam.corpora.layouts.stm import stm_rows
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import Found, Unfit, UnfitRowError, Utterance
 from maqam.data.containers import MISSING
+from maqam.data.schema import IMPORT_SCHEMA
 from maqam.errors import ConfigError, ManifestError
 from maqam.files import writing
 from maqam.progress import Progress
@@ -50,6 +55,7 @@ Reason = tuple[str, str] | tuple[str, str, str | None]  # kind, text, and the wo
 
 READERS: Mapping[str, Reader] = MappingProxyType(
     {
+        maqam.KIND: maqam.maqam_rows,
         "ms-swift": trainers.ms_swift_rows,
         "llamafactory": trainers.llamafactory_rows,
         "nemo": nemo.nemo_rows,
@@ -64,6 +70,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
     }
 )
 KINDS = tuple(READERS)
+_OF_TABLES = (maqam.KIND, "ms-swift", "llamafactory", "huggingface")  # as whose rows one passes
 
 _VERSION = 2  # of what an interrupted import leaves
 _BATCH_ROWS = 1024
@@ -139,10 +146,18 @@ def import_corpus(
     if source.exists():  # else the name of a dataset of the hub
         source = source.resolve() if ".." in source.parts else source.absolute()
     settings = replace(settings, corpus=settings.corpus or _corpus(source, settings.kind))
-    roots = audio_roots(source, settings)
+    manifest_source = maqam.manifest_file(source) if settings.kind in _OF_TABLES else None
+    if manifest_source is not None:
+        read, settings = maqam.maqam_rows, replace(settings, kind=maqam.KIND)
+    roots = None if manifest_source else audio_roots(source, settings)
     with (
         writing(folder, error=ManifestError),
-        Store(folder, _fingerprint(source, settings), listing(source, folder)) as store,
+        Store(
+            folder,
+            _fingerprint(source, settings),
+            listing(source, folder),
+            _extra_types(manifest_source),
+        ) as store,
     ):
         found = islice(read(source, settings), store.num_rows, None)
         batches = _batches(found, store)
@@ -173,6 +188,12 @@ def import_corpus(
         labels=labels,
         num_ids_numbered=store.changes["ids numbered"],
     )
+
+
+def _extra_types(manifest: Path | None) -> pa.Schema | None:
+    if manifest is None:
+        return None
+    return known_types(pq.read_schema(manifest), IMPORT_SCHEMA.names)
 
 
 def _corpus(source: Path, kind: str) -> str:
@@ -222,17 +243,18 @@ def _store(
     answers: Sequence[Answer],
 ) -> None:
     """Sort what was found into rows and rejects, in the order of the source."""
-    made: list[tuple[int, Row]] = []
+    made: list[tuple[int, Row, Mapping[str, Scalar]]] = []
     reasons: dict[int, Reason] = {}
     for index, (one, answer) in enumerate(zip(found, answers, strict=True)):
         if isinstance(one, Unfit):
             reasons[index] = (one.kind, one.text)
             continue
         try:
-            made.append((index, manifest_row(one, _inside(one, answer, folder), settings, names)))
+            row = manifest_row(one, _inside(one, answer, folder), settings, names)
+            made.append((index, row, extra_values(one, settings.tasks[row["task"]])))
         except UnfitRowError as error:
             reasons[index] = (error.kind, error.text, error.label)
-    table, broken = faults([row for _, row in made], settings.tasks)
+    table, broken = faults([row for _, row, _ in made], settings.tasks)
     sound = [at for at in range(len(made)) if at not in broken]
     known = {at: digest(identity(made[at][1], answers[made[at][0]])) for at in sound}
     for at, is_copy in zip(sound, store.copies(list(known.values())), strict=True):
@@ -245,7 +267,8 @@ def _store(
     tags = sum(_num_added_tags(found[made[at][0]]) for at in kept)
     if broken:
         table = table.take(pa.array(kept, pa.int64()))
-    store.add(table, [known[at] for at in kept], rejects, {"tags added": tags})
+    extra, digests = [made[at][2] for at in kept], [known[at] for at in kept]
+    store.add(table, extra, digests, rejects, {"tags added": tags})
 
 
 def _num_added_tags(found: Found) -> int:

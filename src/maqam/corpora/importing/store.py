@@ -19,6 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from maqam.corpora.extra import Scalar
+from maqam.corpora.importing.extra import ExtraColumns
 from maqam.corpora.importing.listing import Listing
 from maqam.corpora.importing.seen import Seen, SeenIds
 from maqam.data.manifest import FILE_NAME, VERSION_METADATA
@@ -29,7 +31,7 @@ from maqam.files import whole_file, write_json
 REJECTS_NAME = "rejects.jsonl"
 WORK_NAME = ".import"
 
-_DIGEST = "row digest"  # column of parts: what tells a row from its copy
+_DIGEST = "\0digest"  # column of parts: what tells a row from its copy
 _PART_ROWS = 16_384
 _PART_SECONDS = 20.0
 _GROUP_PARTS = 4
@@ -48,7 +50,9 @@ class Store:
             cannot be written.
     """
 
-    def __init__(self, folder: Path, fingerprint: str, files: Listing) -> None:
+    def __init__(
+        self, folder: Path, fingerprint: str, files: Listing, types: pa.Schema | None = None
+    ) -> None:
         self._folder, self._work = folder, folder / WORK_NAME
         self._fingerprint, self._files = fingerprint, files
         if (folder / FILE_NAME).exists():
@@ -59,6 +63,7 @@ class Store:
         self.reasons: Counter[str] = Counter()
         self.changes: Counter[str] = Counter()
         self._ids, self._rows = SeenIds(), Seen()
+        self._extra = ExtraColumns(types)
         self._num_parts = 0
         self._pending: list[pa.Table] = []
         self._pending_rejects: list[str] = []
@@ -121,6 +126,7 @@ class Store:
         self.num_rows, self.num_imported = state["num_rows"], state["num_imported"]
         self.reasons, self.changes = Counter(state["reasons"]), Counter(state["changes"])
         self._num_parts = state["num_parts"]
+        self._extra.kinds = dict(state["columns"])
         with self._rejects.open("r+b") as stream:
             stream.truncate(state["rejects_bytes"])
         for part in range(self._num_parts):
@@ -135,6 +141,7 @@ class Store:
     def add(
         self,
         table: pa.Table,
+        extra: Sequence[Mapping[str, Scalar]],
         digests: Sequence[bytes],
         rejects: Sequence[Mapping[str, Any]],
         changes: Mapping[str, int],
@@ -143,6 +150,7 @@ class Store:
 
         Args:
             table: Their rows of the manifest.
+            extra: The source's own columns of each row of the table.
             digests: What tells each row of the table from its copies.
             rejects: The others, each with its reason.
             changes: How often rows were changed, by what was done.
@@ -153,7 +161,10 @@ class Store:
         self.changes.update(changes)
         self.reasons.update(reject["reason"] for reject in rejects)
         known = pa.array(digests, pa.binary(16))
-        self._pending.append(self._numbered(table).append_column(_DIGEST, known))
+        table = self._numbered(table).append_column(_DIGEST, known)
+        for name, values in self._extra.as_text(extra).items():
+            table = table.append_column(name, values)
+        self._pending.append(table)
         self._pending_rejects += [_line(reject) for reject in rejects]
         waiting = sum(part.num_rows for part in self._pending) + len(self._pending_rejects)
         if waiting >= _PART_ROWS or time.monotonic() - self._written_at > _PART_SECONDS:
@@ -174,7 +185,7 @@ class Store:
         """Write what is pending, then how far the source was read."""
         self._is_busy = True
         if any(table.num_rows for table in self._pending):
-            rows = pa.concat_tables(self._pending)
+            rows = pa.concat_tables(self._pending, promote_options="default")
             with whole_file(self._part(self._num_parts)) as draft:
                 pq.write_table(rows, draft, compression="zstd")
             self._num_parts += 1
@@ -190,6 +201,7 @@ class Store:
             "reasons": dict(self.reasons),
             "changes": dict(self.changes),
             "num_parts": self._num_parts,
+            "columns": self._extra.kinds,
             "rejects_bytes": size,
         }
         write_json(self._work / "state.json", state, error=ManifestError)
@@ -212,7 +224,8 @@ class Store:
         with whole_file(rejects) as draft:
             shutil.copyfile(self._rejects, draft)
         if manifest is not None:
-            schema = _with_channel(IMPORT_SCHEMA.empty_table(), channel).schema
+            schema = pa.schema([*IMPORT_SCHEMA, *self._extra.schema])
+            schema = _with_channel(schema.empty_table(), channel).schema
             schema = schema.with_metadata(VERSION_METADATA)
             with (
                 whole_file(manifest) as draft,
@@ -228,7 +241,9 @@ class Store:
         for first in range(0, self._num_parts, _GROUP_PARTS):
             last = min(first + _GROUP_PARTS, self._num_parts)
             parts = [pq.read_table(self._part(part)) for part in range(first, last)]
-            yield pa.concat_tables(parts).select(IMPORT_SCHEMA.names)
+            rows = pa.concat_tables(parts, promote_options="default")
+            own = {name: rows.column(name) for name in IMPORT_SCHEMA.names}
+            yield pa.table({**own, **self._extra.typed(rows)})
 
     def _part(self, index: int) -> Path:
         return self._work / f"part-{index:06d}.parquet"
@@ -244,7 +259,8 @@ def _with_channel(table: pa.Table, channel: int | None) -> pa.Table:
         return table
     has_audio = pc.greater(pc.list_value_length(table.column("audios")), 0)
     chosen = pc.if_else(has_audio, pa.scalar(channel, pa.int32()), pa.scalar(None, pa.int32()))
-    return table.append_column(CHANNEL, chosen)
+    others = [name for name in table.column_names if name != CHANNEL]  # of a manifest that has one
+    return table.select(others).append_column(CHANNEL, chosen)
 
 
 def _line(reject: Mapping[str, Any]) -> str:

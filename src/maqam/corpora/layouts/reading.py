@@ -19,11 +19,12 @@ from maqam.corpora.cards.card import (
 )
 from maqam.corpora.cards.catalog import read_card
 from maqam.corpora.cards.templates import filled
+from maqam.corpora.extra import Cell, Scalar, extra_columns
 from maqam.corpora.layouts.kaldi import kaldi_folder, kaldi_part_rows
 from maqam.corpora.layouts.mgb import xml_rows
 from maqam.corpora.layouts.names import line_rows, named_rows
 from maqam.corpora.layouts.parquet import parquet_rows
-from maqam.corpora.layouts.raw import Raw, inside, matching
+from maqam.corpora.layouts.raw import Raw, inside, matching, place_columns
 from maqam.corpora.layouts.stm import stm_part_rows
 from maqam.corpora.layouts.subtitles import subtitle_rows
 from maqam.corpora.layouts.tables import packed_rows, table_rows
@@ -67,7 +68,11 @@ def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
         )
     for part in present:
         media = settings.media_dir
-        reader = _Reader(card, part, media or source, media, task)
+        fields = card.part_fields(part)
+        is_typed = isinstance(part, ParquetPart) or getattr(part, "format", None) == "jsonl"
+        held = {part.audio_column} if isinstance(part, ParquetPart) else set()
+        read = fields.read | held
+        reader = _Reader(card, part, media or source, media, task, read, is_typed)
         for row in _raw_rows(part, source, reader.member, with_audio=task.has_audio):
             yield row if isinstance(row, Unfit) else reader.utterance(row)
     for name in unread_clips(card, source):
@@ -205,6 +210,8 @@ class _Reader:
     root: Path
     media: Path | None
     task: Task
+    read: frozenset[str]
+    is_typed: bool
     folders: dict[str, list[Path]] = field(default_factory=dict)
 
     @property
@@ -226,9 +233,24 @@ class _Reader:
                 speaker=self._value(self.fields.speaker, row),
                 split=self.part.split,
                 task=self.task.name,
+                extra=self._extra(row),
             )
         except UnfitRowError as error:
             return Unfit(row.place, name, error.kind, error.text)
+
+    def _extra(self, row: Raw) -> dict[str, Scalar]:
+        """Return a row's columns that the card does not read, and those that it gives a name."""
+        place = place_columns(row.place.file, row.place.line)
+        named = self.fields.columns.items()
+        own: dict[str, object] = {name: self._value(template, row) for name, template in named}
+        own |= {
+            name: value
+            for name, value in row.values.items()
+            if name not in self.read and value != place.get(name)
+        }
+        if not self.is_typed:
+            own = {name: Cell(value) if value else None for name, value in own.items()}
+        return extra_columns(own, ())
 
     def _classes(self, row: Raw) -> dict[str, str]:
         """Return a row's label in the column of its taxonomy, and its dialect."""

@@ -120,6 +120,7 @@ def _utterance(row: Raw, media: Path, audio: dict[str, str]) -> Found:
         sound=Sound(audio[values["recording"]], start, end - start),
         text=values.get("text", "").strip() or None,
         speaker=values["speaker"],
+        extra={"category": values["category"]} if values.get("category") else {},
     )
 
 
