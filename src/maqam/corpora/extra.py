@@ -10,7 +10,7 @@ RESERVED = frozenset({*IMPORT_SCHEMA.names, CHANNEL, ""})  # names with a meanin
 PREFIX = "source_"  # of the source's columns that have such a name
 
 
-class Cell(str):
+class Untyped(str):
     """Text of a table that has no types: a column of nothing but numbers is one of numbers."""
 
     __slots__ = ()
@@ -55,7 +55,7 @@ def plain(value: object) -> Scalar:
         return value
     if isinstance(value, Mapping | list | tuple):
         return json.dumps(value, ensure_ascii=False, default=_named)
-    return Cell(value) if isinstance(value, Decimal) else _named(value)
+    return Untyped(value) if isinstance(value, Decimal) else _named(value)
 
 
 def _named(value: object) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from maqam.corpora.extra import Cell, Scalar, extra_columns
+from maqam.corpora.extra import Scalar, Untyped, extra_columns
 from maqam.corpora.lines import Lines, numbered
 from maqam.corpora.lookup import Lookup
 from maqam.corpora.settings import ImportSettings
@@ -157,7 +157,7 @@ def _extra(lookup: Lookup, found: Utterance, others: Sequence[str]) -> dict[str,
         key = found.id if name.startswith("utt2") else found.speaker
         value = lookup.get(name, key) if key else None
         if value:
-            row[name[4:]] = Cell(value)
+            row[name[4:]] = Untyped(value)
     return extra_columns(row, ())
 
 

@@ -38,6 +38,7 @@ def nemo_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
         ManifestError: If the source cannot be read.
     """
     media = (settings.media_dir or source.parent).absolute()
+    classes = settings.class_columns
     with Lines(source) as lines:
         for line, text in numbered(lines):
             place, row = Place(source.name, line), {}
@@ -45,7 +46,7 @@ def nemo_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
                 if isinstance(text, UnfitRowError):
                     raise text
                 row = parsed(text)
-                yield _utterance(place, row, media, settings.class_columns)
+                yield _utterance(place, row, media, classes)
             except UnfitRowError as error:
                 yield Unfit(place, _name(row), error.kind, error.text)
 

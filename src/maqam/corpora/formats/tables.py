@@ -8,7 +8,7 @@ from pathlib import Path
 
 from maqam.corpora.cells import COMMA, TAB, delimiter_of, quoted, tabbed
 from maqam.corpora.encodings import UTF_8, encoding_of
-from maqam.corpora.extra import Cell
+from maqam.corpora.extra import Untyped
 from maqam.corpora.formats.columns import Columns
 from maqam.corpora.lines import Lines, numbered, parsed
 from maqam.corpora.settings import ImportSettings
@@ -206,7 +206,7 @@ def _named(
             yield line, UnfitRowError("other columns", text)
         else:
             cells_of = zip(header, values, strict=True)
-            yield line, {name: Cell(value) if value else None for name, value in cells_of}
+            yield line, {name: Untyped(value) if value else None for name, value in cells_of}
 
 
 def _check_audio(

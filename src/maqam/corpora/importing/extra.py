@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from maqam.corpora.extra import Cell, Scalar
+from maqam.corpora.extra import Scalar, Untyped
 
 MOST_COLUMNS = 1000
 MORE = "source_more"  # column of the values beyond these, as JSON
@@ -100,7 +100,7 @@ def _kind(value: Scalar) -> str:
         return "int" if -_LARGEST <= value < _LARGEST else "text"
     if isinstance(value, float):
         return "float"
-    if isinstance(value, Cell) and _NUMBER.fullmatch(value):
+    if isinstance(value, Untyped) and _NUMBER.fullmatch(value):
         if _INTEGER.fullmatch(value):
             return "int"
         return "text" if value.lstrip("-").isdigit() else "float"  # more digits than a number keeps

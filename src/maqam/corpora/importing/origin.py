@@ -85,7 +85,7 @@ def check_inside(path: str, roots: Sequence[str] | None) -> None:
     try:
         folder, name = os.path.split(path)
         is_plain = name not in ("", ".", "..") and not os.path.islink(path)  # noqa: PTH114
-        real = os.path.join(_real(folder), name) if is_plain else os.path.realpath(path)  # noqa: PTH118
+        real = f"{_real(folder)}{os.sep}{name}" if is_plain else os.path.realpath(path)
     except (OSError, ValueError):  # no path at all: what reads it says so
         return
     is_inside = any(f"{real}{os.sep}".startswith(root) for root in roots)

@@ -82,6 +82,8 @@ def extra_values(found: Utterance, task: Task) -> Mapping[str, Scalar]:
     Raises:
         UnfitRowError: If a name or a text cannot be written.
     """
+    if not found.extra and found.summary is None and task.target == "text":
+        return {}  # most rows
     values = dict(found.extra)
     if found.messages is None and not task.labels:
         values.pop(task.target, None)

@@ -19,7 +19,7 @@ from maqam.corpora.cards.card import (
 )
 from maqam.corpora.cards.catalog import read_card
 from maqam.corpora.cards.templates import filled
-from maqam.corpora.extra import Cell, Scalar, extra_columns
+from maqam.corpora.extra import Scalar, Untyped, extra_columns
 from maqam.corpora.layouts.kaldi import kaldi_folder, kaldi_part_rows
 from maqam.corpora.layouts.mgb import xml_rows
 from maqam.corpora.layouts.names import line_rows, named_rows
@@ -249,7 +249,7 @@ class _Reader:
             if name not in self.read and value != place.get(name)
         }
         if not self.is_typed:
-            own = {name: Cell(value) if value else None for name, value in own.items()}
+            own = {name: Untyped(value) if value else None for name, value in own.items()}
         return extra_columns(own, ())
 
     def _classes(self, row: Raw) -> dict[str, str]:
