@@ -41,7 +41,8 @@ def only(rows: list[dict[str, object]], name: str) -> None:
 
 def test_a_split_that_is_not_there_is_named(corpus: Path) -> None:
     result = maqam("data", "overlap", corpus, corpus, "--test-split", "tset")
-    assert_refused(result, "manifest.parquet", "'tset'")
+    assert_refused(result, "no split 'tset'")
+    assert result.line("hint") == "hint: did you mean 'test'?"
 
 
 @pytest.mark.torch

@@ -94,7 +94,7 @@ def test_eval_prints_scores_with_their_profile(runs: list[Path]) -> None:
 
 
 def test_eval_names_a_split_that_is_not_there(runs: list[Path]) -> None:
-    assert_refused(maqam("eval", runs[0], "--split", "tset"), "manifest.parquet", "no utterance")
+    assert_refused(maqam("eval", runs[0], "--split", "tset"), "no split 'tset'")
 
 
 def test_methods_are_compared_over_paired_seeds(runs: list[Path]) -> None:

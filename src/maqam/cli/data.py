@@ -23,9 +23,10 @@ def known_split(value: str | None) -> str | None:
     """
     from maqam.data.schema import SPLITS
     from maqam.errors import ConfigError
+    from maqam.settings_file import nearest
 
     if value is not None and value not in SPLITS:
-        raise ConfigError(f"no split {value!r}", where="split", hint=f"use {', '.join(SPLITS)}")
+        raise ConfigError(f"no split {value!r}", where="split", hint=nearest(value, SPLITS))
     return value
 
 
