@@ -81,7 +81,7 @@ def test_a_near_miss_of_a_kind_is_answered_with_its_name(
 def test_a_split_that_is_none_is_refused_before_anything_is_read(words: tuple[str, ...]) -> None:
     result = maqam(*words)
     assert_refused(result, "no split 'tset'")
-    assert result.line("hint") == "hint: use train, dev, test"
+    assert result.line("hint") == "hint: did you mean 'test'?"
 
 
 def test_a_task_that_is_none_lists_those_there_are(tmp_path: Path) -> None:
