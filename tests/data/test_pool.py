@@ -47,6 +47,16 @@ def test_a_column_of_the_manifests_own_is_an_axis_or_a_measure(tmp_path):
     assert pool.values["snr"].tolist() == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
 
 
+def test_a_column_of_many_different_texts_is_no_axis(tmp_path, monkeypatch):
+    monkeypatch.setattr("maqam.data.pool.MOST_GROUPS", 4)
+    rows = [
+        make_row(index) | {"mic": "ab"[index % 2], "text": f"قول {index}"} for index in range(6)
+    ]
+    pool = pool_from_manifest(read_manifest(write_manifest(rows, tmp_path)), np.arange(6))
+    assert "mic" in pool.names
+    assert "text" not in pool.names
+
+
 def test_rows_in_another_order_give_the_same_codes(manifest):
     rows = np.array([4, 0, 3, 2, 1])
     pool = pool_from_manifest(manifest, rows)

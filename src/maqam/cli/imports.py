@@ -145,6 +145,7 @@ def _print_import(context: typer.Context, report: Any, *, as_json: bool) -> None
                 "num_tags_added": report.num_tags_added,
                 "labels": [asdict(way) for way in report.labels],
                 "num_ids_numbered": report.num_ids_numbered,
+                "outside": report.outside,
             }
         )
         return
@@ -158,6 +159,9 @@ def _print_import(context: typer.Context, report: Any, *, as_json: bool) -> None
         screen.say(f"{len(report.labels) - _MOST_WAYS} more labels; --json lists all of them")
     if report.labels:
         screen.say(f"again: {_again(context, report.labels[:_MOST_WAYS])}")
+    if report.outside:
+        allowed = shlex.quote(report.outside)
+        screen.say(f"--allow-outside {allowed} lets in what lies outside of the source")
     if report.num_tags_added:
         screen.say(f"{report.num_tags_added} audio tags added that rows left out")
     if report.num_ids_numbered:

@@ -5,8 +5,11 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from maqam.data.schema import CHANNEL, IMPORT_SCHEMA
+from maqam.schedule.pool import WEIGHT
 
-RESERVED = frozenset({*IMPORT_SCHEMA.names, CHANNEL, ""})  # names with a meaning of their own
+RESERVED = frozenset(
+    {*IMPORT_SCHEMA.names, CHANNEL, WEIGHT, ""}
+)  # names with a meaning of their own
 PREFIX = "source_"  # of the source's columns that have such a name
 
 

@@ -14,6 +14,7 @@ from maqam.errors import ScheduleError
 from maqam.schedule import Pool
 from maqam.schedule.pool import WEIGHT
 
+MOST_GROUPS = 1 << 16  # texts of an axis: transcripts group nothing
 AXES = ("task", "label", "dialect", "speaker", "source")
 
 
@@ -37,8 +38,9 @@ def pool_from_manifest(
     Returns:
         A pool with the axes task, label, dialect, speaker and source, "-" where a row has none,
         and cluster; with the measure seconds. A column of the manifest's own is an axis if it
-        holds text, a measure if it holds numbers; `sampling_weight` says as how many utterances
-        a row counts, 1 where it is null, an axis unless all count 1.
+        holds text, of at most 65,536 kinds, and a measure if it holds numbers;
+        `sampling_weight` says as how many utterances a row counts, 1 where it is null, an
+        axis unless all count 1.
 
     Raises:
         ScheduleError: If there are no rows, or a weight is not above 0.
@@ -46,14 +48,15 @@ def pool_from_manifest(
     made = {*IMPORT_SCHEMA.names, CHANNEL, WEIGHT} - set(CLASS_COLUMNS)
     own = [name for name in manifest.table.column_names if name not in made]
     types = {name: manifest.table.schema.field(name).type for name in own}
-    axes = [name for name in own if kinds.is_string(types[name])]
+    texts = [name for name in own if kinds.is_string(types[name])]
+    axes = [name for name in texts if _is_grouped(manifest.table.column(name))]
     measures = [
         name for name in own if kinds.is_integer(types[name]) or kinds.is_floating(types[name])
     ]
     columns, names = {}, {}
     for axis in (*AXES, *axes):
-        columns[axis], texts = manifest.codes(axis, rows)
-        names[axis] = tuple(texts)
+        columns[axis], groups = manifest.codes(axis, rows)
+        names[axis] = tuple(groups)
     if clusters is not None:
         columns["cluster"] = np.asarray(clusters)
     taken = pa.array(rows, pa.int64())
@@ -69,6 +72,10 @@ def pool_from_manifest(
     levels = {task.name: task.level for task in manifest.tasks.values()}
     names = {**pool.names, **names}
     return replace(pool, names=names, embeddings=embeddings, levels=levels)
+
+
+def _is_grouped(texts: pa.ChunkedArray) -> bool:
+    return len(texts) <= MOST_GROUPS or int(pc.count_distinct(texts).as_py()) <= MOST_GROUPS
 
 
 def _weights(values: pa.ChunkedArray) -> np.ndarray:

@@ -113,3 +113,12 @@ def test_an_entry_of_unknown_formatting_is_named(tmp_path):
     write_info(tmp_path, mine={"file_name": "rows.json", "formatting": "x"})
     with pytest.raises(ManifestError, match="mine: formatting is 'x'"):
         find_rows(tmp_path / "rows.json")
+
+
+@pytest.mark.parametrize("name", ["../rows.jsonl", "/rows.jsonl", 3])
+def test_a_file_outside_of_the_folder_is_not_read(tmp_path, name):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "rows.jsonl").write_text("{}")
+    (tmp_path / "in/dataset_info.json").write_text(json.dumps({"a": {"file_name": name}}))
+    with pytest.raises(ManifestError, match="which is not in this folder"):
+        find_rows(tmp_path / "in")

@@ -19,6 +19,7 @@ from maqam.corpora.settings import ImportSettings
 from maqam.data.manifest import read_manifest, write_manifest
 from maqam.data.pool import pool_from_manifest
 from maqam.errors import ManifestError
+from maqam.schedule import Curriculum, make_plan
 from tests.corpora.cards.corpora import make_corpus
 from tests.corpora.formats.archives import write_tar
 from tests.corpora.formats.importing import imported, write
@@ -174,12 +175,14 @@ def test_types_of_shards_are_united_whatever_comes_first():
 def test_names_that_the_manifest_has_are_not_taken(tmp_path):
     make_tone(tmp_path / "a.wav")
     extra = {"audios": "x", "source_audios": "y", "synthetic": "no", "channel": 3, "": 1}
+    extra["sampling_weight"] = 9
     row = {"audio_filepath": "a.wav", "text": "نعم", **extra}
     (found,) = imported(write(tmp_path / "n.jsonl", json.dumps(row)), "nemo").rows
     assert found["audios"] == [str(tmp_path / "a.wav")]
     assert (found["source_audios"], found["source_source_audios"]) == ("y", "x")
     assert (found["source_synthetic"], found["source_channel"], found["source_"]) == ("no", 3, 1)
-    assert "channel" not in found
+    assert found["source_sampling_weight"] == 9
+    assert not {"channel", "sampling_weight"} & set(found)
 
 
 def test_more_columns_than_a_table_should_have_are_one_of_json(tmp_path):
@@ -246,6 +249,9 @@ def test_a_number_of_a_table_is_a_measure_of_the_pool(tmp_path):
     manifest = read_manifest(imported(source, "table").folder)
     pool = pool_from_manifest(manifest, np.arange(4))
     assert pool.values["wmer"].tolist() == [20.0, 19.5, 19.0, 18.5]
+    schedule = Curriculum(by="wmer", num_bins=4, start=0.25)
+    plan = make_plan(schedule, pool, steps=4, batch_size=1, seed=0)
+    assert plan.rows[0].tolist() == 3  # the lowest is the easiest
 
 
 def own_manifest(folder: Path) -> Path:

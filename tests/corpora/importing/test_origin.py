@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from maqam.corpora.importing.origin import audio_roots, corpus_name
+from maqam.corpora.importing.run import import_corpus
 from maqam.corpora.settings import ImportSettings
 from maqam.data.manifest import read_manifest
+from maqam.errors import ManifestError
 from tests.corpora.cards.corpora import make_corpus
 from tests.corpora.formats.importing import imported, write
 from tests.corpora.importing.sources import SOURCES
@@ -175,6 +177,21 @@ def test_all_rows_of_a_source_have_the_name_of_the_corpus(tmp_path, name):
     (source,) = {row["source"] for row in found.rows}
     named = {"maqam": "nemo", "nemo": "nemo", "common-voice": "common-voice", "shar": "shar"}
     assert source == named.get(name, "masc")
+
+
+def test_the_folder_of_all_that_is_outside_is_named_at_the_end(tmp_path):
+    names = ["disk/a/1.wav", "disk/b/2.wav"]
+    rows = [{"audio_filepath": f"../{name}", "text": "x"} for name in [*names, "corpus/3.wav"]]
+    for name in [*names, "corpus/3.wav"]:
+        make_tone(tmp_path / name)
+    source = write(tmp_path / "corpus/n.jsonl", *map(json.dumps, rows))
+    settings = ImportSettings(kind="nemo", task="asr")
+    report = import_corpus(source, tmp_path / "out", settings, num_workers=1)
+    assert (report.num_imported, report.outside) == (1, str(tmp_path / "disk"))
+    write(source, *map(json.dumps, rows[:1]))
+    with pytest.raises(ManifestError) as error:
+        import_corpus(source, tmp_path / "none", settings, num_workers=1)
+    assert f"--allow-outside {tmp_path}/disk/a" in error.value.hint
 
 
 def test_a_dataset_of_the_hub_may_hold_no_file_of_this_machine():

@@ -17,7 +17,7 @@ from maqam.corpora.formats.dialogue import (
     paths,
     turns,
 )
-from maqam.corpora.utterance import UnfitRowError
+from maqam.corpora.utterance import UnfitRowError, shown
 from maqam.errors import ManifestError
 
 INFO_NAME = "dataset_info.json"
@@ -143,14 +143,26 @@ def find_rows(source: Path) -> tuple[Path, Format | None]:
                 where=str(source),
                 hint="give the file of one data set",
             )
-        source = folder / entries[named[0]]["file_name"]
+        source = _file(folder, entries[named[0]]["file_name"])
     for name, entry in entries.items():
-        if entry.get("file_name") and (folder / entry["file_name"]) == source:
+        file_name = entry.get("file_name")
+        if isinstance(file_name, str) and folder / file_name == source:
             try:
                 return source, format_of(entry)
             except ValueError as error:
                 raise ManifestError(str(error), where=f"{folder / INFO_NAME}: {name}") from error
     return source, None
+
+
+def _file(folder: Path, name: object) -> Path:
+    """Return the file that dataset_info.json names, which must lie beside it."""
+    if not isinstance(name, str) or not (folder / name).resolve().is_relative_to(folder.resolve()):
+        raise ManifestError(
+            f"{INFO_NAME} names the file {shown(name)}, which is not in this folder",
+            where=str(folder),
+            hint="give the file itself",
+        )
+    return folder / name
 
 
 def _entries(file: Path) -> dict[str, dict[str, Any]]:

@@ -4,6 +4,7 @@ A list can name any file of the machine. So audio must lie, links followed, in t
 source, in the one that relative paths start from, or in one that the user allows.
 """
 
+import json
 import os
 import re
 import shlex
@@ -25,6 +26,7 @@ _PARTS = frozenset(  # words of files and folders that are a part of a corpus, n
     )
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")  # of a snapshot in the hub's cache
+_OPTION = "let it in by --allow-outside "
 _CACHED = "datasets--"
 
 
@@ -90,10 +92,31 @@ def check_inside(path: str, roots: Sequence[str] | None) -> None:
         return
     is_inside = any(f"{real}{os.sep}".startswith(root) for root in roots)
     if not is_inside and os.path.exists(real):  # noqa: PTH110
-        let_in = f"--allow-outside {shlex.quote(os.path.dirname(real))} lets it in"  # noqa: PTH120
-        raise UnfitRowError(OUTSIDE, f"{path} leads to {real}; {let_in}")
+        option = f"{_OPTION}{shlex.quote(os.path.dirname(real))}"  # noqa: PTH120
+        raise UnfitRowError(OUTSIDE, f"{path} leads to {real}; {option}")
 
 
 @lru_cache(maxsize=4096)  # files of one folder come together
 def _real(folder: str) -> str:
     return os.path.realpath(folder)
+
+
+def outside_folder(rejects: Path) -> str | None:
+    """Return the folder that holds all audio that was rejected as outside of the corpus.
+
+    Args:
+        rejects: The rejects of an import.
+
+    Returns:
+        The innermost folder that holds all of it, or the first one's where only the root does;
+        None where nothing was rejected for that.
+    """
+    common = first = None
+    with rejects.open(encoding="utf-8") as lines:
+        for line in lines:
+            _, option, folder = json.loads(line)["text"].rpartition(_OPTION)
+            if option and OUTSIDE in line:
+                found = shlex.split(folder)[0]
+                first = first or found
+                common = os.path.commonpath([common or found, found])
+    return first if common == os.sep else common

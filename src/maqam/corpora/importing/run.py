@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
+from shlex import quote
 from types import MappingProxyType
 from typing import Any
 
@@ -34,7 +35,7 @@ from maqam.corpora.formats import (
 from maqam.corpora.importing.extra import known_types
 from maqam.corpora.importing.labels import LabelWay, SourceLabels, label_ways
 from maqam.corpora.importing.listing import listing
-from maqam.corpora.importing.origin import audio_roots, corpus_name
+from maqam.corpora.importing.origin import OUTSIDE, audio_roots, corpus_name, outside_folder
 from maqam.corpora.importing.rows import Row, extra_values, faults, identity, manifest_row
 from maqam.corpora.importing.seen import digest
 from maqam.corpora.importing.sounds import Answer, AudioJobs, Job, Measured, measured
@@ -92,6 +93,7 @@ class ImportReport:
         num_tags_added: Audio tags that rows left out, put in front as their trainer does.
         labels: Words for classes that have no label of the task, or no code, with what can be done.
         num_ids_numbered: Rows that got a number at the end of an id that several rows have.
+        outside: Folder that `allow_outside` may name, where audio lies outside of the corpus.
     """
 
     manifest: Path
@@ -102,6 +104,7 @@ class ImportReport:
     num_tags_added: int
     labels: Sequence[LabelWay] = ()
     num_ids_numbered: int = 0
+    outside: str | None = None
 
     @property
     def num_rejected(self) -> int:
@@ -187,6 +190,7 @@ def import_corpus(
         num_tags_added=store.changes["tags added"],
         labels=labels,
         num_ids_numbered=store.changes["ids numbered"],
+        outside=outside_folder(rejects) if OUTSIDE in store.reasons else None,
     )
 
 
@@ -304,7 +308,10 @@ def _reject(found: Found, kind: str, text: str, label: str | None = None) -> dic
 def _hint(reasons: Counter[str], labels: Sequence[LabelWay], rejects: Path) -> str:
     if set(reasons) == {MISSING}:
         return f"--media-dir names the folder that audio paths start from; see {rejects}"
-    return "; ".join([*(way.text for way in labels[:_MOST_WAYS]), f"see {rejects}"])
+    ways = [way.text for way in labels[:_MOST_WAYS]]
+    if OUTSIDE in reasons and (folder := outside_folder(rejects)) is not None:
+        ways.append(f"--allow-outside {quote(folder)} lets audio in")
+    return "; ".join([*ways, f"see {rejects}"])
 
 
 def _counted(reasons: Counter[str]) -> str:
