@@ -121,28 +121,41 @@ def test_a_card_reads_no_file_outside_of_its_corpus(tmp_path):
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_relative_words_on_the_command_line_give_paths_that_are_right_elsewhere(tmp_path, name):
+def test_a_relative_source_gives_paths_that_are_right_elsewhere(tmp_path, monkeypatch, name):
     kind, make = SOURCES[name]
     (tmp_path / "in").mkdir()
-    source = make(tmp_path / "in")
-    task = "did" if kind == "classes" else "asr"
-    _import_from(tmp_path, [kind, str(source.relative_to(tmp_path)), "--task", task])
+    source = make(tmp_path / "in").relative_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    settings = ImportSettings(kind=kind, task="did" if kind == "classes" else "asr")
+    import_corpus(source, Path("out"), settings, num_workers=1)
+    monkeypatch.chdir("/")
     _assert_audio_is_there(tmp_path / "out")
 
 
 @pytest.mark.parametrize("card", ["librispeech", "sada22", "mgb-2", "adi-20", "masc", "ravdess"])
-def test_a_card_gives_paths_that_are_right_elsewhere(tmp_path, card):
+def test_a_card_gives_paths_that_are_right_elsewhere(tmp_path, monkeypatch, card):
     make_corpus(card, tmp_path / "in")
-    _import_from(tmp_path, [card, "in"])
+    monkeypatch.chdir(tmp_path)
+    import_corpus(Path("in"), Path("out"), ImportSettings(kind=card), num_workers=1)
+    monkeypatch.chdir("/")
     _assert_audio_is_there(tmp_path / "out")
 
 
-def _import_from(folder: Path, words: list[str]) -> None:
-    code = "import sys; from maqam.cli.main import main; main()"
-    command = [sys.executable, "-c", code, "data", "import", *words, "-o", "out", "--workers", "1"]
+def test_relative_words_on_the_command_line_give_paths_that_are_right_elsewhere(tmp_path):
+    make_corpus("librispeech", tmp_path / "in")
+    code = "from maqam.cli.main import main; main()"
+    words = ["data", "import", "librispeech", "in", "-o", "out", "--workers", "1"]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
+    _assert_audio_is_there(tmp_path / "out")
 
 
 def _assert_audio_is_there(folder: Path) -> None:
