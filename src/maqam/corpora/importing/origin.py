@@ -85,20 +85,19 @@ def check_inside(path: str, roots: Sequence[str] | None) -> None:
     if roots is None:
         return
     try:
-        folder, name = os.path.split(path)
+        folder, _, name = path.rpartition(os.sep)
         is_plain = name not in ("", ".", "..") and not os.path.islink(path)  # noqa: PTH114
         real = f"{_real(folder)}{os.sep}{name}" if is_plain else os.path.realpath(path)
     except (OSError, ValueError):  # no path at all: what reads it says so
         return
-    is_inside = any(f"{real}{os.sep}".startswith(root) for root in roots)
-    if not is_inside and os.path.exists(real):  # noqa: PTH110
+    if not f"{real}{os.sep}".startswith(tuple(roots)) and os.path.exists(real):  # noqa: PTH110
         option = f"{_OPTION}{shlex.quote(os.path.dirname(real))}"  # noqa: PTH120
         raise UnfitRowError(OUTSIDE, f"{path} leads to {real}; {option}")
 
 
 @lru_cache(maxsize=4096)  # files of one folder come together
 def _real(folder: str) -> str:
-    return os.path.realpath(folder)
+    return os.path.realpath(folder or os.sep).rstrip(os.sep)
 
 
 def outside_folder(rejects: Path) -> str | None:

@@ -180,8 +180,8 @@ def identity(row: Row, answer: Answer) -> str:
     """
     if not isinstance(answer, Measured):
         return repr((row["id"], row["task"], row["messages"]))
-    audio = answer.content or row["audios"][:1]
-    return repr((row["id"], row["task"], audio, row["start"], row["seconds"]))
+    audio = answer.content or answer.path
+    return f"{row['id']}\0{row['task']}\0{audio}\0{row['start']}\0{row['seconds']}"
 
 
 def faults(rows: Sequence[Row], tasks: Tasks) -> tuple[pa.Table, dict[int, tuple[str, str]]]:
