@@ -220,3 +220,37 @@ def test_every_recipe_that_ships_is_yaml_with_a_name(path: Path) -> None:
 def test_plain_values_are_validated_where_they_come_from() -> None:
     with pytest.raises(ConfigError, match=r"methods\.tpc: seed"):
         validate({"seed": "one"}, where="methods.tpc")
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "a b", "''"])
+def test_a_name_that_is_no_folder_of_its_own_is_refused(file: Path, name: str) -> None:
+    found = refusal(file, f"name: {name}\n")
+    assert found.where == f"{file}:1: name"
+    assert found.problem.startswith("must be letters, digits and _ . + - alone")
+
+
+def test_a_name_may_be_of_any_letters(file: Path) -> None:
+    assert loaded(file, "name: تجربة.1\n").folder == Path("runs/تجربة.1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "train: {learning_rate: .inf}",
+        "train: {weight_decay: .inf}",
+        "objective: {weights: {asr: .inf}}",
+        "train: {phase: align}\nobjective: {ctc_weight: .inf}",
+    ],
+)
+def test_a_number_of_the_training_that_is_infinite_is_refused(file: Path, text: str) -> None:
+    assert "finite" in refusal(file, text).problem
+
+
+def test_the_known_keys_of_a_manifest_in_a_table_are_listed(file: Path) -> None:
+    assert "as_task" in refusal(file, "data: {manifest: {path: a, xyzzy: 2}}\n").hint
+
+
+def test_a_key_given_twice_is_named_with_its_line(file: Path) -> None:
+    found = refusal(file, "seed: 1\nseed: 2\n")
+    assert found.where == f"{file}:2"
+    assert "duplicate key" in found.problem

@@ -4,6 +4,7 @@ The only place where defaults meet. A recipe is YAML 1.2 (`1e-4` is a number, `n
 validated whole before anything heavy loads.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -51,6 +52,13 @@ def _condition(text: str | None) -> str | None:
 
 
 Where = Annotated[str | None, AfterValidator(_condition)]
+
+
+def _folder_name(name: str) -> str:
+    """Refuse a name that is no folder of its own: `..` would put the run outside of `output`."""
+    if not re.fullmatch(r"[\w.+-]+", name) or not name.strip("."):
+        raise ValueError("must be letters, digits and _ . + - alone, and not dots alone")
+    return name
 
 
 class ManifestPart(BaseModel):
@@ -146,7 +154,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    name: Annotated[str, Field(pattern=r"^[\w.+-]+$")] = "run"
+    name: Annotated[str, AfterValidator(_folder_name)] = "run"
     seed: Annotated[int, Field(ge=0)] = 0
     output: str = "runs"
     data: DataSettings = Field(default_factory=DataSettings)

@@ -221,7 +221,14 @@ def _known_keys(model: type[BaseModel], path: Sequence[str]) -> list[str]:
             at = next(iter(at["patternProperties"].values()))
         else:
             at = _member(at, part, root) or at
-    return sorted(_resolved(at, root).get("properties", {}))
+    return sorted(_properties(at, root))
+
+
+def _properties(schema: Mapping[str, Any], root: Mapping[str, Any]) -> set[str]:
+    """Return the keys of a table, or of all tables of a union whose member is not told."""
+    at = _resolved(schema, root)
+    members = (*at.get("oneOf", ()), *at.get("anyOf", ()))
+    return set(at.get("properties", {})).union(*(_properties(one, root) for one in members))
 
 
 def _member(

@@ -64,7 +64,7 @@ def read_value(text: str, *, where: str) -> Any:  # noqa: ANN401  YAML holds any
         place = f"{where}:{mark.line + 1}" if mark is not None else where
         reason = getattr(error, "problem", None) or " ".join(str(error).split())
         raise ConfigError(
-            f"not YAML: {reason}", where=place, hint="check the indentation"
+            f"not YAML: {reason}", where=place, hint="check the indentation, quotes and brackets"
         ) from error
 
 

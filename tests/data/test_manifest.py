@@ -209,7 +209,7 @@ def test_a_value_of_another_type_is_named(tmp_path):
 def test_no_manifest_is_an_error_with_a_hint(tmp_path):
     with pytest.raises(ManifestError, match="there is no manifest here") as caught:
         read_manifest(tmp_path)
-    assert "maqam data synth" in caught.value.hint
+    assert "maqam data import" in caught.value.hint
 
 
 def test_a_truncated_manifest_is_an_error(tmp_path):

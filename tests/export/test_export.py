@@ -174,8 +174,9 @@ def test_weights_must_be_above_zero(weight):
 
 def test_a_folder_that_exists_is_left_alone(manifest, tmp_path):
     folder = exported(plan_of([[0]]), manifest, tmp_path / "out")
-    with pytest.raises(ConfigError, match="the folder exists"):
+    with pytest.raises(ConfigError, match="the folder exists") as caught:
         exported(plan_of([[1]]), manifest, folder)
+    assert "--force" in caught.value.hint
     assert lines(folder)[0]["id"] == "utterance-0"
 
 

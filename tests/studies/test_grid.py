@@ -70,3 +70,11 @@ def test_a_recipe_given_as_a_study_and_a_study_as_a_recipe_are_recognised(file, 
     with pytest.raises(ConfigError, match="this is a recipe of one run") as caught:
         load_study(recipe)
     assert f"maqam train {recipe}" in caught.value.hint
+
+
+@pytest.mark.parametrize("key", ["name", "seed", "output"])
+@pytest.mark.parametrize("table", ["base", "methods.other"])
+def test_what_the_study_decides_is_refused_in_its_runs(file, table, key):
+    with pytest.raises(ConfigError, match=f"the {key} of a run is the study's") as caught:
+        load_study(file, [f"{table}.{key}=3"])
+    assert caught.value.where == f"command line: {table}.{key}"

@@ -28,7 +28,7 @@ def test_a_setting_out_of_its_range_is_named(values, words):
 
 
 def test_weights_of_an_objective_must_be_positive():
-    with pytest.raises(ValueError, match=r"weights must be above 0, got \{'did': 0\}"):
+    with pytest.raises(ValueError, match=r"weights must be above 0 and finite, got \{'did': 0\}"):
         Objective(weights={"asr": 1, "did": 0})
     with pytest.raises(ValueError, match="ctc_weight must be at least 0"):
         Objective(ctc_weight=-0.1)

@@ -198,7 +198,10 @@ def read_manifest(
         file = file / FILE_NAME
     if not file.is_file():
         raise ManifestError(
-            "there is no manifest here", where=str(file), hint="maqam data synth makes one"
+            "there is no manifest here",
+            where=str(file),
+            hint="maqam data import makes one, maqam data synth the embedded one; "
+            "a relative path starts at the folder the command is called in",
         )
     known = tasks_in(file.parent) if tasks is None else tasks
     try:

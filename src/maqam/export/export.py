@@ -379,7 +379,9 @@ def _check_folder(folder: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise ConfigError(
-            "the folder exists", where=str(folder), hint="choose another, or overwrite the export"
+            "the folder exists",
+            where=str(folder),
+            hint="choose another, or write over it with --force",
         )
     if not (folder / META_NAME).is_file():
         raise ConfigError(

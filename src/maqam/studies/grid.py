@@ -107,6 +107,7 @@ def make_study(values: Mapping[str, Any], overrides: Sequence[str] = (), *, wher
             where=place_of(where, "baseline", overrides),
             hint=f"the study's methods are {', '.join(study.methods)}",
         )
+    _check_own(study, where, overrides)
     repeated = sorted({seed for seed in study.seeds if study.seeds.count(seed) > 1})
     if repeated:
         raise ConfigError(
@@ -138,3 +139,16 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
         )
         result[key] = merged(old, value) if same_kind else value  # type: ignore[arg-type]
     return result
+
+
+def _check_own(study: Study, where: str, overrides: Sequence[str]) -> None:
+    """Refuse what a study decides itself where it is set for a run: it would have no effect."""
+    tables = {"base": study.base} | {f"methods.{name}": own for name, own in study.methods.items()}
+    for place, table in tables.items():
+        for key in ("name", "seed", "output"):
+            if key in table:
+                raise ConfigError(
+                    f"the {key} of a run is the study's",
+                    where=place_of(where, f"{place}.{key}", overrides),
+                    hint="leave it out; a study has name, seeds and output of its own",
+                )

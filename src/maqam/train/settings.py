@@ -1,5 +1,6 @@
 """How a run trains: the weighing of its loss, its optimiser, its budget and its adapters."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -42,11 +43,11 @@ class Objective:
     ctc_head: CtcHead = "linear"
 
     def __post_init__(self) -> None:
-        wrong = {task: weight for task, weight in self.weights.items() if not weight > 0}
+        wrong = {task: weight for task, weight in self.weights.items() if not 0 < weight < math.inf}
         if wrong:
-            raise ValueError(f"weights must be above 0, got {wrong}")
-        if not self.ctc_weight >= 0:
-            raise ValueError(f"ctc_weight must be at least 0, got {self.ctc_weight}")
+            raise ValueError(f"weights must be above 0 and finite, got {wrong}")
+        if not 0 <= self.ctc_weight < math.inf:
+            raise ValueError(f"ctc_weight must be at least 0 and finite, got {self.ctc_weight}")
         if self.ctc_head != "linear" and not self.ctc_weight:
             raise ValueError(f'ctc_head "{self.ctc_head}" needs a ctc_weight above 0')
 
@@ -122,6 +123,7 @@ class TrainSettings:
     def __post_init__(self) -> None:
         self._check(_COUNTS, lambda value: value >= 1, "at least 1")
         self._check(("learning_rate", "max_grad_norm"), lambda value: value > 0, "above 0")
+        self._check(("learning_rate", "weight_decay"), math.isfinite, "finite")
         self._check(("beta2", "lora_dropout"), lambda value: 0 <= value < 1, "in [0, 1)")
         self._check(
             ("weight_decay", "warmup", "decay", "workers"), lambda value: value >= 0, "at least 0"
