@@ -203,7 +203,7 @@ def key_in(values: Mapping[str, Any], path: Sequence[str]) -> str:
             at = at[part]
         elif isinstance(at, list) and part.isdigit():
             at = at[int(part)]
-        elif not is_last:
+        elif not (is_last and isinstance(at, Mapping)):
             continue
         kept.append(part)
     return ".".join(kept)

@@ -9,6 +9,8 @@ from typing import Any
 
 from maqam.errors import MaqamError
 
+_HINT = "give package.module:name, or file.py:name from the working folder"
+
 
 def load_function(named: str, failure: type[MaqamError], *, where: str) -> Callable[..., Any]:
     """Import a function by "package.module:name" or "path/to/file.py:name".
@@ -26,8 +28,11 @@ def load_function(named: str, failure: type[MaqamError], *, where: str) -> Calla
         2
     """
     module_name, _, name = named.rpartition(":")
+    is_file = module_name.endswith(".py")
+    if is_file and not Path(module_name).is_file():
+        raise failure(f"there is no file {module_name}", where=where, hint=_HINT)
     try:
-        if module_name.endswith(".py"):
+        if is_file:
             module = _module_of_file(Path(module_name))
         else:
             module = importlib.import_module(module_name)
@@ -36,7 +41,7 @@ def load_function(named: str, failure: type[MaqamError], *, where: str) -> Calla
         raise failure(
             f"{named} cannot be imported: {type(error).__name__}: {error}",
             where=where,
-            hint="give package.module:name, or file.py:name from the working folder",
+            hint=_HINT,
         ) from error
     return found
 
@@ -44,7 +49,7 @@ def load_function(named: str, failure: type[MaqamError], *, where: str) -> Calla
 def _module_of_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise FileNotFoundError(f"no file {path}")
+        raise ImportError(f"{path} is no module")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

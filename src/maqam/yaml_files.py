@@ -23,8 +23,9 @@ def read_yaml(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"the file cannot be read: {error}", where=str(file), hint="give a YAML file"
+            f"the file cannot be read: {reason}", where=str(file), hint="give a YAML file"
         ) from error
     return read_table(text, where=str(file))
 

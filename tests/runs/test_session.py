@@ -220,3 +220,18 @@ def test_after_align_the_next_run_begins_from_the_checkpoint_again(recipe_of):
     weights = "adapter/adapter_model.safetensors"
     ours, theirs = ((one.recipe.folder / weights).read_bytes() for one in (fresh, after))
     assert ours == theirs
+
+
+def test_a_language_that_no_task_asks_in_is_refused(recipe_of):
+    asked = Session(recipe_of("data.prompt_language=arr"))
+    with pytest.raises(ConfigError, match="no task has a prompt in 'arr'") as caught:
+        _ = asked.manifest
+    assert caught.value.hint == "did you mean 'ar'?"
+
+
+def test_a_task_without_a_prompt_in_the_language_is_named(recipe_of):
+    said = []
+    title = "tasks.asr={prompts: {fr: Transcris la parole.}}"
+    _ = Session(recipe_of("data.prompt_language=fr", title), say=said.append).manifest
+    assert "task did has no prompt in 'fr': asked in 'ar'" in said
+    assert not any("task asr" in line for line in said)

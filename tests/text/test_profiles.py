@@ -278,5 +278,5 @@ def test_a_function_that_is_no_normaliser_is_refused(tmp_path, body, words):
 
 
 def test_a_function_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="cannot be imported: FileNotFoundError"):
+    with pytest.raises(ConfigError, match="there is no file"):
         normalize("نعم", f"{tmp_path}/none.py:clean")

@@ -100,10 +100,10 @@ def evaluate(
         screen.say(str(file))
     else:
         from maqam.runs import stages
-        from maqam.runs.folders import recipe_of
+        from maqam.runs.folders import recipe_from_here
         from maqam.runs.session import Session
 
-        session = Session(recipe_of(run), screen.progress_bar, screen.say)
+        session = Session(recipe_from_here(run), screen.progress_bar, screen.say)
         scores = stages.evaluate(session, run, split=split)
     if as_json:
         screen.print_json(scores)
@@ -135,10 +135,10 @@ def _score_meaning(
 def _check_batches(run: Path, split: str, *, as_json: bool) -> None:
     from maqam.cli import screen
     from maqam.runs import stages
-    from maqam.runs.folders import recipe_of
+    from maqam.runs.folders import recipe_from_here
     from maqam.runs.session import Session
 
-    session = Session(recipe_of(run), screen.progress_bar, screen.say)
+    session = Session(recipe_from_here(run), screen.progress_bar, screen.say)
     found = stages.check_run_batches(session, run, split=split)
     if as_json:
         screen.print_json(found.as_dict())

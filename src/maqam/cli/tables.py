@@ -212,10 +212,22 @@ def print_plan(plan: Any, rows: Sequence[Mapping[str, Any]]) -> None:  # noqa: A
         screen.say(note)
 
 
+def _by_key(name: str, value: object) -> dict[str, object]:
+    """Return the plain values below a setting by their dotted keys."""
+    if not isinstance(value, Mapping):
+        return {name: value}
+    below = [_by_key(f"{name}.{key}", inner) for key, inner in value.items()]
+    return {key: one for part in below for key, one in part.items()}
+
+
 def print_difference(found: Any) -> None:  # noqa: ANN401
     """Print where two plans differ."""
     for name, (one, other) in found.settings.items():
-        screen.stdout.print(f"{name}: {one} | {other}", markup=False)
+        first, second = _by_key(name, one), _by_key(name, other)
+        for key in {**first, **second}:
+            if first.get(key) != second.get(key):
+                line = f"{key}: {first.get(key, '-')} | {second.get(key, '-')}"
+                screen.stdout.print(line, markup=False)
     if found.first_step is None:
         screen.stdout.print(f"the same rows in all {found.num_steps[0]} steps", markup=False)
         return

@@ -1,6 +1,7 @@
 """Which recipe made what a folder holds."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from maqam.errors import RunError
@@ -19,6 +20,39 @@ def recipe_of(folder: Path) -> Recipe:
     if not path.is_file():
         raise RunError("no run here", where=str(folder), hint="give the folder of a run")
     return load_recipe(path)
+
+
+def recipe_from_here(folder: Path) -> Recipe:
+    """Read the recipe of a run folder, its paths right wherever the command is called from.
+
+    Relative paths of a recipe start at the folder that training was started in. Where the recipe's
+    `output` is relative too, that folder is found from the run's own place.
+
+    Raises:
+        RunError: If the folder is no run.
+    """
+    recipe = recipe_of(folder)
+    inner, whole = recipe.folder.parts, folder.resolve().parts
+    if recipe.folder.is_absolute() or whole[-len(inner) :] != inner:
+        return recipe
+    base = Path(*whole[: -len(inner)])
+    if base == Path.cwd():
+        return recipe
+
+    def placed(path: str | None) -> str | None:
+        return str(base / path) if path and (base / path).exists() else path
+
+    given = recipe.data.manifest
+    parts = tuple(part.model_copy(update={"path": placed(part.path)}) for part in recipe.data.parts)
+    manifest = placed(given) if isinstance(given, str) else parts or None
+    return recipe.model_copy(
+        update={
+            "output": str(base / recipe.output),
+            "data": recipe.data.model_copy(update={"manifest": manifest}),
+            "model": replace(recipe.model, path=placed(recipe.model.path)),
+            "train": replace(recipe.train, adapter_from=placed(recipe.train.adapter_from)),
+        }
+    )
 
 
 def keep_tasks(tasks: Tasks, folder: Path) -> None:

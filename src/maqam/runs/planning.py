@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from maqam.data.manifest import Manifest, read_manifest
 from maqam.data.pool import pool_from_manifest
-from maqam.errors import MissingExtraError, ModelError, ScheduleError
+from maqam.errors import ConfigError, MissingExtraError, ModelError, ScheduleError
 from maqam.files import write_text
 from maqam.models.checkpoint import load_dialogue, open_checkpoint
 from maqam.models.dialogue import DialogueEncoder
@@ -24,6 +24,7 @@ from maqam.recipe import Recipe
 from maqam.run_layout import LEFT_OUT
 from maqam.runs.pools import met, pooled
 from maqam.schedule import Pool, schedule_as_table
+from maqam.settings_file import nearest
 from maqam.synth.corpus import make_corpus
 from maqam.tasks import transcribed_tasks
 from maqam.train.rows import PreparedRows, UnfitRow, prepare_rows, unfit_rows
@@ -223,6 +224,11 @@ class PlanningSession:
         return {"tokens": found.num_tokens[found.positions(self.train_rows)]}
 
     def _open_manifest(self) -> Manifest:
+        found = self._filtered_manifest()
+        self._check_language(found)
+        return found
+
+    def _filtered_manifest(self) -> Manifest:
         data = self.recipe.data
         if data.parts:
             return pooled(self.recipe, self.say)
@@ -235,6 +241,25 @@ class PlanningSession:
                 make_corpus(place, data.synth, progress=progress)
         found = read_manifest(place, tasks=tasks, language=data.prompt_language)
         return met(found, data.where, "data.where", self.say)
+
+    def _check_language(self, manifest: Manifest) -> None:
+        """Refuse a language that no task of the data asks in, and name the tasks that lack it."""
+        language = self.recipe.data.prompt_language
+        if language is None:
+            return
+        _, present = manifest.codes("task")
+        asked = [manifest.tasks[name] for name in present]
+        known = dict.fromkeys(name for task in asked for name in task.prompts)
+        if language not in known:
+            raise ConfigError(
+                f"no task has a prompt in {language!r}",
+                where="data.prompt_language",
+                hint=nearest(language, [*known]),
+            )
+        for task in asked:
+            if language not in task.prompts:
+                other = next(iter(task.prompts))
+                self.say(f"task {task.name} has no prompt in {language!r}: asked in {other!r}")
 
     def _check_tasks(self, present: Sequence[str]) -> None:
         """Refuse a schedule that names a task of which there is no utterance to train on."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from maqam.evaluate.hypotheses import Origin, rescore
 from maqam.run_layout import RunLayout
-from maqam.runs.folders import recipe_of
+from maqam.runs.folders import recipe_from_here
 from maqam.tasks import tasks_in
 
 
@@ -30,7 +30,7 @@ def rescore_run(
         ConfigError: If there is no such profile.
         RunError: If the folder is no run, or the split was not decoded.
     """
-    recipe = recipe_of(folder)
+    recipe = recipe_from_here(folder)
     settings = recipe.score if profile is None else replace(recipe.score, profile=profile)
     run = RunLayout(folder)
     own = run.evaluation(split)
