@@ -4,18 +4,12 @@ A list can name any file of the machine. So audio must lie, links followed, in t
 source, in the one that relative paths start from, or in one that the user allows.
 """
 
-import json
 import os
 import re
-import shlex
-from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from maqam.corpora.settings import ImportSettings
-from maqam.corpora.utterance import UnfitRowError
 
-OUTSIDE = "path outside the source"
 FROM_THE_SHELL = ("ms-swift", "llamafactory", "kaldi", "lhotse")  # paths from the current folder
 
 _PARTS = frozenset(  # words of files and folders that are a part of a corpus, not its name
@@ -26,7 +20,6 @@ _PARTS = frozenset(  # words of files and folders that are a part of a corpus, n
     )
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")  # of a snapshot in the hub's cache
-_OPTION = "let it in by --allow-outside "
 _CACHED = "datasets--"
 
 
@@ -70,52 +63,3 @@ def audio_roots(source: Path, settings: ImportSettings) -> tuple[str, ...]:
         folders.append(Path())
     found = (os.path.realpath(folder) for folder in (*folders, *settings.allow_outside))
     return tuple(dict.fromkeys(f"{folder.rstrip(os.sep)}{os.sep}" for folder in found))
-
-
-def check_inside(path: str, roots: Sequence[str] | None) -> None:
-    """Refuse a file that lies outside of the corpus; one that is not there is left to its reader.
-
-    Args:
-        path: An absolute path.
-        roots: What `audio_roots` found; None where any path will do.
-
-    Raises:
-        UnfitRowError: If it leads into none of the folders; the text says how to let it in.
-    """
-    if roots is None:
-        return
-    try:
-        folder, _, name = path.rpartition(os.sep)
-        is_plain = name not in ("", ".", "..") and not os.path.islink(path)  # noqa: PTH114
-        real = f"{_real(folder)}{os.sep}{name}" if is_plain else os.path.realpath(path)
-    except (OSError, ValueError):  # no path at all: what reads it says so
-        return
-    if not f"{real}{os.sep}".startswith(tuple(roots)) and os.path.exists(real):  # noqa: PTH110
-        option = f"{_OPTION}{shlex.quote(os.path.dirname(real))}"  # noqa: PTH120
-        raise UnfitRowError(OUTSIDE, f"{path} leads to {real}; {option}")
-
-
-@lru_cache(maxsize=4096)  # files of one folder come together
-def _real(folder: str) -> str:
-    return os.path.realpath(folder or os.sep).rstrip(os.sep)
-
-
-def outside_folder(rejects: Path) -> str | None:
-    """Return the folder that holds all audio that was rejected as outside of the corpus.
-
-    Args:
-        rejects: The rejects of an import.
-
-    Returns:
-        The innermost folder that holds all of it, or the first one's where only the root does;
-        None where nothing was rejected for that.
-    """
-    common = first = None
-    with rejects.open(encoding="utf-8") as lines:
-        for line in lines:
-            _, option, folder = json.loads(line)["text"].rpartition(_OPTION)
-            if option and OUTSIDE in line:
-                found = shlex.split(folder)[0]
-                first = first or found
-                common = os.path.commonpath([common or found, found])
-    return first if common == os.sep else common

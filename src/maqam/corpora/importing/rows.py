@@ -1,10 +1,12 @@
 """From what a source says of an utterance to a sound row of a manifest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from maqam.corpora.extra import Scalar
 from maqam.corpora.importing.labels import Meaning, SourceLabels
@@ -51,7 +53,7 @@ def manifest_row(
     target = messages[-1]["content"]
     stem = found.place.file.rsplit(".", 1)[0]
     audios = [] if answer is None else [answer.path] * found.num_sounds
-    row = {
+    return {
         "id": found.id or f"{stem}-{found.place.line}",
         "messages": messages,
         "audios": audios,
@@ -68,8 +70,6 @@ def manifest_row(
         PROMPT_LANGUAGE: None if found.messages is not None else _language(task, settings),
         **found.kept,
     }
-    _check_text(row)
-    return row
 
 
 def extra_values(found: Utterance, task: Task) -> Mapping[str, Scalar]:
@@ -151,13 +151,6 @@ def _target(found: Utterance, task: Task) -> str:
     return target
 
 
-def _check_text(row: Row) -> None:
-    texts = [value for value in row.values() if isinstance(value, str)]
-    texts += row["audios"]
-    texts += [message["content"] for message in row["messages"] if message.get("content")]
-    check_texts(texts)
-
-
 def check_texts(texts: Sequence[str]) -> None:
     """Refuse what no file can hold: half a surrogate pair, as JSON may escape one, and NUL."""
     joined = "".join(texts)
@@ -195,11 +188,48 @@ def faults(rows: Sequence[Row], tasks: Tasks) -> tuple[pa.Table, dict[int, tuple
         The table of all rows, whose ids may repeat, and the kind and text of the first rule that
         a row breaks, by index.
     """
-    table = pa.Table.from_pylist(list(rows), schema=IMPORT_SCHEMA)
-    found: dict[int, tuple[str, str]] = {}
+    table, found = _written(rows)
     for fault in row_faults(table, tasks):
         if fault.kind == "duplicate id":  # the rows before these count too: ids are numbered later
             continue
         for index in np.asarray(fault.rows).tolist():
             found.setdefault(index, (fault.kind, fault.describe(rows[index])))
     return table, found
+
+
+def _written(rows: Sequence[Row]) -> tuple[pa.Table, dict[int, tuple[str, str]]]:
+    """Return rows as a table, and by index why the texts of some cannot be written.
+
+    Arrow looks at all rows at once; one by one they are looked at only where it finds something.
+    """
+    found: dict[int, tuple[str, str]] = {}
+    with suppress(UnicodeEncodeError):
+        table = pa.Table.from_pylist(list(rows), schema=IMPORT_SCHEMA)
+        if not _has_nul(table):
+            return table, found
+    clean = []
+    for index, row in enumerate(rows):
+        try:
+            check_texts([*_texts(row)])
+            clean.append(row)
+        except UnfitRowError as error:
+            found[index] = (error.kind, error.text)
+            clean.append(dict.fromkeys(row))
+    return pa.Table.from_pylist(clean, schema=IMPORT_SCHEMA), found
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield all texts in a value, whatever it is made of."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | Sequence):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(one)
+
+
+def _has_nul(table: pa.Table) -> bool:
+    turns = pc.list_flatten(table.column("messages"))
+    texts = [column for column in table.columns if pa.types.is_string(column.type)]
+    texts += [pc.list_flatten(table.column("audios"))]
+    texts += [pc.struct_field(turns, name) for name in ("role", "content")]
+    return any(pc.any(pc.match_substring(column, "\0")).as_py() for column in texts)

@@ -33,9 +33,10 @@ from maqam.corpora.formats import (
     webdataset,
 )
 from maqam.corpora.importing.extra import known_types
+from maqam.corpora.importing.inside import OUTSIDE, outside_folder
 from maqam.corpora.importing.labels import LabelWay, SourceLabels, label_ways
 from maqam.corpora.importing.listing import listing
-from maqam.corpora.importing.origin import OUTSIDE, audio_roots, corpus_name, outside_folder
+from maqam.corpora.importing.origin import audio_roots, corpus_name
 from maqam.corpora.importing.rows import Row, extra_values, faults, identity, manifest_row
 from maqam.corpora.importing.seen import digest
 from maqam.corpora.importing.sounds import Answer, AudioJobs, Job, Measured, measured

@@ -19,7 +19,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from maqam.corpora.importing.origin import check_inside
+from maqam.corpora.importing.inside import check_inside
 from maqam.corpora.utterance import Slice, Sound, UnfitRowError
 from maqam.data.audio import (
     EDGE_SECONDS,
@@ -82,7 +82,7 @@ Answer = Measured | Unsound | None
 
 
 def measure(
-    job: Job, *, decode: bool = False, roots: Sequence[str] | None = None
+    job: Job, *, decode: bool = False, roots: tuple[str, ...] | None = None
 ) -> Measured | Unsound:
     """Look at an utterance's audio; audio that is held elsewhere gets a file of its own.
 
@@ -110,7 +110,7 @@ def measure(
 
 
 def _looked_at(
-    file: str, sound: Sound, decode: bool, roots: Sequence[str] | None
+    file: str, sound: Sound, decode: bool, roots: tuple[str, ...] | None
 ) -> Measured | Unsound:
     try:
         check_inside(file, roots)
@@ -209,7 +209,7 @@ def measured(
     *,
     num_workers: int,
     decode: bool,
-    roots: Sequence[str] | None = None,
+    roots: tuple[str, ...] | None = None,
 ) -> Iterator[tuple[Sequence[T], list[Answer]]]:
     """Look at the audio of all batches, in their order.
 
@@ -242,16 +242,17 @@ def measured(
             yield done.rows, worker.answers()
 
 
-def _answers(jobs: Sequence[Job | None], decode: bool, roots: Sequence[str] | None) -> list[Answer]:
+def _answers(
+    jobs: Sequence[Job | None], decode: bool, roots: tuple[str, ...] | None
+) -> list[Answer]:
     return [None if job is None else measure(job, decode=decode, roots=roots) for job in jobs]
 
 
 class _Worker:
     """A process that measures one batch after another."""
 
-    def __init__(self, decode: bool, roots: Sequence[str] | None) -> None:
-        given = None if roots is None else list(roots)
-        work = f"from {__name__} import serve; serve({decode}, {given!r})"
+    def __init__(self, decode: bool, roots: tuple[str, ...] | None) -> None:
+        work = f"from {__name__} import serve; serve({decode}, {roots!r})"
         command = [sys.executable, "-c", work]
         limits = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
@@ -295,7 +296,7 @@ class _Worker:
         return answers
 
 
-def serve(decode: bool, roots: Sequence[str] | None) -> None:
+def serve(decode: bool, roots: tuple[str, ...] | None) -> None:
     """Answer the batches that come on stdin until it ends: what a worker process runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     while True:
