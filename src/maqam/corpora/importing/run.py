@@ -149,7 +149,11 @@ def import_corpus(
         raise ConfigError(f"no kind {settings.kind!r}", where="kind", hint=hint)
     if source.exists():  # else the name of a dataset of the hub
         source = source.resolve() if ".." in source.parts else source.absolute()
-    settings = replace(settings, corpus=settings.corpus or _corpus(source, settings.kind))
+    settings = replace(
+        settings,
+        corpus=settings.corpus or _corpus(source, settings.kind),
+        media_dir=None if settings.media_dir is None else settings.media_dir.absolute(),
+    )
     manifest_source = maqam.manifest_file(source) if settings.kind in _OF_TABLES else None
     if manifest_source is not None:
         read, settings = maqam.maqam_rows, replace(settings, kind=maqam.KIND)
