@@ -135,3 +135,5 @@ def test_a_file_of_a_corpus_that_no_part_reads_is_named(tmp_path: Path) -> None:
     result = maqam("data", "import", "nadi-2025", source, "-o", tmp_path / "out")
     assert result.code == 0, result.err
     assert "1 files are of no part and not read: data/blind.parquet" in result.err
+    again = maqam("data", "import", "nadi-2025", source, "-o", tmp_path / "again", "--json")
+    assert json.loads(again.out)["unread_files"] == ["data/blind.parquet"]

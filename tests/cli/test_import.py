@@ -42,6 +42,53 @@ def test_columns_and_a_label_set_make_a_table_a_manifest(table: Path, tmp_path: 
     assert {row["source"] for row in rows} == {"mine"}
 
 
+def test_a_label_that_no_row_has_is_said_with_the_one_that_is_meant(
+    table: Path, tmp_path: Path
+) -> None:
+    words = ("--column", "audio=wav", "--column", "dialect=country", "--task", "did")
+    labels = ("--label", "KSA=gulf", "--label", "EGYP=egyptian")
+    result = maqam("data", "import", "table", table, "-o", tmp_path / "out", *words, *labels)
+    assert "--label EGYP=... matched no row: did you mean 'EGY'?" in result.err
+    assert "--label KSA=..." not in result.err
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [
+        ("table", "test.csv", "audio,text\na.wav,نعم\n"),
+        ("nemo", "ar.test.json", '{"audio_filepath": "a.wav", "text": "نعم"}\n'),
+        (
+            "ms-swift",
+            "mgb_test.jsonl",
+            '{"query": "<audio>Q", "response": "نعم", "audios": "a.wav"}',
+        ),
+    ],
+)
+def test_rows_of_a_file_that_is_called_a_split_are_of_it_unless_another_is_named(
+    tmp_path: Path, kind: str, name: str, words: str
+) -> None:
+    make_tone(tmp_path / "a.wav")
+    file = tmp_path / name
+    file.write_text(words)
+    command = ("data", "import", kind, file, "--task", "asr", "--media-dir", tmp_path, "-o")
+    result = maqam(*command, tmp_path / "by-name")
+    assert f"rows that name no split are test, as {name} is called" in result.err
+    maqam(*command, tmp_path / "named", "--split", "dev")
+    splits = [
+        read_manifest(tmp_path / folder).column("split").tolist() for folder in ("by-name", "named")
+    ]
+    assert splits == [["test"], ["dev"]]
+
+
+def test_a_kaldi_folder_that_is_called_a_split_is_of_it(tmp_path: Path) -> None:
+    folder = tmp_path / "data/dev_all"
+    make_tone(folder / "a.wav")
+    (folder / "wav.scp").write_text(f"a {folder}/a.wav\n")
+    (folder / "text").write_text("a نعم\n")
+    assert maqam("data", "import", "kaldi", folder, "--task", "asr", "-o", tmp_path / "o").code == 0
+    assert read_manifest(tmp_path / "o").column("split").tolist() == ["dev"]
+
+
 def test_labels_without_a_place_are_listed_once_with_the_command_that_places_them(
     tmp_path: Path,
 ) -> None:

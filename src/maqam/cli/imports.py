@@ -82,9 +82,9 @@ def import_from(
     from maqam.cli import screen
     from maqam.corpora.cards.catalog import is_card, read_card
     from maqam.corpora.formats.tables import unusual_form
+    from maqam.corpora.importing.rows import split_of_name
     from maqam.corpora.importing.run import import_corpus
     from maqam.corpora.layouts.reading import found_parts
-    from maqam.corpora.layouts.unread import unread_tables
     from maqam.corpora.settings import ImportSettings
 
     known = known_tasks(tasks, source, output)
@@ -114,16 +114,12 @@ def import_from(
         there, absent = found_parts(card, source)
         if there and absent:
             screen.say(f"parts found: {', '.join(there)}; not found: {', '.join(absent)}")
-        if unread := unread_tables(card, source):
-            named = ", ".join(unread[:5]) + (" and others" if len(unread) > 5 else "")
-            screen.say(
-                f"{len(unread)} files are of no part and not read: {named}; a card of your own "
-                "(docs/extend/corpus-card.md) or a format of docs/import.md reads them"
-            )
     elif kind == "table" and (said := unusual_form(source, settings)):
         screen.say(f"{source.name}: {said}; if that is wrong, name it: --encoding, --delimiter")
     with screen.progress_bar("import rows") as progress:
         report = import_corpus(source, output, settings, num_workers=workers, progress=progress)
+    if split is None and (named := split_of_name(source.name)) and not is_card(kind):
+        screen.say(f"rows that name no split are {named}, as {source.name} is called; or --split")
     if split is None:
         pooling.advise(report.manifest)
     _print_import(context, report, as_json=as_json)
@@ -146,6 +142,8 @@ def _print_import(context: typer.Context, report: Any, *, as_json: bool) -> None
                 "labels": [asdict(way) for way in report.labels],
                 "num_ids_numbered": report.num_ids_numbered,
                 "outside": report.outside,
+                "unmatched_labels": dict(report.unmatched),
+                "unread_files": list(report.unread),
             }
         )
         return
@@ -153,12 +151,13 @@ def _print_import(context: typer.Context, report: Any, *, as_json: bool) -> None
         screen.say(f"{report.num_rejected} of {report.num_rows} rows rejected: {report.rejects}")
         for reason, count in report.reasons.items():
             screen.say(f"  {count} {reason}")
-    for way in report.labels[:_MOST_WAYS]:
-        screen.say(way.text)
-    if len(report.labels) > _MOST_WAYS:
-        screen.say(f"{len(report.labels) - _MOST_WAYS} more labels; --json lists all of them")
-    if report.labels:
-        screen.say(f"again: {_again(context, report.labels[:_MOST_WAYS])}")
+    if report.unread:
+        named = ", ".join(report.unread[:5]) + (" and others" if len(report.unread) > 5 else "")
+        screen.say(
+            f"{len(report.unread)} files are of no part and not read: {named}; a card of your own "
+            "(docs/extend/corpus-card.md) or a format of docs/import.md reads them"
+        )
+    _say_labels(context, report)
     if report.outside:
         allowed = shlex.quote(report.outside)
         screen.say(f"--allow-outside {allowed} lets in what lies outside of the source")
@@ -167,6 +166,20 @@ def _print_import(context: typer.Context, report: Any, *, as_json: bool) -> None
     if report.num_ids_numbered:
         screen.say(f"{report.num_ids_numbered} rows numbered whose id an earlier row has")
     screen.stdout.print(str(report.manifest), markup=False)
+
+
+def _say_labels(context: typer.Context, report: Any) -> None:  # noqa: ANN401
+    """Say which labels of a source have none of ours, and which of the user's have none of its."""
+    from maqam.cli import screen
+
+    for word, meant in report.unmatched.items():
+        screen.say(f"--label {word}=... matched no row: {meant}")
+    for way in report.labels[:_MOST_WAYS]:
+        screen.say(way.text)
+    if len(report.labels) > _MOST_WAYS:
+        screen.say(f"{len(report.labels) - _MOST_WAYS} more labels; --json lists all of them")
+    if report.labels:
+        screen.say(f"again: {_again(context, report.labels[:_MOST_WAYS])}")
 
 
 def _again(context: typer.Context, ways: Sequence[Any]) -> str:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from maqam.corpora.cards.labels import Labels
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import UnfitRowError, shown
+from maqam.settings_file import nearest
 from maqam.tasks import Task, label_of
 from maqam.taxonomy.tree import TAXONOMIES, read_taxonomy, taxonomy_with
 from maqam.text.labels import code_named
@@ -66,6 +67,7 @@ class SourceLabels:
             given = taxonomy_with(settings.label_set)
             known = self._sets.get(given.name, {})
             self._sets[given.name] = {**known, **given.scheme(settings.label_set)}
+        self._words: set[str] = set()
         self._known = functools.lru_cache(_MOST_WORDS)(self._look_up)
         self._meant = functools.lru_cache(_MOST_WORDS)(self._meaning)
 
@@ -89,6 +91,11 @@ class SourceLabels:
             except UnfitRowError as error:
                 first = first or error
         raise first or UnfitRowError("no label", f"it has no label of task {task.name!r}")
+
+    def unmatched(self) -> dict[str, str]:
+        """Return the words that the user maps and no row had, each with what may be meant."""
+        words = sorted(self._words)
+        return {word: nearest(word, words) for word in self._own if word not in self._words}
 
     def codes(
         self, words: Mapping[str, str], task: Task, meaning: Meaning | None
@@ -122,10 +129,15 @@ class SourceLabels:
         code, is_known = self._known(word, taxonomy, tuple(labels))
         return code if is_known else word
 
+    def _heard(self, word: str) -> None:
+        if word in self._own or len(self._words) < _MOST_WORDS:
+            self._words.add(word)
+
     def _look_up(
         self, word: str, taxonomy: str, labels: tuple[str, ...]
     ) -> tuple[str | None, bool]:
         """Return the code of a word, None for one that is left out; and whether it is known."""
+        self._heard(word)
         tree = read_taxonomy(taxonomy)
         own = tree.scheme_of(labels)
         if word in self._own:
@@ -145,6 +157,7 @@ class SourceLabels:
         Raises:
             UnfitRowError: If it answers nothing.
         """
+        self._heard(word)
         task = self.tasks[name]
         if self._own.get(word, "") is None:
             raise UnfitRowError(_LEFT_OUT, f"{shown(word)} was to be left out", label=word)

@@ -1,7 +1,10 @@
 """From what a source says of an utterance to a sound row of a manifest."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,7 @@ import pyarrow.compute as pc
 
 from maqam.corpora.extra import Scalar
 from maqam.corpora.importing.labels import Meaning, SourceLabels
-from maqam.corpora.importing.sounds import Answer, Measured, Unsound
+from maqam.corpora.importing.sounds import AUDIO_SUFFIXES, Answer, Measured, Unsound
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import UnfitRowError, Utterance, shown
 from maqam.data.schema import AUDIO_TAG, IMPORT_SCHEMA, PROMPT_LANGUAGE, row_faults
@@ -105,9 +108,22 @@ def _task(found: Utterance, settings: ImportSettings) -> Task:
     return settings.tasks[name]
 
 
+@lru_cache
+def split_of_name(file: str) -> str | None:
+    """Return the split that the name of a list or table holds; None for none, two, or audio.
+
+    Examples:
+        >>> split_of_name("ar/test-00000-of-00002.parquet"), split_of_name("latest.csv")
+        ('test', None)
+    """
+    path = PurePosixPath(file.lower())
+    named = {SPLIT_NAMES[word] for word in re.split(r"[\W\d_]+", path.name) if word in SPLIT_NAMES}
+    return named.pop() if len(named) == 1 and path.suffix not in AUDIO_SUFFIXES else None
+
+
 def _split(found: Utterance, settings: ImportSettings) -> str:
     if settings.split is not None or found.split is None:
-        return settings.split or "train"
+        return settings.split or split_of_name(found.place.file) or "train"
     return SPLIT_NAMES.get(found.split.lower(), found.split)
 
 

@@ -9,7 +9,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from shlex import quote
@@ -37,12 +37,20 @@ from maqam.corpora.importing.inside import OUTSIDE, outside_folder
 from maqam.corpora.importing.labels import LabelWay, SourceLabels, label_ways
 from maqam.corpora.importing.listing import listing
 from maqam.corpora.importing.origin import audio_roots, corpus_name
-from maqam.corpora.importing.rows import Row, extra_values, faults, identity, manifest_row
+from maqam.corpora.importing.rows import (
+    Row,
+    extra_values,
+    faults,
+    identity,
+    manifest_row,
+    split_of_name,
+)
 from maqam.corpora.importing.seen import digest
 from maqam.corpora.importing.sounds import Answer, AudioJobs, Job, Measured, measured
 from maqam.corpora.importing.store import Store
 from maqam.corpora.layouts.reading import card_rows, card_settings
 from maqam.corpora.layouts.stm import stm_rows
+from maqam.corpora.layouts.unread import unread_tables
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import Found, Unfit, UnfitRowError, Utterance
 from maqam.data.containers import MISSING
@@ -95,6 +103,9 @@ class ImportReport:
         labels: Words for classes that have no label of the task, or no code, with what can be done.
         num_ids_numbered: Rows that got a number at the end of an id that several rows have.
         outside: Folder that `allow_outside` may name, where audio lies outside of the corpus.
+        unmatched: Words of `labels` that no row had, with what may be meant; not known of an
+            import that was continued.
+        unread: Files of a card's corpus that no part of it reads.
     """
 
     manifest: Path
@@ -106,6 +117,8 @@ class ImportReport:
     labels: Sequence[LabelWay] = ()
     num_ids_numbered: int = 0
     outside: str | None = None
+    unmatched: Mapping[str, str] = field(default_factory=dict)
+    unread: Sequence[str] = ()
 
     @property
     def num_rejected(self) -> int:
@@ -138,7 +151,8 @@ def import_corpus(
         ManifestError: If the source cannot be read, no row of it is sound, or the folder has a
             manifest or cannot be written.
     """
-    read, names = READERS.get(settings.kind), SourceLabels(settings)
+    kind = settings.kind
+    read, names = READERS.get(kind), SourceLabels(settings)
     if read is None and is_card(settings.kind):
         read, settings = card_rows, card_settings(settings)
         names = SourceLabels(settings, read_card(settings.kind).labels)
@@ -154,6 +168,8 @@ def import_corpus(
         corpus=settings.corpus or _corpus(source, settings.kind),
         media_dir=None if settings.media_dir is None else settings.media_dir.absolute(),
     )
+    if kind == "kaldi":  # its rows name no split, its folder does
+        settings = replace(settings, split=settings.split or split_of_name(source.name))
     manifest_source = maqam.manifest_file(source) if settings.kind in _OF_TABLES else None
     if manifest_source is not None:
         read, settings = maqam.maqam_rows, replace(settings, kind=maqam.KIND)
@@ -167,6 +183,7 @@ def import_corpus(
             _extra_types(manifest_source),
         ) as store,
     ):
+        is_continued = store.num_rows > 0
         found = islice(read(source, settings), store.num_rows, None)
         batches = _batches(found, store)
         workers = num_workers or os.cpu_count() or 1
@@ -196,6 +213,8 @@ def import_corpus(
         labels=labels,
         num_ids_numbered=store.changes["ids numbered"],
         outside=outside_folder(rejects) if OUTSIDE in store.reasons else None,
+        unmatched={} if is_continued else names.unmatched(),
+        unread=unread_tables(read_card(kind), source) if is_card(kind) else (),
     )
 
 
