@@ -28,7 +28,7 @@ from .test_laws import STATIC, TASKS, asked, pools, positions_of, schedule_of
 
 pytestmark = pytest.mark.slow
 
-CASES = settings(max_examples=25, derandomize=True, deadline=None)
+CASES = settings(max_examples=15, derandomize=True, deadline=None)
 TPC, ADS = {"kind": "tpc"}, {"kind": "ads"}
 MOVING = {
     "hard stages": TPC,

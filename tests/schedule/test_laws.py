@@ -21,7 +21,7 @@ from maqam.schedule import (
 from maqam.schedule.adaptive.protocol import is_adaptive
 from maqam.schedule.schedules import KINDS
 
-CASES = settings(max_examples=25, derandomize=True, deadline=None)
+CASES = settings(max_examples=15, derandomize=True, deadline=None)
 TASKS = ("asr", "did", "ser", "ssum", "tsum")
 EXAMPLES = {
     "uniform": {"kind": "uniform"},
