@@ -62,8 +62,8 @@ def test_no_damage_ends_an_import_otherwise_than_in_a_manifest_or_one_error(
     for number, file in enumerate(one_of_each_kind(source)):
         sound = file.read_bytes()
         for kind, damage in DAMAGES.items():
-            if kind == "long line" and file.suffix in AUDIO:
-                continue
+            if kind == "long line" and (number or file.suffix in AUDIO):
+                continue  # megabytes: once a card
             file.write_bytes(damage(sound))
             before = files_below(tmp_path)
             out = tmp_path / f"out-{number}-{kind}"
