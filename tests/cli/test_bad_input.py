@@ -144,7 +144,7 @@ def test_a_row_beyond_the_context_is_left_out_and_the_run_goes_on(own: World) ->
     edit_rows(own.corpus, too_long)
     result = train(own)
     assert result.code == 0, result.err
-    assert "left out: 1 too many tokens" in result.err
+    assert "left out: tsum 1 too many tokens" in result.err
     (line,) = (own.output / "tiny" / "plan" / "left_out.jsonl").read_text("utf-8").splitlines()
     assert all(word in line for word in ("train-tsum-1", "exceed the context of 1024"))
 

@@ -118,7 +118,9 @@ def test_rows_that_the_model_does_not_take_are_left_out_counted_and_listed(
     )
     planned = maqam("plan", recipe)
     assert planned.code == 0, planned.err
-    assert "3 of 8 utterances left out" in planned.err
+    words = "3 of 8 utterances left out: asr 1 audio too short, 1 audio too long, 1 too many tokens"
+    assert planned.err.count(words) == 1
+    assert "data.where or maqam data check --fix" in planned.err
     plan = tmp_path / "runs" / "a" / "plan"
     lines = [json.loads(line) for line in (plan / "left_out.jsonl").read_text().splitlines()]
     assert [(one["id"], one["kind"]) for one in lines] == [
@@ -128,12 +130,23 @@ def test_rows_that_the_model_does_not_take_are_left_out_counted_and_listed(
     ]
     trained = maqam("train", recipe)
     assert trained.code == 0, trained.err
-    notes = json.loads((tmp_path / "runs/a/run.json").read_text())["notes"]
-    assert any("3 of 8 utterances left out" in note for note in notes)
+    for record in (plan / "plan.json", tmp_path / "runs/a/run.json"):
+        assert any(words in note for note in json.loads(record.read_text())["notes"])
     scored = maqam("eval", tmp_path / "runs" / "a", "--split", "train")
     assert scored.code == 0, scored.err
     assert len(pq.read_table(tmp_path / "runs/a/eval/train/hypotheses.parquet")) == 5
-    assert (tmp_path / "runs/a/eval/train/left_out.jsonl").is_file()
+    own = tmp_path / "runs/a/eval/train"
+    assert (own / "left_out.jsonl").is_file()
+    counts = {"asr": {"audio too short": 1, "audio too long": 1, "too many tokens": 1}}
+    decoded = (own / "scores.json").read_text()
+    assert json.loads(decoded)["left_out"] == counts
+    assert maqam("eval", tmp_path / "runs" / "a", "--split", "train", "--rescore").code == 0
+    assert (own / "scores.json").read_text() == decoded
+    assert maqam("report", tmp_path / "runs" / "a", "-o", tmp_path / "page.html").code == 0
+    page = (tmp_path / "page.html").read_text()
+    scores, plans = page.index('id="scores"'), page.index('id="plans"')
+    said = page.index("speech recognition: 3 utterances of the train split are not scored")
+    assert scores < said < plans < page.rindex(words)
 
 
 def test_a_model_that_takes_no_row_is_told_why(tmp_path: Path) -> None:

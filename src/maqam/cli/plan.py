@@ -54,9 +54,11 @@ def compile_plan(
 
     resolved = load_recipe(recipe, settings or [])
     folder = output or RunLayout(resolved.folder).plan.folder
-    plan = plans.write_plan(_session(resolved), folder, overwrite=force)
+    session = _session(resolved)
+    plan = plans.write_plan(session, folder, overwrite=force)
     for note in plan.notes:
-        screen.say(note)
+        if note not in session.left_out_note():  # which was said when the rows were found
+            screen.say(note)
     screen.stdout.print(str(folder), markup=False)
 
 

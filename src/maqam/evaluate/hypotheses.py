@@ -5,7 +5,8 @@ hypotheses alone give back the whole of scores.json.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,12 @@ class Origin:
     Attributes:
         split: Name of the split.
         synthetic: Whether any of the speech is synthetic.
+        left_out: Rows of the split that the model does not take, by task and reason.
     """
 
     split: str
     synthetic: bool
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def known_of(row: dict[str, Any], task: Task) -> dict[str, Any]:
@@ -82,7 +85,7 @@ def write_hypotheses(folder: Path, rows: list[dict[str, Any]], origin: Origin) -
     Raises:
         RunError: If it cannot be written.
     """
-    metadata = {_ORIGIN: json.dumps({"split": origin.split, "synthetic": origin.synthetic})}
+    metadata = {_ORIGIN: json.dumps(asdict(origin))}
     table = pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata(metadata))
     file = EvaluationLayout(folder).hypotheses
     with writing(file), whole_file(file) as draft:
@@ -133,6 +136,7 @@ def score(
         split=origin.split,
         synthetic=origin.synthetic,
     )
+    scores["left_out"] = origin.left_out
     write_json(file, scores)
     return scores
 

@@ -1,6 +1,7 @@
 """From a trained backbone to hypotheses and scores on disk."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,13 @@ class Evaluation:
         settings: Limits of decoding and rules of scoring.
         audio_states: Aligner outputs of rows.
         seed: Seed of the bootstrap.
+        left_out: Rows of the split that the model does not take, by task and reason.
     """
 
     settings: ScoreSettings
     audio_states: AudioStates
     seed: int = 0
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def evaluate_rows(
@@ -78,7 +81,8 @@ def evaluate_rows(
         _hypothesis(row, answer, manifest.tasks[row["task"]])
         for row, answer in zip(plain, answers, strict=True)
     ]
-    origin = Origin(str(plain[0]["split"]), any(row["synthetic"] for row in plain))
+    is_synthetic = any(row["synthetic"] for row in plain)
+    origin = Origin(str(plain[0]["split"]), is_synthetic, evaluation.left_out)
     table = write_hypotheses(folder, found, origin)
     return score(
         table,

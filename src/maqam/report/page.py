@@ -16,7 +16,7 @@ from maqam.report.format import task_title
 from maqam.report.overlap import overlap_finding, own_overlap
 from maqam.report.palette import TASK_HEX, method_inks, task_inks, task_slot
 from maqam.report.records import StudyRecord, read_any
-from maqam.report.results import Board, examples, make_board, verdict
+from maqam.report.results import Board, examples, left_out, make_board, verdict
 from maqam.report.svg import Scale, join, stairs, tag
 from maqam.schedule import Plan
 from maqam.tasks import Tasks, default_tasks
@@ -160,6 +160,7 @@ def report_context(study: StudyRecord) -> dict[str, Any]:
         "methods": provenance.method_table(study),
         "recipe_differences": provenance.recipe_table(study),
         "scores": _scores(study, board),
+        "left_out": left_out(study, board.split),
         "score_figure": tables.score_figure(board),
         "failures": tables.failure_tables(board),
         "groups": tables.group_tables(board),

@@ -85,6 +85,7 @@ class SplitScores:
         is_synthetic: Whether the split holds synthetic speech.
         scores: Every number, in file order.
         confusions: By task.
+        left_out: Rows that the model does not take, by task and reason.
     """
 
     split: str
@@ -92,6 +93,7 @@ class SplitScores:
     is_synthetic: bool
     scores: tuple[Score, ...]
     confusions: Mapping[str, Confusion]
+    left_out: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -316,6 +318,7 @@ def _read_evaluation(files: EvaluationLayout) -> SplitScores:
                 task: Confusion(tuple(map(str, one["labels"])), np.asarray(one["counts"], np.int64))
                 for task, one in content["confusions"].items()
             },
+            left_out=content.get("left_out", {}),
         )
 
     return _built(build, files.scores, RESCORE)

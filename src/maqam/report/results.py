@@ -92,6 +92,19 @@ def evaluations(study: StudyRecord, split: str) -> dict[str, list[SplitScores]]:
     return {method: found[method] for method in study.methods if method in found}
 
 
+def left_out(study: StudyRecord, split: str) -> dict[str, list[str]]:
+    """Return what the models did not take of a split, a sentence a task, with the runs of each."""
+    found: dict[str, list[str]] = {}
+    for run in study.runs:
+        if split in run.evaluations:
+            for task, kinds in run.evaluations[split].left_out.items():
+                named = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+                text = f"{task_title(task, study.tasks)}: {sum(kinds.values())} utterances of the "
+                text += f"{split} split are not scored, as the model does not take them: {named}"
+                found.setdefault(text, []).append(run.name)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """One test utterance and what each method made of it.

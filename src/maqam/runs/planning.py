@@ -3,25 +3,20 @@
 A schedule says by its settings which columns it reads, and only those are made.
 """
 
-import json
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import pyarrow as pa
 
 from maqam.data.manifest import Manifest, read_manifest
 from maqam.data.pool import pool_from_manifest
 from maqam.errors import ConfigError, MissingExtraError, ModelError, ScheduleError
-from maqam.files import write_text
 from maqam.models.checkpoint import load_dialogue, open_checkpoint
 from maqam.models.dialogue import DialogueEncoder
 from maqam.progress import Bars, no_bars
 from maqam.recipe import Recipe
-from maqam.run_layout import LEFT_OUT
+from maqam.runs.left_out import counted, sentence, write_left_out
 from maqam.runs.pools import met, pooled
 from maqam.schedule import Pool, schedule_as_table
 from maqam.settings_file import nearest
@@ -35,18 +30,6 @@ Say = Callable[[str], None]
 
 def unheard(line: str) -> None:
     """Say nothing: for use as a library and in tests."""
-
-
-def left_out(unfit: Sequence[UnfitRow], num_rows: int) -> str:
-    """Say how many rows a model does not take.
-
-    Examples:
-        >>> left_out([UnfitRow(3, "audio too long", "31 s")], 10)
-        '1 of 10 utterances left out: 1 audio too long (left_out.jsonl)'
-    """
-    counts = Counter(one.kind for one in unfit).most_common()
-    kinds = ", ".join(f"{count} {kind}" for kind, count in counts)
-    return f"{len(unfit)} of {num_rows} utterances left out: {kinds} ({LEFT_OUT})"
 
 
 def columns_needed(recipe: Recipe) -> frozenset[str]:
@@ -110,7 +93,8 @@ class PlanningSession:
             raise ScheduleError(
                 f"the model takes none of {len(rows)} utterances: {self.unfit(rows)[0].text}",
                 where=str(self.manifest.path),
-                hint="maqam data check --model lists the reasons",
+                hint="maqam data check --model lists the reasons; data.where or --fix takes such "
+                "rows out of the data",
             )
         self._check_tasks(sorted(set(self.manifest.column("task")[fitting].tolist())))
         return fitting
@@ -133,28 +117,28 @@ class PlanningSession:
         unfit = [one.row for one in self.unfit(rows)]
         return rows[~np.isin(rows, unfit)] if unfit else rows
 
-    def left_out_note(self) -> list[str]:
-        """Tell how many training rows are left out, in a sentence; none where all are taken."""
-        rows = self.split_rows
-        return [left_out(self.unfit(rows), len(rows))] if self.unfit(rows) else []
-
-    def write_left_out(self, rows: np.ndarray, folder: Path) -> None:
-        """Write the id and the reason of each row that is left out; no file where all are taken.
+    def left_out(self, rows: np.ndarray) -> dict[str, dict[str, int]]:
+        """Count the rows that the model does not take, by task and by reason.
 
         Args:
             rows: (num_rows,) manifest rows, ascending.
-            folder: Where `left_out.jsonl` goes, a JSON line each.
         """
-        unfit, file = self.unfit(rows), folder / LEFT_OUT
-        if not unfit:
-            file.unlink(missing_ok=True)  # of a manifest as it was before
-            return
-        ids = self.manifest.table.column("id").take(pa.array([one.row for one in unfit]))
-        lines = [
-            json.dumps({"id": name, **asdict(one)}, ensure_ascii=False)
-            for one, name in zip(unfit, ids.to_pylist(), strict=True)
-        ]
-        write_text(file, "".join(f"{line}\n" for line in lines))
+        return counted(self.unfit(rows), self.manifest)
+
+    def left_out_note(self) -> list[str]:
+        """Tell how many training rows are left out, in a sentence; none where all are taken."""
+        rows = self.split_rows
+        counts = self.left_out(rows)
+        return [sentence(counts, len(rows))] if counts else []
+
+    def write_left_out(self, rows: np.ndarray, folder: Path) -> None:
+        """Write the id and the reason of each row that is left out to `left_out.jsonl`.
+
+        Args:
+            rows: (num_rows,) manifest rows, ascending.
+            folder: Where the file goes; none is there where all rows are taken.
+        """
+        write_left_out(self.unfit(rows), self.manifest, folder)
 
     def _find_unfit(self, rows: np.ndarray) -> list[UnfitRow]:
         try:
@@ -163,7 +147,7 @@ class PlanningSession:
             return []  # what needs the model says that it is not there
         found = unfit_rows(checkpoint, self.manifest, rows, lambda: self.dialogue)
         if found:
-            self.say(left_out(found, len(rows)))
+            self.say(sentence(counted(found, self.manifest), len(rows)))
         return found
 
     @property

@@ -55,8 +55,9 @@ def write_plan(session: PlanningSession, folder: Path, *, overwrite: bool) -> Pl
 
 
 def save_plan(plan: Plan, session: PlanningSession, folder: Path) -> Plan:
-    """Write a plan with the mean target tokens of its tasks, its recipe beside it."""
-    known = replace(plan, target_tokens=_target_tokens(session))
+    """Write a plan with the mean target tokens of its tasks and what the model does not take."""
+    notes = (*plan.notes, *session.left_out_note())
+    known = replace(plan, target_tokens=_target_tokens(session), notes=notes)
     with writing(folder):
         known.save(folder)
     write_text(PlanLayout(folder).recipe, dump_yaml(session.recipe))

@@ -137,13 +137,14 @@ def evaluate(session: Session, folder: Path, *, split: str = "test") -> dict[str
             f"split {split!r} has no row of {', '.join(absent)}, which the run was trained on: "
             "nothing to score there; maqam data split holds rows out"
         )
-    with session.bars(f"score {session.recipe.name}") as progress:
+    recipe, left_out = session.recipe, session.left_out(split_rows)
+    with session.bars(f"score {recipe.name}") as progress:
         return evaluate_rows(
             run.backbone,
             run.manifest,
             rows,
             RunLayout(folder).evaluation(split).folder,
-            Evaluation(session.recipe.score, run.audio_states(rows), session.recipe.seed),
+            Evaluation(recipe.score, run.audio_states(rows), recipe.seed, left_out),
             progress=progress,
         )
 
