@@ -17,6 +17,7 @@ from maqam.files import lines_of, read_table, write_json
 FORMAT_VERSION = 1  # of run.json and study.json
 RECIPE = "recipe.yaml"
 LEFT_OUT = "left_out.jsonl"  # rows that the model does not take, beside a plan or scores
+UNREADABLE = "unreadable.jsonl"  # rows whose audio ended a stage, beside the run's files
 RETRAIN = "resume the run, or train it anew"
 RESCORE = "score the run again: maqam eval"
 RESTUDY = "run the study again: maqam study"

@@ -1,6 +1,7 @@
 """Data and disks that are not as they should be: one clear line, and the next run goes on."""
 
 import errno
+import json
 import os
 import resource
 import signal
@@ -72,6 +73,44 @@ def test_spoilt_audio_is_named_and_mended_audio_is_planned(
     assert_refused(train(own), "train-asr-3.wav", words)
     (own.corpus / CLIP).write_bytes((world.corpus / CLIP).read_bytes())
     assert maqam("plan", own.recipe).code == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "keep"),
+    [*((word, "pooled") for word in ("plan", "features", "train", "eval")), ("train", "none")],
+)
+def test_all_audio_that_cannot_be_read_is_told_at_once_with_both_ways_on(
+    own: World, command: str, keep: str
+) -> None:
+    needs = "{kind: ads}" if keep == "pooled" else "{kind: uniform}"
+    words = [f"features.keep={keep}", f"schedule={needs}", "features.num_clusters=2"]
+    split = "test" if command == "eval" else "train"
+    if command == "eval":
+        assert_mended(own, *words)
+        words, asked = [], own.output / "tiny"
+    else:
+        asked = own.recipe
+    ids = [f"{split}-{task}" for task in ("asr-0", "asr-1", "did-0", "did-1", "ser-0", "ser-1")]
+    for name, spoil in zip(ids, [remove, truncate, remove, empty, text_file, remove], strict=True):
+        spoil(own.corpus / "audio" / f"{name}.wav")
+    told = maqam(command, asked, *words)
+    assert_refused(told, "the audio of 6 of ", "3 missing audio", "and 1 more", *ids[:5])
+    assert all(way in told.err for way in ("data.where", "maqam data check --fix"))
+    file = own.output / "tiny" / "unreadable.jsonl"
+    assert str(file) in told.err
+    assert [json.loads(line)["id"] for line in file.read_text("utf-8").splitlines()] == ids
+    if command == "plan":
+        left = f"data.where=id not in {tuple(ids)}"
+        assert maqam(command, asked, *words, left).code == 0
+        assert not file.exists()
+
+
+def test_a_run_without_any_of_its_audio_is_told_how_to_name_the_folder(own: World) -> None:
+    for clip in (own.corpus / "audio").iterdir():
+        clip.unlink()
+    told = maqam("plan", own.recipe, "schedule={kind: ads}", "features.num_clusters=2")
+    assert_refused(told, "missing audio")
+    assert "--media-dir" in told.line("hint")
 
 
 @pytest.mark.parametrize(("spoil", "words"), AUDIO_FAULTS.values(), ids=AUDIO_FAULTS)

@@ -6,7 +6,7 @@ What two recipes have in common, sessions made by `of` share: a study loads its 
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from maqam.features.quality import agreements
 from maqam.features.reduction import fit_projection
 from maqam.features.settings import FeatureSettings, Keep
 from maqam.features.store import FeatureStore
+from maqam.features.unreadable import all_unreadable
 from maqam.files import write_json
 from maqam.models.adapters import remove_adapter
 from maqam.models.fingerprints import checkpoint_stamp
@@ -37,6 +38,7 @@ from maqam.models.loading import load_backbone
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.models.settings import ModelSettings
 from maqam.recipe import Recipe
+from maqam.run_layout import UNREADABLE
 from maqam.runs.planning import PlanningSession, columns_needed, needs_features
 from maqam.runs.processes import Processes
 from maqam.schedule import Pool
@@ -138,6 +140,10 @@ class Session(PlanningSession):
         key = ("clusters", *self._pool_key())
         return self._once(key, self._make_clusters)
 
+    def hearing(self, rows: np.ndarray) -> AbstractContextManager[None]:
+        """Open what tells of all rows whose audio cannot be read, where one ends a stage."""
+        return all_unreadable(self.manifest, rows, self.recipe.folder / UNREADABLE, self.bars)
+
     def describe_features(self) -> dict[str, Any]:
         """Return what `maqam features` reports: sizes, and how clusters relate to labels."""
         store = self.store
@@ -221,7 +227,11 @@ class Session(PlanningSession):
     def _store(self, rows: np.ndarray) -> FeatureStore:
         settings = replace(self.recipe.features, keep=self.level)
         key = ("store", self.recipe.model, settings, *self._data_key(), rows.tobytes())
-        return self._once(key, lambda: self._fill(rows, settings))
+        return self._once(key, lambda: self._heard(rows, settings))
+
+    def _heard(self, rows: np.ndarray, settings: FeatureSettings) -> FeatureStore:
+        with self.hearing(rows):
+            return self._fill(rows, settings)
 
     def _fill(self, rows: np.ndarray, settings: FeatureSettings) -> FeatureStore:
         weights = self._fingerprint("encoder", encoder_fingerprint)

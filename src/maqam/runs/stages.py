@@ -76,7 +76,8 @@ def train(
     if isinstance(plan, Plan):
         check_rows(plan, session.pool, processes.count)
     probed = [*adaptive.probe_rows.values()] if adaptive else []
-    audio_states = session.audio_states(np.concatenate([session.train_rows, *probed]))
+    heard = np.concatenate([session.train_rows, *probed])
+    audio_states = session.audio_states(heard)
     if processes.is_first:
         keep_tasks(manifest.tasks, folder)
         write_text(own.recipe, dump_yaml(recipe))
@@ -98,7 +99,7 @@ def train(
         notes=tuple(session.left_out_note()),
     )
     try:
-        with session.bars(f"train {recipe.name}") as progress:
+        with session.hearing(heard), session.bars(f"train {recipe.name}") as progress:
             goes_on = resume or extend is not None
             result = run_phase(
                 session.backbone,
@@ -138,13 +139,14 @@ def evaluate(session: Session, folder: Path, *, split: str = "test") -> dict[str
             "nothing to score there; maqam data split holds rows out"
         )
     recipe, left_out = session.recipe, session.left_out(split_rows)
-    with session.bars(f"score {recipe.name}") as progress:
+    states = run.audio_states(rows)
+    with session.hearing(rows), session.bars(f"score {recipe.name}") as progress:
         return evaluate_rows(
             run.backbone,
             run.manifest,
             rows,
             RunLayout(folder).evaluation(split).folder,
-            Evaluation(recipe.score, run.audio_states(rows), recipe.seed, left_out),
+            Evaluation(recipe.score, states, recipe.seed, left_out),
             progress=progress,
         )
 
