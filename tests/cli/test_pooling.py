@@ -88,6 +88,7 @@ def test_a_selection_tells_what_each_condition_took(tmp_path, pool):
         (("select", "POOL", "-o", "OUT", "--where", "seconds > 999"), "no row is left"),
         (("select", "POOL", "-o", "POOL", "--where", "seconds > 1"), "would replace"),
         (("select", "POOL", "-o", "OUT", "--cap", "label"), "'label' is no cap"),
+        (("select", "POOL", "-o", "OUT", "--cap", "label=1", "--split", "tset"), "no split 'tset'"),
         (("select", "POOL", "-o", "OUT", "--cap", "label=-1"), "'label=-1' is no cap"),
         (("split", "POOL", "-o", "OUT", "--by", "speakr"), "no column 'speakr'"),
         (("split", "POOL", "-o", "OUT", "--by", "speaker", "--dev", "1"), "leave nothing"),

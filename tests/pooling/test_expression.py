@@ -77,6 +77,8 @@ def test_a_condition_means_what_it_says_and_a_null_leaves_it_open(text, expected
         ("[one for one in task]", "neither a comparison nor a column"),
         ("(lambda: task)() == 'asr'", "is no column, number or quoted text"),
         ("task == 'a\0b'", "null bytes"),
+        ("task == '\\ud800'", "half a character"),
+        ("wmer < 0x" + "F" * 5000, "a number in it is too large"),
         ("not " * 101 + "synthetic", "nested too deeply"),
         ("not " * 9000 + "synthetic", "nested too deeply"),
         ("(" * 5000 + "synthetic" + ")" * 5000, "is no condition"),
@@ -116,6 +118,24 @@ def test_an_unknown_column_gets_the_nearest_and_all_columns():
     with pytest.raises(ConfigError) as caught:
         met("مهمة == 'x'")
     assert caught.value.hint == f"known: {', '.join(TABLE.column_names)}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("count > 0.5", [True, None, True]),
+        ("count == half", [False, None, False]),
+        ("count in (9007199254740993, 2)", [True, None, False]),
+        ("count in (0.5, 3)", [False, None, True]),
+        ("huge > 3", [True, False, False]),
+        ("money > 3", [True, False, False]),
+    ],
+)
+def test_whole_numbers_beyond_those_of_fractions_are_compared(text, expected):
+    huge = pa.array([2**63 + 5, 1, 2], pa.uint64())
+    money = pa.array([10**20 + 1, 1, 2], pa.decimal128(30, 2))
+    columns = {"count": [2**53 + 1, None, 3], "half": [0.5] * 3, "huge": huge, "money": money}
+    assert read_condition(text).mask(pa.table(columns)).to_pylist() == expected
 
 
 NUMBERS = st.none() | st.integers(-3, 3)

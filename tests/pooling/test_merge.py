@@ -58,6 +58,21 @@ def test_a_row_of_two_manifests_is_there_once_and_said(tmp_path):
     assert report.lines() == ["2 rows were in two manifests: each is there once"]
 
 
+def test_a_row_of_two_manifests_keeps_the_columns_of_the_first_and_that_is_said(tmp_path):
+    rows = [{"id": "1", "wmer": wmer, "audios": ["/a.wav"]} for wmer in (5.0, float("nan"))]
+    one, other = (corpus(tmp_path / str(place), "a", row) for place, row in enumerate(rows))
+    pool, report = merge([one, other])
+    assert column(pool, "wmer") == [5.0]
+    assert report.lines()[1].startswith("1 of them differ in columns of the corpus's own")
+    assert merge([other, other])[1].num_unlike == 0
+
+
+def test_one_row_with_two_channels_is_two_rows_with_one_id(tmp_path):
+    rows = [{"id": "1", "channel": channel, "audios": ["/a.wav"]} for channel in (0, 1)]
+    with pytest.raises(ManifestError, match="1 ids stand for two different rows"):
+        merge([corpus(tmp_path / str(row["channel"]), "a", row) for row in rows])
+
+
 def test_one_id_for_two_rows_of_a_corpus_is_refused_and_another_name_helps(tmp_path):
     parts = [corpus(tmp_path / name, "own", {"id": "1", "target": name}) for name in "ab"]
     with pytest.raises(ManifestError, match=r"1 ids stand for two different rows.*own/asr/1"):
@@ -106,6 +121,15 @@ def test_a_column_of_two_types_is_refused_with_both(tmp_path):
     with pytest.raises(
         ManifestError, match=r"b/man.*column 'wmer' is string here and int64 in .*a/"
     ):
+        merge(parts)
+
+
+def test_whole_numbers_that_no_fraction_holds_are_refused(tmp_path):
+    parts = [
+        corpus(tmp_path / "a", "a", {"ticket": 2**53 + 1}),
+        corpus(tmp_path / "b", "b", {"ticket": 0.5}),
+    ]
+    with pytest.raises(ManifestError, match=r"a/man.*column 'ticket' does not fit double"):
         merge(parts)
 
 

@@ -50,6 +50,22 @@ def test_ids_are_those_of_a_merge_whether_merged_before_or_after(tmp_path):
     assert column(merge([merged, as_task(merged, "did")[0]])[0], "id") == ["a/asr/1", "a/did/1"]
 
 
+def test_a_text_that_nobody_can_tell_from_its_question_is_not_asked_and_counted(tmp_path):
+    topic = "topic: {prompts: {en: Which?}, input: text, labels: [war, art], level: 2}"
+    rows = [
+        {"task": "tsum", "topic": "war", "messages": [
+            {"role": "user", "content": asked}, {"role": "assistant", "content": "نعم"},
+        ], "target": "نعم", "label": None}
+        for asked in ("لخّص النص:\nخبر", "Sum up: خبر")
+    ]  # fmt: skip
+    tasks = topic.replace("level: 2", "level: 2, target: topic")
+    made, report = as_task(corpus(tmp_path / "both", "news", *rows, tasks=tasks), "topic")
+    assert [row["messages"][0]["content"] for row in made.rows([0])] == ["Which?\nخبر"]
+    assert report.lines()[0].startswith("1 of 2 rows ask in words of their own")
+    with pytest.raises(ManifestError, match="1 of 1 rows ask in words of their own"):
+        as_task(corpus(tmp_path / "one", "news", rows[1], tasks=tasks), "topic")
+
+
 def test_what_cannot_be_asked_is_refused(tmp_path):
     found = corpus(tmp_path, "a", {"dialect": "EG"})
     with pytest.raises(ConfigError, match="there is no task 'dod'") as caught:

@@ -153,6 +153,18 @@ def test_a_document_is_the_recording_of_speech_and_the_text_of_a_summary(tmp_pat
     assert report.num_rows["test"] == 4
 
 
+def test_what_a_system_turn_says_is_no_document(tmp_path):
+    rows = [
+        {"task": "tsum", "target": "x", "messages": [
+            {"role": "system", "content": "You are brief."},
+            {"role": "user", "content": f"Sum up: {index}"},
+            {"role": "assistant", "content": "x"},
+        ]}
+        for index in range(10)
+    ]  # fmt: skip
+    assert split(corpus(tmp_path, "news", *rows), "document")[1].num_groups == 10
+
+
 def test_a_column_of_documents_is_used_where_there_is_one_and_any_other_column_too(tmp_path):
     rows = [{"document": f"d{index % 10}", "series": index % 5} for index in range(50)]
     found = corpus(tmp_path, "films", *rows)

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-PoolPath = Annotated[Path, typer.Argument(help="Manifest: a folder or its Parquet file.")]
+from maqam.cli.data import AsJson, ManifestPath, known_split
+
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder of the new manifest.")]
 Seed = Annotated[int, typer.Option(help="Random seed: the same seed, the same rows.")]
 Force = Annotated[bool, typer.Option(help="Replace the manifest that is in the folder.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def merge(
@@ -62,7 +62,7 @@ def merge(
 
 
 def split(
-    manifest: PoolPath,
+    manifest: ManifestPath,
     output: Output,
     by: Annotated[
         str,
@@ -107,7 +107,7 @@ def split(
 
 
 def select(
-    manifest: PoolPath,
+    manifest: ManifestPath,
     output: Output,
     where: Annotated[
         str | None,
@@ -119,7 +119,11 @@ def select(
     ] = None,
     only: Annotated[
         str | None,
-        typer.Option("--split", help="The split that is selected from; rows of others stay."),
+        typer.Option(
+            "--split",
+            callback=known_split,
+            help="The split that is selected from; rows of others stay.",
+        ),
     ] = None,
     seed: Seed = 0,
     force: Force = False,

@@ -6,6 +6,7 @@ SQL, and a NaN counts as null.
 """
 
 import ast
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from maqam.settings_file import nearest
 
 EXAMPLE = "seconds >= 0.3 and task == 'asr' and speaker is not null"
 _DEEPEST = 100
+_TOO_LARGE = 1 << 1000  # for a fraction
 _NULLS = ("null", "None")
 _TRUTHS = {"true": True, "false": False}
 _COMPARED: dict[type[ast.cmpop], Callable[..., Any]] = {
@@ -146,8 +148,13 @@ def _check_pair(left: ast.expr, op: ast.cmpop, right: ast.expr) -> None:
 def _check_operand(node: ast.expr) -> None:
     if _is_null(node):
         raise ValueError("nothing equals null: write `is null` or `is not null`")
-    if _column(node) is None and _literal(node) is None:
+    value = _literal(node)
+    if _column(node) is None and value is None:
         raise ValueError(f"{ast.unparse(node)} is no column, number or quoted text")
+    if isinstance(value, int) and abs(value) >= _TOO_LARGE:
+        raise ValueError("a number in it is too large")
+    if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
+        raise ValueError("a text in it holds half a character")
 
 
 def _is_null(node: ast.expr) -> bool:
@@ -222,15 +229,20 @@ class _Evaluation:
         self._check_kinds((left, kind), (right, other))
         if kind == "truth" and not isinstance(op, ast.Eq | ast.NotEq):
             raise self._misfit(f"{ast.unparse(left)} is true or false, which has no order")
+        if kind == "number":
+            values, others = _alike(values, others)
         return _COMPARED[type(op)](values, others)
 
     def _among(self, left: ast.expr, members: Sequence[ast.expr]) -> pa.ChunkedArray:
         kind, values = self._value(left)
         for one in members:
             self._check_kinds((left, kind), (one, self._value(one)[0]))
+        given = [self._value(one)[1] for one in members]
         if kind == "number":
-            values = values.cast(pa.float64())
-        listed = pa.array([_literal(one) for one in members], values.type)
+            is_whole = all(kinds.is_integer(one.type) for one in (values, *given))
+            values = pc.cast(values, pa.int64() if is_whole else pa.float64(), safe=False)
+        listed = pa.array([pc.cast(one, values.type, safe=False).as_py() for one in given])
+        listed = listed.cast(values.type)
         is_in = pc.is_in(values, value_set=listed)
         return pc.if_else(values.is_valid(), is_in, pa.scalar(None, pa.bool_()))
 
@@ -282,6 +294,13 @@ class _Evaluation:
         )
 
 
+def _alike(one: Any, other: Any) -> tuple[Any, Any]:  # noqa: ANN401  columns or scalars
+    """Return numbers in one type: whole ones as they are, others as fractions."""
+    if kinds.is_integer(one.type) and kinds.is_integer(other.type):
+        return one, other
+    return pc.cast(one, pa.float64(), safe=False), pc.cast(other, pa.float64(), safe=False)
+
+
 def _known_kind(values: pa.ChunkedArray) -> tuple[str, pa.ChunkedArray]:
     """Return what a column holds, in the form that it is compared in."""
     if kinds.is_dictionary(values.type):
@@ -292,6 +311,6 @@ def _known_kind(values: pa.ChunkedArray) -> tuple[str, pa.ChunkedArray]:
     if kinds.is_boolean(kind):
         return "truth", values
     if kinds.is_decimal(kind) or kinds.is_uint64(kind) or kinds.is_floating(kind):
-        values = values.cast(pa.float64())
+        values = values.cast(pa.float64(), safe=False)
         return "number", pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
     return ("number" if kinds.is_integer(kind) else str(kind)), values

@@ -23,6 +23,9 @@ from maqam.pooling.place import at_folder
 from maqam.tasks import Task, Tasks, default_tasks
 
 _BATCH_ROWS = 65_536
+_OTHER_NAME = (
+    "import one of them again with the column under another name, or make its values alike"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +55,15 @@ class MergeReport:
 
     Attributes:
         corpora: Each corpus, by name.
-        num_same_rows: Rows that two manifests held, of which one stays.
+        num_same_rows: Rows that two manifests held, of which the first stays.
+        num_unlike: How many of these had something else in a column that is not the manifest's own.
         repeated: Ids of the rows whose audio file and segment another row of their task has.
         num_left_out: How many of these were left out; none unless asked for.
     """
 
     corpora: tuple[CorpusRows, ...]
     num_same_rows: int
+    num_unlike: int
     repeated: tuple[str, ...]
     num_left_out: int
 
@@ -67,6 +72,11 @@ class MergeReport:
         said = []
         if self.num_same_rows:
             said.append(f"{self.num_same_rows} rows were in two manifests: each is there once")
+        if self.num_unlike:
+            said.append(
+                f"{self.num_unlike} of them differ in columns of the corpus's own: those of the "
+                "manifest that was named first are kept"
+            )
         if self.repeated:
             left = "left out" if self.num_left_out else "leave them out with --once"
             said.append(
@@ -98,7 +108,7 @@ def merge(
     tasks = united_tasks(manifests)
     tables = [_named(one, place) for one in manifests]
     table = pa.concat_tables(_united(tables, manifests))
-    table, num_same = _without_same(table, manifests)
+    table, num_same, num_unlike = _without_same(table, manifests)
     repeats = _repeats(table)
     repeated = tuple(table.column("id").take(pa.array(repeats, pa.int64())).to_pylist())
     if once and len(repeats):
@@ -106,8 +116,10 @@ def merge(
     languages = {one.language for one in manifests}
     language = languages.pop() if len(languages) == 1 else None
     merged = Manifest(place / FILE_NAME, table, tasks, language)
-    report = MergeReport(tuple(_corpora(merged)), num_same, repeated, len(repeats) if once else 0)
-    return merged, report
+    num_left_out = len(repeats) if once else 0
+    return merged, MergeReport(
+        tuple(_corpora(merged)), num_same, num_unlike, repeated, num_left_out
+    )
 
 
 def common_folder(manifests: Sequence[Manifest]) -> Path:
@@ -190,16 +202,25 @@ def _united(tables: Sequence[pa.Table], manifests: Sequence[Manifest]) -> list[p
     names = list(dict.fromkeys(name for table in tables for name in table.column_names))
     wanted = {name: _common_type(name, tables, manifests) for name in names}
     return [
-        pa.table(
-            {
-                name: table.column(name).cast(kind)
-                if name in table.column_names
-                else pa.nulls(table.num_rows, kind)
-                for name, kind in wanted.items()
-            }
-        )
-        for table in tables
+        pa.table({name: _cast(table, name, kind, one) for name, kind in wanted.items()})
+        for table, one in zip(tables, manifests, strict=True)
     ]
+
+
+def _cast(
+    table: pa.Table, name: str, kind: pa.DataType, manifest: Manifest
+) -> pa.ChunkedArray | pa.Array:
+    """Return a column in the type of all manifests; nulls where there is none."""
+    if name not in table.column_names:
+        return pa.nulls(table.num_rows, kind)
+    try:
+        return table.column(name).cast(kind)
+    except pa.ArrowInvalid as error:
+        raise ManifestError(
+            f"column {name!r} does not fit {kind}, which another manifest has: {error}",
+            where=str(manifest.path),
+            hint=_OTHER_NAME,
+        ) from error
 
 
 def _common_type(
@@ -218,15 +239,18 @@ def _common_type(
             raise ManifestError(
                 f"column {name!r} is {kind} here and {common} in {first.path}",
                 where=str(manifest.path),
-                hint="import one of them again with the column under another name, or make its "
-                "values alike",
+                hint=_OTHER_NAME,
             ) from error
         common, first = united, (manifest if kinds.is_null(common) else first)
     return pa.string() if kinds.is_large_string(common) else common
 
 
-def _without_same(table: pa.Table, manifests: Sequence[Manifest]) -> tuple[pa.Table, int]:
-    """Leave out rows that are there already; refuse other rows of the same id."""
+def _without_same(table: pa.Table, manifests: Sequence[Manifest]) -> tuple[pa.Table, int, int]:
+    """Leave out rows that are there already; refuse other rows of the same id.
+
+    Returns:
+        The rest; how many rows were left out, and how many of these differ in other columns.
+    """
     codes = table.column("id").combine_chunks().dictionary_encode()
     if isinstance(codes, pa.ChunkedArray):
         codes = codes.unify_dictionaries().combine_chunks()
@@ -235,11 +259,12 @@ def _without_same(table: pa.Table, manifests: Sequence[Manifest]) -> tuple[pa.Ta
     first = earliest[inverse]
     later = np.flatnonzero(first != np.arange(len(first)))
     if not len(later):
-        return table, 0
-    own = table.select(SCHEMA.names)
-    ones = own.take(pa.array(later, pa.int64())).to_pylist()
-    others = own.take(pa.array(first[later], pa.int64())).to_pylist()
-    unlike = [one["id"] for one, other in zip(ones, others, strict=True) if one != other]
+        return table, 0, 0
+    ones = table.take(pa.array(later, pa.int64())).to_pylist()
+    others = table.take(pa.array(first[later], pa.int64())).to_pylist()
+    pairs = list(zip(ones, others, strict=True))
+    own = [name for name in (*SCHEMA.names, CHANNEL) if name in table.column_names]
+    unlike = [one["id"] for one, other in pairs if any(one[name] != other[name] for name in own)]
     if unlike:
         raise ManifestError(
             f"{len(unlike)} ids stand for two different rows of one corpus and task: "
@@ -249,7 +274,8 @@ def _without_same(table: pa.Table, manifests: Sequence[Manifest]) -> tuple[pa.Ta
             "--corpus",
         )
     kept = np.setdiff1d(np.arange(table.num_rows), later)
-    return table.take(pa.array(kept, pa.int64())), len(later)
+    num_unlike = sum(repr(one) != repr(other) for one, other in pairs)  # a NaN equals itself
+    return table.take(pa.array(kept, pa.int64())), len(later), num_unlike
 
 
 def _repeats(table: pa.Table) -> np.ndarray:

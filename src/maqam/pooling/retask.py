@@ -22,21 +22,28 @@ class TaskReport:
         task: The task.
         num_rows: Rows that there were.
         num_left: Rows that have an answer to it.
+        num_own_words: Rows of text that ask in words of their own, so that nobody can tell the
+            text from the question; they are left out.
         columns: Columns in which answers were looked for.
     """
 
     task: str
     num_rows: int
     num_left: int
+    num_own_words: int
     columns: tuple[str, ...]
 
     def lines(self) -> list[str]:
-        """Return what a user should know: how many rows have no answer."""
-        lost = self.num_rows - self.num_left
-        if not lost:
-            return []
-        where = " or ".join(self.columns)
-        return [f"{lost} of {self.num_rows} rows have no answer to {self.task} in {where}"]
+        """Return what a user should know: how many rows are left out, and why."""
+        said, where = [], " or ".join(self.columns)
+        if lost := self.num_rows - self.num_left - self.num_own_words:
+            said.append(f"{lost} of {self.num_rows} rows have no answer to {self.task} in {where}")
+        if self.num_own_words:
+            said.append(
+                f"{self.num_own_words} of {self.num_rows} rows ask in words of their own, of which "
+                "the text is a part: import the corpus for this task"
+            )
+        return said
 
 
 def as_task(manifest: Manifest, name: str) -> tuple[Manifest, TaskReport]:
@@ -63,28 +70,29 @@ def as_task(manifest: Manifest, name: str) -> tuple[Manifest, TaskReport]:
     task = manifest.tasks[name]
     wanted = (task.target, "label") if task.labels else (task.target,)
     columns = tuple(dict.fromkeys(one for one in wanted if one in manifest.table.column_names))
-    made = []
+    made, num_own_words = [], 0
     for batch in manifest.table.to_batches(max_chunksize=16_384):
         for row in batch.to_pylist():
+            language = prompt_language(row, manifest.tasks)
             if row["task"] == name:
-                made.append(row)
+                made.append({**row, PROMPT_LANGUAGE: language})
             elif (answer := _answer(row, task, columns)) is not None:
-                made.append(_asked(row, task, answer, manifest))
-    report = TaskReport(name, manifest.num_utterances, len(made), columns or (task.target,))
+                if language is None and not row["audios"]:
+                    num_own_words += 1
+                else:
+                    made.append(_asked(row, task, answer, language))
+    looked_in = columns or (task.target,)
+    report = TaskReport(name, manifest.num_utterances, len(made), num_own_words, looked_in)
     if not made:
         raise ManifestError(
-            f"no row has an answer to task {name!r} in column {' or '.join(report.columns)}",
+            f"no row has an answer to task {name!r} in column {' or '.join(looked_in)}"
+            + (f"; {report.lines()[-1]}" if num_own_words else ""),
             where=str(manifest.path),
             hint="import the corpus for this task, with the column kept",
         )
     schema = manifest.table.schema
     if PROMPT_LANGUAGE not in schema.names:
         schema = schema.append(pa.field(PROMPT_LANGUAGE, pa.string()))
-        made = [
-            row if PROMPT_LANGUAGE in row else
-            {**row, PROMPT_LANGUAGE: prompt_language(row, manifest.tasks)}
-            for row in made
-        ]  # fmt: skip
     table = pa.Table.from_pylist(made, schema=schema)
     return Manifest(manifest.path, table, manifest.tasks, manifest.language), report
 
@@ -101,8 +109,8 @@ def _answer(row: dict[str, Any], task: Task, columns: Sequence[str]) -> str | No
     return next((one for one in found if one is not None), None)
 
 
-def _asked(row: dict[str, Any], task: Task, answer: str, manifest: Manifest) -> dict[str, Any]:
-    language = prompt_language(row, manifest.tasks) or next(iter(task.prompts))
+def _asked(row: dict[str, Any], task: Task, answer: str, made_in: str | None) -> dict[str, Any]:
+    language = made_in or next(iter(task.prompts))
     text = None if row["audios"] else row["messages"][0]["content"].partition("\n")[2]
     prefix = f"{row['source']}/{row['task']}/"
     return {

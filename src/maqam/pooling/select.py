@@ -26,8 +26,8 @@ class Loss:
     Attributes:
         text: The condition or cap.
         num_rows: Rows it took of those that the ones before had left.
-        num_null: Rows among the looked at whose columns are null where it asks: a condition takes
-            them away, a cap leaves them.
+        num_null: Rows that were looked at and are null in what it asks of: a condition takes them
+            away, a cap leaves them.
     """
 
     text: str

@@ -235,7 +235,8 @@ def _documents(table: pa.Table) -> pa.Array:
     found = []
     for batch in table.select(["audios", "messages"]).to_batches(max_chunksize=65_536):
         for audios, messages in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            asked = messages[0]["content"]
+            turns = [turn["content"] for turn in messages if turn["role"] == "user"]
+            asked = turns[0] if turns else messages[0]["content"]
             found.append(audios[0] if audios else asked.partition("\n")[2] or asked)
     return pa.array(found, pa.string())
 
