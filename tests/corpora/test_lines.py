@@ -8,7 +8,7 @@ from maqam.errors import ManifestError
 
 
 def read(file, **settings):
-    """Give the lines of a file; a reason stands for one that cannot be read."""
+    """Return the lines of a file; a reason stands for one that cannot be read."""
     with Lines(file, **settings) as lines:
         return [
             (line, text.kind if isinstance(text, UnfitRowError) else text)
@@ -55,6 +55,22 @@ def test_what_is_no_gzip_ends_with_a_reason(tmp_path):
     file = tmp_path / "lines.gz"
     file.write_bytes(b"text\n")
     assert read(file) == [(1, "unreadable file")]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("a\nنعم\n".encode("utf-16") + b"x", ["a", "نعم", "not utf-16"]),
+        (
+            "a\n".encode("utf-16") + b"\x00\xd8\n\0" + "b\n".encode("utf-16-le"),
+            ["a", "not utf-16", "b"],
+        ),
+    ],
+    ids=["half a letter at the end", "half a pair"],
+)
+def test_broken_utf_16_is_a_reason_for_its_line_alone(file, data, expected):
+    file.write_bytes(data)
+    assert [text for _, text in read(file, encoding="utf-16")] == expected
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path):

@@ -17,10 +17,15 @@ _MOST_KNOWN = 0.9  # of the bytes of a block in UTF-16, from here on
 _MOST_STRANGE = 0.1  # of the letters that are not ASCII
 
 
+_BROKEN = "maqam-broken"  # name of what is done about such bytes
+codecs.register_error(_BROKEN, lambda error: ("\udcff", getattr(error, "end")))  # noqa: B009
+
+
 class Recoded(io.RawIOBase):
     """A stream of another encoding, as UTF-8.
 
-    A byte that the encoding does not know stays as it is, so that its line is no UTF-8.
+    For bytes that the encoding does not know there is one that UTF-8 does not, so that their line
+    cannot be read and those after it can.
 
     Args:
         stream: Bytes of the other encoding.
@@ -34,7 +39,7 @@ class Recoded(io.RawIOBase):
     def __init__(self, stream: BinaryIO, encoding: str) -> None:
         super().__init__()
         self._stream = stream
-        self._decoder = codecs.getincrementaldecoder(encoding)(errors="surrogateescape")
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors=_BROKEN)
         self._waiting = b""
         self._is_over = False
 
