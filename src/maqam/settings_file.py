@@ -5,7 +5,7 @@ Values are taken strictly: a word is no number, a number no boolean.
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from maqam.errors import ConfigError
 from maqam.yaml_files import read_value
 
 EVERY_KEY = "see docs/recipes.md for every key, its unit and its default"
+_MOST_LISTED = 30  # names that are listed beside a suggestion
 _BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 _WANTED = {
     "bool_type": "must be true or false",
@@ -98,10 +99,25 @@ def is_unknown_key(fault: ErrorDetails) -> bool:
     return fault["type"] in ("extra_forbidden", "unexpected_keyword_argument")
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Suggest the known name that a misspelt one may mean; all of them where none is near."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+def nearest(name: str, known: Iterable[str], *, is_listed: bool = False) -> str:
+    """Suggest the known name that a misspelt one may mean; all of them where none is near.
+
+    Args:
+        name: The misspelt name.
+        known: The names that there are.
+        is_listed: Whether all names are listed beside a suggestion, too, if they are few.
+
+    Examples:
+        >>> nearest("MGB2", ["masc", "mgb-2"]), nearest("x", ["masc", "mgb-2"])
+        ("did you mean 'mgb-2'?", 'known: masc, mgb-2')
+    """
+    plain = {one.casefold(): one for one in known}
+    every = f"known: {', '.join(plain.values()) or 'none'}"
+    near = difflib.get_close_matches(name.casefold(), plain, n=1)
+    if not near:
+        return every
+    suggestion = f"did you mean {plain[near[0]]!r}?"
+    return f"{suggestion} {every}" if is_listed and len(plain) <= _MOST_LISTED else suggestion
 
 
 def config_error(
@@ -129,9 +145,7 @@ def config_error(
     place = place_of(where, key_in(values, written), overrides, within)
     if is_unknown_key(first):
         known = _known_keys(model, path[:-1])
-        near = difflib.get_close_matches(path[-1], known, n=1)
-        problem = f"unknown key {path[-1]!r}"
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+        problem, hint = f"unknown key {path[-1]!r}", nearest(path[-1], known)
     else:
         problem, hint = said(first), EVERY_KEY
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""

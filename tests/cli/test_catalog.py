@@ -38,7 +38,7 @@ def test_labels_that_a_set_lacks_are_all_listed() -> None:
 
 
 def test_labels_without_their_set_are_refused() -> None:
-    assert_refused(maqam("data", "taxonomy", "dialect", "EGY"), "no scheme")
+    assert_refused(maqam("data", "taxonomy", "dialect", "EGY"), "without their label set")
 
 
 def test_the_catalog_lists_every_corpus_with_licence_and_hours() -> None:
@@ -66,7 +66,7 @@ def test_a_near_miss_of_a_kind_is_answered_with_its_name(
 ) -> None:
     result = maqam("data", "import", asked, tmp_path, "-o", tmp_path / "out")
     assert_refused(result, f"no kind {asked!r}")
-    assert result.line("hint") == f"hint: did you mean {meant}?"
+    assert result.line("hint") == f"hint: did you mean {meant!r}?"
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_a_page_of_a_folder_is_found_by_its_last_name() -> None:
 def test_a_page_that_is_none_is_answered_with_the_nearest() -> None:
     result = maqam("docs", "imports")
     assert_refused(result, "no page 'imports'")
-    assert result.line("hint") == "hint: did you mean import?"
+    assert result.line("hint") == "hint: did you mean 'import'?"
 
 
 def test_installed_pages_go_before_those_of_a_checkout(

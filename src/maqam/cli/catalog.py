@@ -25,6 +25,7 @@ def taxonomy(
 ) -> None:
     """Show the shared names of dialects, emotions or intensities, or map labels to them."""
     from maqam.cli import screen
+    from maqam.errors import ConfigError
     from maqam.taxonomy.tree import read_taxonomy
 
     found = read_taxonomy(name)
@@ -33,8 +34,14 @@ def taxonomy(
         found.scheme(asked)
     if not labels:
         codes: list[tuple[str, str | None]] = [(code, code) for code in found.nodes]
+    elif scheme is None:
+        raise ConfigError(
+            "labels mean nothing without their label set",
+            where="--scheme",
+            hint=f"name one of {', '.join(found.schemes)}",
+        )
     else:
-        codes = list(zip(labels, found.codes(labels, scheme or "none given"), strict=True))
+        codes = list(zip(labels, found.codes(labels, scheme), strict=True))
     rows: list[dict[str, Any]] = [
         {
             "label": label,
@@ -135,8 +142,8 @@ def docs(
 ) -> None:
     """List the pages of the documentation, or print one."""
     from maqam.cli import screen
-    from maqam.corpora.cards.catalog import nearest
     from maqam.errors import ConfigError
+    from maqam.settings_file import nearest
 
     pages = _pages()
     if page is None:
@@ -146,9 +153,7 @@ def docs(
     asked = page.removeprefix("docs/").removesuffix(".md")
     named = [name for name in pages if asked in (name, name.rpartition("/")[2])]
     if not named:
-        near = nearest(asked, pages)
-        hint = f"did you mean {near}?" if near else f"use {', '.join(pages)}"
-        raise ConfigError(f"no page {page!r}", where="docs", hint=hint)
+        raise ConfigError(f"no page {page!r}", where="docs", hint=nearest(asked, pages))
     text = pages[named[0]].read_text(encoding="utf-8")
     if screen.stdout.is_terminal:
         with screen.stdout.pager():

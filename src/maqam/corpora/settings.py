@@ -11,7 +11,6 @@ from maqam.settings_file import nearest
 from maqam.tasks import Tasks, default_tasks
 from maqam.taxonomy.tree import TAXONOMIES, read_taxonomy, taxonomy_with
 
-_MOST_LISTED = 20  # choices that an error lists beside the nearest
 COLUMNS = (
     "id",
     "audio",
@@ -115,7 +114,5 @@ def _check(name: str, values: Iterable[str | None], allowed: Iterable[str]) -> N
     choices = tuple(allowed)
     for value in values:
         if value is not None and value not in choices:
-            hint, every = nearest(value, choices), f"known: {', '.join(choices)}"
-            if hint != every and len(choices) <= _MOST_LISTED:
-                hint = f"{hint} {every}"
+            hint = nearest(value, choices, is_listed=True)
             raise ConfigError(f"no {name} {value!r}", where=name, hint=hint)

@@ -10,6 +10,7 @@ from maqam.data.manifest import Manifest
 from maqam.errors import RunError, first_few
 from maqam.evaluate.answer_files import AnswerRow
 from maqam.evaluate.hypotheses import known_of
+from maqam.settings_file import nearest
 from maqam.tasks import Tasks
 
 
@@ -158,6 +159,5 @@ def _number(value: object, row: AnswerRow) -> float | None:
 
 def no_task(name: str, tasks: Tasks, where: str) -> RunError:
     """Return the error that names a task which there is not."""
-    near = difflib.get_close_matches(name, tasks, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(tasks)}; --tasks FILE"
+    hint = f"{nearest(name, tasks)}; --tasks FILE adds tasks"
     return RunError(f"there is no task {name!r}", where=where, hint=hint)

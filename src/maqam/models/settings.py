@@ -1,10 +1,10 @@
 """Which audio LLM a run starts from."""
 
-import difflib
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from maqam.models.families import FAMILIES
+from maqam.settings_file import nearest
 
 POCKET, AUTO = "pocket", "auto"
 
@@ -30,8 +30,4 @@ class ModelSettings:
     def __post_init__(self) -> None:
         kinds = (POCKET, AUTO, *FAMILIES)
         if self.kind not in kinds:
-            near = difflib.get_close_matches(self.kind, kinds, n=1)
-            raise ValueError(
-                f"no model kind {self.kind!r}: "
-                + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(kinds)}")
-            )
+            raise ValueError(f"no model kind {self.kind!r}: {nearest(self.kind, kinds)}")

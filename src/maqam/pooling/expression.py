@@ -277,12 +277,10 @@ class _Evaluation:
         name = str(_column(node))
         known = self.table.column_names
         if name not in known:
-            near = nearest(name, known)
-            listed = "" if near.startswith("known") else f" The columns are {', '.join(known)}"
             raise ConfigError(
                 f"{self.condition.text!r}: there is no column {name!r}",
                 where=self.condition.where,
-                hint=f"{near}{listed}",
+                hint=nearest(name, known, is_listed=True),
             )
         return self.table.column(name)
 

@@ -4,7 +4,6 @@ A task names the metrics of its text answers, the main one first. Every task wit
 that is known of labels, and every text answer the ways in which generation fails.
 """
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +21,7 @@ from maqam.score.error_rate import Edits
 from maqam.score.labels import posteriors, with_wordings
 from maqam.score.measure import Counts, mean, ratio
 from maqam.score.ngrams import bleu, bleu_counts, chrf, novel_ngrams
+from maqam.settings_file import nearest
 from maqam.tasks import Task, Tasks
 
 OWN = ""  # the normalizer profile of the run
@@ -305,10 +305,8 @@ def metrics_of(task: Task) -> list[Metric]:
     where = f"tasks.{task.name}.metrics"
     for name in task.metrics:
         if name not in METRICS:
-            near = difflib.get_close_matches(name, METRICS, n=1)
-            known = [one.name for one in METRICS.values() if one.answer == kind]
-            hint = f"did you mean {near[0]!r}?" if near else f"use {', '.join(known)}"
-            raise ConfigError(f"no metric {name!r}", where=where, hint=hint)
+            known = [one.name for one in METRICS.values() if one.answer in (kind, "any")]
+            raise ConfigError(f"no metric {name!r}", where=where, hint=nearest(name, known))
         if METRICS[name].answer not in (kind, "any"):
             raise ConfigError(
                 f"{name} is a metric of {METRICS[name].answer} answers, and these are {kind}",

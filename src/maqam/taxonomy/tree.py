@@ -222,16 +222,16 @@ class Taxonomy(BaseModel):
         """
         if name not in self.schemes:
             raise ConfigError(
-                f"no scheme {name!r} of {self.name}s",
-                where="scheme",
-                hint=f"use {', '.join(self.schemes)}",
+                f"no label set {name!r} of {self.name}s",
+                where="label set",
+                hint=nearest(name, self.schemes),
             )
         return self.schemes[name]
 
     def _check(self, code: str) -> None:
         if code not in self.nodes:
             raise ConfigError(
-                f"no {self.name} {code!r}", where="code", hint=f"use {', '.join(self.nodes)}"
+                f"no {self.name} {code!r}", where="code", hint=nearest(code, self.nodes)
             )
 
 
@@ -250,9 +250,7 @@ def read_taxonomy(name: str) -> Taxonomy:
         'Mauritania'
     """
     if name not in TAXONOMIES:
-        raise ConfigError(
-            f"no taxonomy {name!r}", where="taxonomy", hint=f"use {', '.join(TAXONOMIES)}"
-        )
+        raise ConfigError(f"no taxonomy {name!r}", where="taxonomy", hint=nearest(name, TAXONOMIES))
     file = resources.files(__package__) / TAXONOMIES[name]
     return parsed(file.read_text(encoding="utf-8"), Taxonomy, where=TAXONOMIES[name])
 
@@ -271,7 +269,7 @@ def taxonomy_with(scheme: str) -> Taxonomy:
     known = {one: taxonomy for taxonomy in taxonomies for one in taxonomy.schemes}
     if scheme not in known:
         raise ConfigError(
-            f"no label set {scheme!r}", where="label set", hint=nearest(scheme, tuple(known))
+            f"no label set {scheme!r}", where="label set", hint=nearest(scheme, known)
         )
     return known[scheme]
 
@@ -297,7 +295,7 @@ def label_set(name: str) -> tuple[str, ...]:
             for scheme, labels in taxonomy.schemes.items()
         }
     if name not in known:
-        raise ValueError(f"no label set or level {name!r}; {nearest(name, tuple(known))}")
+        raise ValueError(f"no label set or level {name!r}; {nearest(name, known)}")
     return known[name]
 
 

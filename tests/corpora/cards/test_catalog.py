@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from maqam.corpora.cards.card import Card
-from maqam.corpora.cards.catalog import all_cards, card_names, nearest, read_card
+from maqam.corpora.cards.catalog import all_cards, card_names, read_card
 from maqam.corpora.cards.labels import Labels
 from maqam.corpora.cards.templates import filled
 from maqam.errors import ConfigError
@@ -80,7 +80,7 @@ def test_a_card_of_ones_own_is_read_from_a_file(tmp_path: Path) -> None:
         ("tasks: [did]", "tasks: [dance]", "no task dance"),
         ("tasks: [did]", "tasks: []", "give tasks, or say in no_task"),
         ("tasks: [did]", "tasks: [ser]", "needs labels of the taxonomy emotion"),
-        ("scheme: adi17", "scheme: adi99", "no scheme 'adi99'"),
+        ("scheme: adi17", "scheme: adi99", "no label set 'adi99'"),
         ("scheme: adi17", "map: {X: XX}", "no dialect XX"),
         ("kind: names", "kind: smells", "parts.0"),
         ("about: Two files.", "abuot: Two files.", "abuot"),
@@ -107,11 +107,13 @@ def test_no_card_of_that_name_lists_those_there_are(tmp_path: Path) -> None:
         ("mgb2", "mgb-2"),
         ("adi17", "adi-17"),
         ("ADI_17", "adi-17"),
-        ("common_voice", "common-voice"),
+        ("common_voice_ar", "common-voice-ar"),
     ],
 )
 def test_a_near_miss_of_a_name_is_answered_with_the_name(asked: str, meant: str) -> None:
-    assert nearest(asked, ["common-voice", *card_names()]) == meant
+    with pytest.raises(ConfigError) as caught:
+        read_card(asked)
+    assert caught.value.hint.startswith(f"did you mean {meant!r}?")
 
 
 def test_a_card_of_a_family_is_one_of_its_configs() -> None:

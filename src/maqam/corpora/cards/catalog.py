@@ -1,14 +1,13 @@
 """The corpora that have a card, and the cards of users."""
 
-import difflib
 import functools
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 from maqam.corpora.cards.card import Card
 from maqam.errors import ConfigError
+from maqam.settings_file import nearest
 from maqam.yaml_files import parsed
 
 SUFFIX = ".yaml"
@@ -50,8 +49,7 @@ def read_card(name: str) -> Card:
         return card.model_copy(update=named)
     own = Path(name)
     if not is_card(name):
-        near = nearest(name, card_names())
-        hint = f"did you mean {near}?" if near else f"use {', '.join(card_names())}, or a .yaml"
+        hint = f"{nearest(name, card_names(), is_listed=True)}; a card of your own is a .yaml"
         raise ConfigError(f"no card {name!r}", where="card", hint=hint)
     try:
         text = own.read_text(encoding="utf-8")
@@ -70,19 +68,6 @@ def is_card(name: str) -> bool:
         (True, True, False, True)
     """
     return name in card_names() or Path(name).suffix == SUFFIX or bool(_config_of(name)[1])
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that one which is wrong was likely meant to be.
-
-    Examples:
-        >>> nearest("mgb2", card_names()), nearest("common_voice", ["common-voice", "masc"])
-        ('mgb-2', 'common-voice')
-    """
-    plain = {re.sub(r"[^a-z0-9]", "", one.lower()): one for one in known}
-    asked = re.sub(r"[^a-z0-9]", "", name.lower())
-    near = difflib.get_close_matches(asked, plain, n=1, cutoff=0.7)
-    return plain[near[0]] if near else None
 
 
 def _shipped(name: str, config: str = "*") -> Card:

@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from maqam.corpora.cards.catalog import card_names, is_card, nearest, read_card
+from maqam.corpora.cards.catalog import card_names, is_card, read_card
 from maqam.corpora.extra import Scalar
 from maqam.corpora.formats import (
     classes,
@@ -58,6 +58,7 @@ from maqam.data.schema import IMPORT_SCHEMA
 from maqam.errors import ConfigError, ManifestError
 from maqam.files import writing
 from maqam.progress import Progress
+from maqam.settings_file import nearest
 from maqam.tasks import default_tasks, write_tasks
 
 Reader = Callable[[Path, ImportSettings], Iterator[Found]]
@@ -157,10 +158,8 @@ def import_corpus(
         read, settings = card_rows, card_settings(settings)
         names = SourceLabels(settings, read_card(settings.kind).labels)
     if read is None:
-        near = nearest(settings.kind, [*READERS, *card_names()])
-        hint = f"use {', '.join(READERS)}, or a card of maqam data catalog"
-        hint = f"did you mean {near}?" if near else hint
-        raise ConfigError(f"no kind {settings.kind!r}", where="kind", hint=hint)
+        hint = nearest(kind, [*READERS, *card_names()])
+        raise ConfigError(f"no kind {kind!r}", where="kind", hint=hint)
     if source.exists():  # else the name of a dataset of the hub
         source = source.resolve() if ".." in source.parts else source.absolute()
     settings = replace(
