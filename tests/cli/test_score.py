@@ -176,7 +176,7 @@ def test_labels_are_mapped_and_their_scores_give_what_a_run_gives(tmp_path: Path
             "label": "EGY",
             "label_scores": {
                 "msa": -3,
-                "egyptian": -1,
+                "EGY": -1,
                 "levantine": -3,
                 "gulf": -2,
                 "maghrebi": -4,
@@ -366,6 +366,16 @@ FAULTS: dict[str, tuple[str | bytes, tuple[str, ...], tuple[str, ...]]] = {
     "cells": ("id,reference,hypothesis\na,b\n", (), (":2", "2 cells under 3 columns")),
     "quote": ('id,reference,hypothesis\na,b,"c\nd,e,f\n', (), (":2", "lone quotation mark")),
     "list as answer": ('{"reference": "x", "hypothesis": ["y"]}', (), ("is a list, not a text",)),
+    "list as reference": (
+        '{"reference": ["x"], "hypothesis": "y"}',
+        (),
+        ("the reference is ['x'], not one text",),
+    ),
+    "half": (
+        '{"reference": "x", "hypothesis": "\\ud800"}',
+        (),
+        (":1", "half a character: hypothesis is"),
+    ),
     "seconds": ('{"reference": "x", "hypothesis": "y", "seconds": "z"}', (), ("'z' is no number",)),
     "task": ('{"reference": "x", "hypothesis": "y", "task": "asd"}', (), ("no task 'asd'",)),
     "text alone": ("نعم\n", (), ("nothing says what is right",)),

@@ -26,7 +26,9 @@ def score(
     ] = "test",
     form: Annotated[
         str | None,
-        typer.Option("--format", help="jsonl, table, trn, kaldi or lines; told from the content."),
+        typer.Option(
+            "--format", help="jsonl, table, trn, kaldi, lines or parquet; told from the content."
+        ),
     ] = None,
     column: Annotated[
         list[str] | None, typer.Option(help="hypothesis=whisper: our column, and the file's.")

@@ -39,6 +39,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {  # ours, and what other tools call it
 _TEXT = "text"  # the answer of a file that holds nothing else, else what is right
 _TRN = re.compile(r"(?:(.*)\s)?\s*\(([^()\s]+)\)\s*")
 _NAMED = re.compile(r"\S+\t|\S*[\d_-]\S*(\s|$)")
+_HALF = re.compile("[\ud800-\udfff]")
 _COMMENT = ";;"
 _PARQUET = b"PAR1"
 _LOOKED_AT = 100  # lines that tell what a file is
@@ -214,9 +215,17 @@ def _texts(lines: Iterator[tuple[int, str | UnfitRowError]]) -> Iterator[str]:
 def _json(lines: Lines) -> Iterator[Line]:
     for line, text in numbered(lines):
         try:
-            yield line, text if isinstance(text, UnfitRowError) else parsed(text)
+            yield line, text if isinstance(text, UnfitRowError) else _whole(parsed(text))
         except UnfitRowError as error:
             yield line, error
+
+
+def _whole(row: dict[str, Any]) -> dict[str, Any]:
+    """Refuse half a surrogate pair, which JSON can spell and no file of ours can hold."""
+    for name, value in row.items():
+        if isinstance(value, str) and _HALF.search(value):
+            raise UnfitRowError("half a character", f"{name} is {shown(value)}")
+    return row
 
 
 def _table(records: Iterator[Record]) -> Iterator[Line]:

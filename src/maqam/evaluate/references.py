@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from maqam.corpora.utterance import shown
 from maqam.data.manifest import Manifest
 from maqam.errors import RunError, first_few
 from maqam.evaluate.answer_files import AnswerRow
@@ -89,7 +90,9 @@ def references_of_rows(
         if own.labels:
             right = values.get("label") if right is None else right
             right = labels.get(str(right), right)
-        if right is None:
+        if isinstance(right, list | dict):
+            faults.append((row, f"the reference is {shown(right)}, not one text"))
+        elif right is None:
             faults.append((row, "no reference"))
         elif own.labels and right not in own.labels:
             faults.append((row, f"{right!r} is no label of {name}"))

@@ -297,7 +297,7 @@ def _hypothesis(
     known: Mapping[str, Any], answer: Mapping[str, Any], task: Task, named: Mapping[str, str]
 ) -> dict[str, Any]:
     given = answer.get("hypothesis")
-    scores = _label_scores(answer, task)
+    scores = _label_scores(answer, task, named)
     best = task.labels[int(np.argmax(scores))] if scores else None
     text = (best or "") if given is None else str(given)
     text = named.get(text.strip(), text) if task.labels else text
@@ -314,9 +314,11 @@ def _hypothesis(
     }
 
 
-def _label_scores(answer: Mapping[str, Any], task: Task) -> list[float]:
+def _label_scores(answer: Mapping[str, Any], task: Task, named: Mapping[str, str]) -> list[float]:
     """Return the score of each label in the order of the task, none where none are given."""
     given = answer.get("label_scores")
+    if isinstance(given, Mapping):
+        given = {named.get(label, label): score for label, score in given.items()}
     if not task.labels or not isinstance(given, Mapping | list) or not given:
         return []
     values = [given.get(label) for label in task.labels] if isinstance(given, Mapping) else given
