@@ -1,7 +1,6 @@
 """Files and folders are whole or not there, and a disk that refuses is one sentence."""
 
 import errno
-import json
 import os
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from maqam.files import (
     whole_file,
     whole_folder,
     write_json,
+    write_records,
     write_text,
     writing,
 )
@@ -107,7 +107,6 @@ def test_a_table_of_another_format_can_be_asked_for(tmp_path):
 def test_a_record_is_one_line_whatever_its_texts_hold(tmp_path, character):
     records = [{"text": f"a{character}b"}, {"text": "c"}]
     file = tmp_path / "records.jsonl"
-    text = "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in records)
-    file.write_text(text, encoding="utf-8")
+    write_records(file, records)
     assert read_records(file) == records
-    assert "".join(lines_of(file)) == text
+    assert "".join(lines_of(file)) == file.read_bytes().decode()

@@ -6,7 +6,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
@@ -131,6 +131,14 @@ def write_json(
     """Write a value as JSON, whole; see `write_text`."""
     text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
     write_text(path, text, what, error=error, hint=hint)
+
+
+def write_records(
+    path: Path, records: Iterable[Mapping[str, Any]], *, error: type[MaqamError] = RunError
+) -> None:
+    """Write a file of one JSON table a line, whole; see `write_text`."""
+    lines = (f"{json.dumps(one, ensure_ascii=False)}\n" for one in records)
+    write_text(path, "".join(lines), error=error)
 
 
 def lines_of(path: Path, *, errors: str = "strict") -> list[str]:

@@ -4,6 +4,7 @@ from maqam.data.manifest import read_manifest
 from maqam.errors import ManifestError
 from maqam.pooling.place import write_pool
 from maqam.pooling.select import select
+from maqam.tasks import default_tasks
 
 from .manifests import corpus
 
@@ -16,6 +17,14 @@ def test_a_manifest_that_is_there_is_replaced_only_by_force(tmp_path):
     assert "--force" in caught.value.hint
     left, _ = select(found, "id == 'utterance-0'")
     assert read_manifest(write_pool(left, tmp_path / "b", force=True)).num_utterances == 1
+
+
+def test_the_tasks_of_a_manifest_that_was_there_do_not_stay(tmp_path):
+    changed = "did: {labels: [EG, SA]}"
+    write_pool(corpus(tmp_path / "own", "a", {}, tasks=changed), tmp_path / "pool")
+    rows = {"task": "did", "label": "gulf", "target": "gulf"}
+    path = write_pool(corpus(tmp_path / "five", "a", rows), tmp_path / "pool", force=True)
+    assert read_manifest(path).tasks == default_tasks()
 
 
 def test_a_manifest_never_replaces_its_source(tmp_path):

@@ -34,7 +34,7 @@ from maqam.data.schema import (
 )
 from maqam.errors import ManifestError, first_few
 from maqam.files import whole_file, writing
-from maqam.tasks import Tasks, default_tasks, tasks_in, write_tasks
+from maqam.tasks import TASKS_FILE, Tasks, default_tasks, tasks_in, write_tasks
 
 __all__ = ["FILE_NAME", "SCHEMA", "SPLITS", "Manifest", "read_manifest", "write_manifest"]
 
@@ -231,8 +231,8 @@ def write_manifest(
     Args:
         rows: Utterances with the manifest's columns; more columns are kept.
         folder: Where the file goes; audio paths are relative to it.
-        tasks: The tasks that rows may name, written beside the manifest; when absent those of the
-            folder.
+        tasks: The tasks that rows may name; when absent those of the folder. They are written
+            beside the manifest, unless they are the paper's five and the folder has no others.
 
     Raises:
         ManifestError: If rows break the schema or the file cannot be written.
@@ -252,7 +252,7 @@ def write_manifest(
             compression="zstd",
             row_group_size=_ROW_GROUP_ROWS,
         )
-    if tasks is not None:
+    if tasks is not None and (tasks != default_tasks() or (file.parent / TASKS_FILE).exists()):
         write_tasks(tasks, file.parent)
     return file
 

@@ -1,6 +1,5 @@
 """All audio that cannot be read, told at once where the first of it ends a stage."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from maqam.data.audio import Clip
 from maqam.data.containers import MISSING
 from maqam.data.manifest import Manifest
 from maqam.errors import AudioError
-from maqam.files import write_text
+from maqam.files import write_records
 from maqam.progress import Bars
 
 _WINDOW_ROWS = 512  # rows handed to the threads at a time, so that Ctrl-C is heard soon
@@ -69,8 +68,7 @@ def all_unreadable(manifest: Manifest, rows: np.ndarray, file: Path, bars: Bars)
             raise
         ids = manifest.column("id")
         found = [UnreadableRow(row, ids[row], one.kind, str(one)) for row, one in faults.items()]
-        lines = [json.dumps(asdict(one), ensure_ascii=False) for one in found]
-        write_text(file, "".join(f"{line}\n" for line in lines))
+        write_records(file, map(asdict, found))
         raise _told(found, len(clips), manifest, file) from error
     file.unlink(missing_ok=True)  # of audio as it was before
 

@@ -1,6 +1,5 @@
 """What is wrong with a manifest's rows, audio and splits: all findings, never just the first."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,11 +19,10 @@ from maqam.data.limits import Limits
 from maqam.data.manifest import FILE_NAME, Manifest, write_manifest
 from maqam.data.schema import CHANNEL, row_faults
 from maqam.errors import AudioError, ManifestError
-from maqam.files import write_text
+from maqam.files import write_records
 from maqam.inspection.leaks import shared_values
 from maqam.inspection.texts import text_findings
 from maqam.progress import Progress
-from maqam.tasks import default_tasks
 
 REJECTS_NAME = "rejects.jsonl"
 
@@ -255,19 +253,17 @@ def write_sound_rows(manifest: Manifest, report: CheckReport, folder: Path) -> t
     ]
     index = table.column_names.index("audios")
     column = pa.array(audios, pa.list_(pa.string()))
-    own = manifest.tasks if manifest.tasks != default_tasks() else None
-    path = write_manifest(table.set_column(index, "audios", column), folder, own)
-    text = "".join(f"{line}\n" for line in _rejected(report))
-    write_text(rejects, text, error=ManifestError)
+    path = write_manifest(table.set_column(index, "audios", column), folder, manifest.tasks)
+    write_records(rejects, _rejected(report), error=ManifestError)
     return path, rejects
 
 
-def _rejected(report: CheckReport) -> list[str]:
-    """Return a JSON line for each rejected row, in the order of the manifest."""
+def _rejected(report: CheckReport) -> list[dict[str, Any]]:
+    """Return each rejected row with its reasons, in the order of the manifest."""
     reasons: dict[int, dict[str, Any]] = {}
     for finding in report.findings:
         if finding.is_fatal:
             entry = {"row": finding.row, "id": finding.id, "reasons": []}
             reason = {"kind": finding.kind, "text": finding.text}
             reasons.setdefault(finding.row, entry)["reasons"].append(reason)
-    return [json.dumps(reasons[row], ensure_ascii=False) for row in sorted(reasons)]
+    return [reasons[row] for row in sorted(reasons)]

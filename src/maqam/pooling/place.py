@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 
 from maqam.data.manifest import FILE_NAME, Manifest, write_manifest
 from maqam.errors import ManifestError
-from maqam.tasks import default_tasks
 
 
 def at_folder(table: pa.Table, folder: Path, other: Path) -> pa.Table:
@@ -50,7 +49,7 @@ def write_pool(
 
     Args:
         manifest: The utterances; their audio stays where it is.
-        folder: Gets `manifest.parquet`, and `tasks.yaml` where tasks are not the paper's five.
+        folder: Gets `manifest.parquet`, and `tasks.yaml` as `write_manifest` writes it.
         sources: Manifests that it was made from.
         force: Whether a manifest that is there is replaced.
 
@@ -66,8 +65,7 @@ def write_pool(
         )
     check_free(folder, sources, force=force)
     table = at_folder(manifest.table, manifest.folder, folder)
-    own = manifest.tasks if dict(manifest.tasks) != dict(default_tasks()) else None
-    return write_manifest(table, folder, own)
+    return write_manifest(table, folder, manifest.tasks)
 
 
 def check_free(folder: Path, sources: tuple[Path, ...], *, force: bool = False) -> None:

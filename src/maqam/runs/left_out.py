@@ -1,6 +1,5 @@
 """Rows that a model does not take: counted by task and reason, said, and written down."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -9,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from maqam.data.manifest import Manifest
-from maqam.files import write_text
+from maqam.files import write_records
 from maqam.run_layout import LEFT_OUT
 from maqam.train.rows import UnfitRow
 
@@ -51,8 +50,5 @@ def write_left_out(unfit: Sequence[UnfitRow], manifest: Manifest, folder: Path) 
         file.unlink(missing_ok=True)  # of a manifest as it was before
         return
     known = manifest.table.select(["id", "task"]).take(pa.array([one.row for one in unfit]))
-    lines = [
-        json.dumps({**names, **asdict(one)}, ensure_ascii=False)
-        for one, names in zip(unfit, known.to_pylist(), strict=True)
-    ]
-    write_text(file, "".join(f"{line}\n" for line in lines))
+    rows = zip(unfit, known.to_pylist(), strict=True)
+    write_records(file, ({**names, **asdict(one)} for one, names in rows))
