@@ -83,16 +83,21 @@ def test_what_is_fixed_is_sound_and_the_rest_is_listed(corpus: Path, tmp_path: P
     assert maqam("data", "check", out, "--model", "pocket").code == 0
 
 
-def test_opposite_channels_are_mended_by_a_channel_that_is_then_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("own", [{}, {"channel": "tv"}], ids=["", "a column of words"])
+def test_opposite_channels_are_mended_by_a_channel_that_is_then_read(
+    own: dict[str, str], tmp_path: Path
+) -> None:
     tone = 0.3 * np.sin(np.arange(8000) / 8)
     (tmp_path / "audio").mkdir()
     soundfile.write(tmp_path / "audio/0.wav", np.stack([0.9 * tone, -tone], 1), 16_000)
     make_tone(tmp_path / "audio/1.wav", seconds=0.5)
-    write_manifest([speech(0), speech(1)], tmp_path)
+    write_manifest([{**speech(0), **own}, {**speech(1), **own}], tmp_path)
     assert found_in(tmp_path) == {"utterance-0": "opposite channels"}
     out = tmp_path / "out"
     assert maqam("data", "check", tmp_path, "--fix", "-o", out).code == 0
-    assert pq.read_table(out / "manifest.parquet").column("channel").to_pylist() == [1, None]
+    table = pq.read_table(out / "manifest.parquet")
+    assert table.column("channel").to_pylist() == [1, None]
+    assert not own or table.column("source_channel").to_pylist() == ["tv", "tv"]
     assert maqam("data", "check", out).code == 0
     (clip, _) = read_manifest(out).clips([0, 1]).values()
     assert np.allclose(clip.read(), -tone, atol=1e-4)

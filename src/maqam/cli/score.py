@@ -18,7 +18,7 @@ def score(
         typer.Option(
             "--references",
             "--manifest",
-            help="What is right: a file, or a manifest; else the files' own references.",
+            help="References: a file, or a manifest; else those in the answers' own rows.",
         ),
     ] = None,
     split: Annotated[

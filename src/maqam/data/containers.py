@@ -1,4 +1,4 @@
-"""What an audio file is before it is decoded: there, audio, and whole.
+"""Checks of an audio file before it is decoded: that it is there, is audio, and is whole.
 
 libsndfile reads a WAV, an Ogg or an MP3 whose data were cut short without a word, so what a header
 promises is compared with what the file holds. What a file is, is told by its first bytes.

@@ -13,7 +13,7 @@ INAUDIBLE, CLIPPED, TWO_SPEAKERS = "inaudible audio", "clipped audio", "two spea
 
 STEP = 2.0**-15  # of 16 bits
 INAUDIBLE_DB = -60.0
-CANCELLED_DB = -10.0  # level of the mix against channels that do not know each other
+CANCELLED_DB = -10.0  # level of the mix, relative to that of unrelated channels
 _CLIPPED_LEVEL, _CLIPPED_SHARE = 0.999, 0.01
 _ALIKE = 0.3  # correlation of channels from which they hold one recording
 _FRAME_SECONDS = 0.05
@@ -95,7 +95,7 @@ def _alone(mono: np.ndarray, level: float) -> list[Heard]:
 
 
 def _between(samples: np.ndarray, rate: int, level: float) -> list[Heard]:
-    """Tell what channels are to each other, of a mix of some level."""
+    """Tell whether channels cancel each other or hold a speaker each; `level` is of their mix."""
     levels = _levels(samples)
     loudest = int(levels.argmax())
     if levels[loudest] <= STEP:

@@ -227,7 +227,7 @@ def _audio_masks(batch: pa.RecordBatch, known: Tasks) -> dict[str, np.ndarray]:
 
 
 def _has_own_words(batch: pa.RecordBatch) -> np.ndarray:
-    """Tell of which rows the question is no prompt of a task, so that a second tag is no text."""
+    """Tell which rows ask in words of their own, where a second audio tag is not just text."""
     if PROMPT_LANGUAGE not in batch.schema.names:
         return np.ones(batch.num_rows, dtype=bool)
     return _mask(batch.column(PROMPT_LANGUAGE).is_null())

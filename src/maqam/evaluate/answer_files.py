@@ -36,7 +36,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {  # ours, and what other tools call it
     "document": ("document",),
     "label_scores": ("label_scores",),
 }
-_TEXT = "text"  # the answer of a file that holds nothing else, else what is right
+_TEXT = "text"  # the answer of a file that holds nothing else, else the reference
 _TRN = re.compile(r"(?:(.*)\s)?\s*\(([^()\s]+)\)\s*")
 _NAMED = re.compile(r"\S+\t|\S*[\d_-]\S*(\s|$)")
 _HALF = re.compile("[\ud800-\udfff]")

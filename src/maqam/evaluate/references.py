@@ -1,4 +1,4 @@
-"""What is right of each utterance, from a manifest or from rows of a file, by id."""
+"""The reference of each utterance by its id, from a manifest or from rows of a file."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,11 +17,11 @@ from maqam.tasks import Tasks
 
 @dataclass(frozen=True, slots=True)
 class ReferenceTable:
-    """What is right.
+    """References.
 
     Attributes:
         rows: Columns of hypotheses.parquet by id, without the answer's own.
-        where: Where they stand, for errors.
+        where: The file that they are from, for errors.
         splits: Split of the manifest's other utterances, by id.
         synthetic: Whether any of the speech is synthetic.
     """
@@ -76,7 +76,7 @@ def references_of_rows(
         labels: Our labels by those of the file.
 
     Raises:
-        RunError: If rows lack an id or what is right, or an id stands twice.
+        RunError: If rows lack an id or a reference, or an id stands twice.
     """
     known: dict[str, dict[str, Any]] = {}
     faults: list[tuple[AnswerRow, str]] = []
@@ -110,7 +110,7 @@ def references_of_rows(
     if faults:
         row, first = faults[0]
         raise RunError(
-            f"{len(faults)} rows lack what is right, lines "
+            f"{len(faults)} rows have no reference to score against, lines "
             f"{first_few([one.line for one, _ in faults])}: {first}",
             where=f"{row.file}:{row.line}",
             hint="add --references FILE, --column reference=NAME or --label THEIRS=OURS",

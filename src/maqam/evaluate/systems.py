@@ -1,4 +1,4 @@
-"""Answers of another system, joined to what is right, as rows of hypotheses.
+"""Answers of another system, joined to their references, as rows of hypotheses.
 
 An utterance without an answer is counted and said, never passed over; so is an answer to an
 utterance that there is not.
@@ -33,7 +33,7 @@ Unknown = Literal["error", "leave-out"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinSettings:
-    """How answers find what is right.
+    """How answers are joined to their references.
 
     Attributes:
         references: File of references, or a manifest; the answers' own references when absent.
@@ -60,7 +60,7 @@ class JoinSettings:
 
 @dataclass(frozen=True, slots=True)
 class SystemAnswers:
-    """Answers of a system beside what is right.
+    """Answers of a system with their references.
 
     Attributes:
         rows: Values of the columns of `SCHEMA`, in the order of the references.
@@ -76,7 +76,7 @@ class SystemAnswers:
 
 
 def join_answers(files: Sequence[Path], settings: JoinSettings) -> SystemAnswers:
-    """Read a system's answers and put what is right beside each.
+    """Read a system's answers and join each to its reference.
 
     Args:
         files: Files of answers.
@@ -156,7 +156,7 @@ def _answers(files: Sequence[Path], settings: JoinSettings) -> list[AnswerRow]:
         form = settings.form or form_of(file, settings.columns)
         if form in ("trn", "kaldi", "lines") and settings.references is None:
             raise RunError(
-                "it is text, and nothing says what is right",
+                "it is text, and there are no references to score it against",
                 where=str(file),
                 hint="add --references FILE; a table needs a header that names its columns",
             )

@@ -1,4 +1,4 @@
-"""All audio that cannot be read, told at once where the first of it ends a stage."""
+"""One error for all audio that cannot be read, where the first of it would end a stage."""
 
 import os
 from collections import Counter
@@ -40,7 +40,7 @@ class UnreadableRow:
 
 @contextmanager
 def all_unreadable(manifest: Manifest, rows: np.ndarray, file: Path, bars: Bars) -> Iterator[None]:
-    """Tell of all rows whose audio cannot be read, where one of them ends what is done inside.
+    """Turn the first audio that cannot be read inside the block into one error for all of it.
 
     Args:
         manifest: Where the audio is named.
@@ -49,7 +49,7 @@ def all_unreadable(manifest: Manifest, rows: np.ndarray, file: Path, bars: Bars)
         bars: Opens a progress bar for the search.
 
     Raises:
-        AudioError: If audio cannot be read; or as it is raised inside, where all can be.
+        AudioError: If audio cannot be read; the block's own error if a second look reads all.
     """
     try:
         yield

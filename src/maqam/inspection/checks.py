@@ -207,15 +207,17 @@ def mend(manifest: Manifest, report: CheckReport) -> tuple[Manifest, CheckReport
         changes = {one.row: one.mended[name] for one in done if name in one.mended}
         if not changes:
             continue
-        is_there = name in table.column_names and not pa.types.is_string(table[name].type)
-        values = table.column(name).to_pylist() if is_there else [None] * table.num_rows
+        names = table.column_names
+        if name == CHANNEL and name in names and not pa.types.is_integer(table[name].type):
+            names = [f"source_{CHANNEL}" if one == CHANNEL else one for one in names]
+            table = table.rename_columns(names)  # as an import does with what means other things
+        values = table.column(name).to_pylist() if name in names else [None] * table.num_rows
         for row, value in changes.items():
             values[row] = value
-        column = pa.array(values, kind)
-        at = table.column_names.index(name) if name in table.column_names else None
-        table = (
-            table.append_column(name, column) if at is None else table.set_column(at, name, column)
-        )
+        if name in names:
+            table = table.set_column(names.index(name), name, pa.array(values, kind))
+        else:
+            table = table.append_column(name, pa.array(values, kind))
     mended = {id(one) for one in done}
     findings = tuple(
         replace(one, is_fatal=False, text=f"{one.text}; mended") if id(one) in mended else one

@@ -1,8 +1,9 @@
 """Whole groups dealt to splits so that every stratum has the shares asked for, if they allow it.
 
-Greedy, the largest group first, to the split that lacks most of what the group holds; then groups
-are moved, and few ones exchanged, while that comes closer. A stratum that a split lacks altogether
-costs more than any difference of shares.
+A stratum is what should be in every split, such as one label of a task of a corpus. Groups are
+dealt greedily, the largest first, each to the split that lacks most of what it holds. Then groups
+are moved to other splits, and where they are few exchanged in pairs, as long as that lowers the
+cost: the squared distance from the shares, and a penalty for each stratum that a split lacks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,8 @@ class _Deal:
     Attributes:
         groups: The strata of each group.
         wanted: (num_splits, num_strata) rows each split should get.
-        penalties: What a split costs that lacks a stratum.
+        penalties: Cost of a split that lacks a stratum, by split.
+        totals: Rows of each stratum.
         filled: (num_splits, num_strata) rows dealt so far.
         split_of: Split of each group.
     """
@@ -48,7 +50,7 @@ class _Deal:
         self.split_of[group] = split
 
     def gain(self, group: int, split: int) -> float:
-        """Return what putting a group into a split brings, above 0 if it comes closer."""
+        """Return by how much the cost falls if a group is put into a split."""
         before = self.split_of[group]
         found = 0.0
         for stratum, rows in self.groups[group]:
@@ -82,7 +84,8 @@ def deal_groups(
             dealt first.
         shares: (num_splits, num_strata) share of a stratum's rows that each split should get.
         allowed: (num_groups, num_splits) whether a group may go to a split; one at least.
-        penalties: What a split costs that lacks a stratum, by split: whom rare strata go to first.
+        penalties: Cost of a split that lacks a stratum, by split: rare strata go to the split with
+            the highest first.
 
     Returns:
         (num_groups,) int64 split of each group.
@@ -128,7 +131,7 @@ def _of_rare(deal: _Deal) -> Iterator[int]:
 
 
 def _moves(deal: _Deal, group: int, choices: Sequence[int]) -> bool:
-    """Put a group where it serves best; tell whether that is another split."""
+    """Move a group to the split where the cost is lowest; tell whether it moved."""
     others = [split for split in choices if split != deal.split_of[group]]
     best = max(others, key=lambda split: deal.gain(group, split), default=None)
     if best is None or deal.gain(group, best) <= _GAIN:
@@ -144,7 +147,7 @@ def _pairs(groups: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _exchanged(deal: _Deal, pair: tuple[int, int], choices: Sequence[Sequence[int]]) -> bool:
-    """Exchange the splits of two groups if that comes closer; tell whether it did."""
+    """Exchange the splits of two groups if that lowers the cost; tell whether it did."""
     one, other = pair
     here, there = deal.split_of[one], deal.split_of[other]
     if here == there or there not in choices[one] or here not in choices[other]:

@@ -89,7 +89,7 @@ class MergeReport:
 def merge(
     manifests: Sequence[Manifest], folder: Path | None = None, *, once: bool = False
 ) -> tuple[Manifest, MergeReport]:
-    """Return the rows of several manifests as one manifest, and what came in.
+    """Return the rows of several manifests as one manifest, and what each corpus brought.
 
     Args:
         manifests: In the order of their rows.

@@ -122,7 +122,7 @@ def split(
         dev: Share of the rows of every corpus, task and label for dev, in [0, 1).
         test: The same for test.
         seed: Which groups go where.
-        redo: Whether the splits that corpora have are given up.
+        redo: Whether all rows are dealt anew, whatever splits their corpora have.
 
     Raises:
         ConfigError: If there is no such column, or the shares leave nothing to train on.
@@ -143,7 +143,7 @@ def split(
         raise ManifestError(
             "every corpus has the splits asked for already",
             where=str(manifest.path),
-            hint="--all gives them up and deals all rows anew",
+            hint="--all deals all rows anew",
         )
     rows = np.flatnonzero(is_dealt & (groups >= 0))
     if not len(rows):

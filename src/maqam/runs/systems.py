@@ -46,11 +46,11 @@ def keep_answers(
     """Score a system's answers into a folder that is compared, reported and scored again as a run.
 
     Args:
-        answers: What was answered, and what is right.
+        answers: The answers and their references.
         settings: Profile and resamples.
         folder: Where it goes; its name is the system's.
-        files: Where the answers stood, for the record.
-        force: Whether earlier answers there give way.
+        files: Files that the answers were read from, for the record.
+        force: Whether earlier answers there are replaced.
 
     Returns:
         What scores.json holds.
