@@ -91,7 +91,7 @@ def test_a_selection_tells_what_each_condition_took(tmp_path, pool):
         (("select", "POOL", "-o", "OUT", "--cap", "label=1", "--split", "tset"), "no split 'tset'"),
         (("select", "POOL", "-o", "OUT", "--cap", "label=-1"), "'label=-1' is no cap"),
         (("split", "POOL", "-o", "OUT", "--by", "speakr"), "no column 'speakr'"),
-        (("split", "POOL", "-o", "OUT", "--by", "speaker", "--dev", "1"), "leave nothing"),
+        (("split", "POOL", "-o", "OUT", "--by", "speaker", "--dev", "1"), "must lie in [0, 1)"),
         (("merge", "POOL", "NOWHERE", "-o", "OUT"), "there is no manifest here"),
         (("merge", "POOL", "-o", "POOL", "--force"), "would replace"),
     ],

@@ -183,7 +183,7 @@ def test_a_share_of_nothing_makes_no_split(tmp_path):
 
 @pytest.mark.parametrize(("dev", "test"), [(0.5, 0.5), (0.0, 0.0), (-0.1, 0.2), (1.0, 0.0)])
 def test_shares_that_leave_nothing_are_refused(tmp_path, dev, test):
-    with pytest.raises(ConfigError, match="leave nothing, or hold nothing out"):
+    with pytest.raises(ConfigError, match="their sum between 0 and 1"):
         split(emotional(tmp_path, 3), "speaker", dev=dev, test=test)
 
 

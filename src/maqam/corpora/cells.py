@@ -73,6 +73,33 @@ def quoted(lines: Lines, delimiter: str = COMMA) -> Iterator[Record]:
         yield line, found
 
 
+def named(
+    records: Iterator[Record], header: Sequence[str] | None = None
+) -> Iterator[tuple[int, dict[str, str] | UnfitRowError]]:
+    """Yield the cells of records by the names of their columns, or why a record is no row.
+
+    Args:
+        records: Records, each with its line.
+        header: Names of the columns; the first record that can be read when absent.
+
+    Examples:
+        >>> records = [(1, ["id", "text"]), (2, ["a", "b"]), (3, ["c"])]
+        >>> [(line, str(row)) for line, row in named(iter(records))]
+        [(2, "{'id': 'a', 'text': 'b'}"),
+         (3, "other columns: 1 cells under 2 columns: ['c']")]
+    """
+    for line, cells in records:
+        if isinstance(cells, UnfitRowError):
+            yield line, cells
+        elif header is None:
+            header = cells
+        elif len(cells) != len(header):
+            text = f"{len(cells)} cells under {len(header)} columns: {shown(cells)}"
+            yield line, UnfitRowError("other columns", text)
+        else:
+            yield line, dict(zip(header, cells, strict=True))
+
+
 def _next(waiting: deque[Line], source: Iterator[Line]) -> Line | None:
     return waiting.popleft() if waiting else next(source, None)
 

@@ -127,6 +127,15 @@ def numbered(lines: Lines) -> Iterator[tuple[int, str | UnfitRowError]]:
             yield line, text
 
 
+def json_rows(lines: Lines) -> Iterator[tuple[int, dict[str, Any] | UnfitRowError]]:
+    """Yield the JSON table of every line that is not blank, or why it is none."""
+    for line, text in numbered(lines):
+        try:
+            yield line, text if isinstance(text, UnfitRowError) else parsed(text)
+        except UnfitRowError as error:
+            yield line, error
+
+
 def parsed(text: str) -> dict[str, Any]:
     """Read a JSON line that must be a table.
 

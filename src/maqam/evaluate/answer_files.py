@@ -13,9 +13,9 @@ from typing import Any, Literal, cast, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from maqam.corpora.cells import TAB, Record, delimiter_of, quoted, tabbed
+from maqam.corpora.cells import TAB, delimiter_of, named, quoted, tabbed
 from maqam.corpora.encodings import encoding_of
-from maqam.corpora.lines import Lines, every, numbered, parsed
+from maqam.corpora.lines import Lines, every, json_rows, numbered
 from maqam.corpora.utterance import UnfitRowError, shown
 from maqam.errors import RunError, first_few
 
@@ -160,20 +160,20 @@ def _read(file: Path, form: Form) -> list[Line]:
             return list(_READERS[form](lines))
         delimiter = delimiter_of(next(_texts(numbered(lines)), ""))
     with Lines(file, encoding=encoding) as lines:
-        return list(_table(tabbed(lines) if delimiter == TAB else quoted(lines, delimiter)))
+        return list(named(tabbed(lines) if delimiter == TAB else quoted(lines, delimiter)))
 
 
 def _named(
     file: Path, present: Sequence[str], role: Role, columns: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the file's column of each of ours that it has."""
-    by_name = {name.casefold(): name for name in present}
+    by_name = {name.strip().casefold(): name for name in present}
     unknown = [name for name in columns if name not in NAMES]
     absent = [name for name in columns.values() if name.casefold() not in by_name]
     if unknown or absent:
         problem = f"there is no column {(unknown or absent)[0]!r}"
-        named = f"ours are {', '.join(NAMES)}" if unknown else f"it has {', '.join(present)}"
-        raise RunError(problem, where=f"{file}: --column", hint=named)
+        hint = f"ours are {', '.join(NAMES)}" if unknown else f"it has {', '.join(present)}"
+        raise RunError(problem, where=f"{file}: --column", hint=hint)
     found = {
         ours: next((by_name[name] for name in names if name in by_name), None)
         for ours, names in NAMES.items()
@@ -213,36 +213,11 @@ def _texts(lines: Iterator[tuple[int, str | UnfitRowError]]) -> Iterator[str]:
 
 
 def _json(lines: Lines) -> Iterator[Line]:
-    for line, text in numbered(lines):
-        try:
-            yield line, text if isinstance(text, UnfitRowError) else _whole(parsed(text))
-        except UnfitRowError as error:
-            yield line, error
-
-
-def _whole(row: dict[str, Any]) -> dict[str, Any]:
-    """Refuse half a surrogate pair, which JSON can spell and no file of ours can hold."""
-    for name, value in row.items():
-        if isinstance(value, str) and _HALF.search(value):
-            raise UnfitRowError("half a character", f"{name} is {shown(value)}")
-    return row
-
-
-def _table(records: Iterator[Record]) -> Iterator[Line]:
-    """Yield the rows of a table by the names in its first line."""
-    first, header = next(records, (1, UnfitRowError("no header", "there is no line")))
-    if isinstance(header, UnfitRowError):
-        yield first, header
-        return
-    names = [name.strip() for name in header]
-    for line, cells in records:
-        if isinstance(cells, UnfitRowError):
-            yield line, cells
-        elif len(cells) != len(names):
-            text = f"{len(cells)} cells under {len(names)} columns: {shown(cells)}"
-            yield line, UnfitRowError("other columns", text)
-        else:
-            yield line, dict(zip(names, cells, strict=True))
+    """Yield rows; half a surrogate pair, which JSON can spell and no file can hold, is none."""
+    for line, row in json_rows(lines):
+        values = {} if isinstance(row, UnfitRowError) else row
+        halves = [one for one in values.values() if isinstance(one, str) and _HALF.search(one)]
+        yield line, UnfitRowError("half a character", shown(halves[0])) if halves else row
 
 
 def _trn(lines: Lines) -> Iterator[Line]:

@@ -130,7 +130,7 @@ def split(
     """
     if not (0 <= dev < 1 and 0 <= test < 1 and 0 < dev + test < 1):
         raise ConfigError(
-            f"dev {dev:g} and test {test:g} leave nothing, or hold nothing out",
+            f"dev {dev:g} and test {test:g}: each must lie in [0, 1), their sum between 0 and 1",
             where="--dev, --test",
             hint="give shares of the rows, such as --dev 0.1 --test 0.1",
         )

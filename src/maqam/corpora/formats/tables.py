@@ -6,11 +6,11 @@ TSV has no quoting, as Common Voice and most corpora write it: a lone quotation 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from maqam.corpora.cells import COMMA, TAB, delimiter_of, quoted, tabbed
+from maqam.corpora.cells import COMMA, TAB, delimiter_of, named, quoted, tabbed
 from maqam.corpora.encodings import UTF_8, encoding_of
 from maqam.corpora.extra import Untyped
 from maqam.corpora.formats.columns import Columns
-from maqam.corpora.lines import Lines, numbered, parsed
+from maqam.corpora.lines import Lines, json_rows, numbered
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import (
     Found,
@@ -45,13 +45,13 @@ def table_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
     with Lines(source, encoding=encoding) as lines:
         if suffix == ".jsonl":
             columns = Columns(settings)
-            yield from _found(source.name, _json_rows(lines), columns, media)
+            yield from _found(source.name, json_rows(lines), columns, media)
             return
         cells = tabbed(lines) if suffix == ".tsv" and delimiter == TAB else quoted(lines, delimiter)
         header = _header(cells, source)
         columns = Columns(settings, header, str(source))
         _check_audio(columns, header, settings, source)
-        yield from _found(source.name, _named(cells, header), columns, media)
+        yield from _found(source.name, _typed(cells, header), columns, media)
 
 
 def table_form(source: Path, settings: ImportSettings) -> tuple[str, str]:
@@ -110,8 +110,8 @@ def common_voice_rows(source: Path, settings: ImportSettings) -> Iterator[Found]
     """
     files = [source]
     if source.is_dir():
-        named = [source / f"{split}.tsv" for split in _COMMON_VOICE_SPLITS]
-        files = [file for file in named if file.is_file()]
+        usual = [source / f"{split}.tsv" for split in _COMMON_VOICE_SPLITS]
+        files = [file for file in usual if file.is_file()]
     if not files:
         names = ", ".join(f"{split}.tsv" for split in _COMMON_VOICE_SPLITS)
         raise ManifestError(f"there is no {names}", where=str(source), hint="give a TSV")
@@ -128,7 +128,7 @@ def common_voice_rows(source: Path, settings: ImportSettings) -> Iterator[Found]
                     where=str(file),
                     hint="give a TSV of Common Voice, or import it as a table",
                 )
-            for line, found in _named(cells, header):
+            for line, found in _typed(cells, header):
                 row = found
                 if not isinstance(row, UnfitRowError):
                     row = _common_voice(row, file)
@@ -167,14 +167,6 @@ def _utterance(place: Place, row: Row, columns: Columns, media: Path) -> Utteran
     return columns.utterance(place, row, columns.sound(row, path) if path else None)
 
 
-def _json_rows(lines: Lines) -> Iterator[tuple[int, Row | UnfitRowError]]:
-    for line, text in numbered(lines):
-        try:
-            yield line, text if isinstance(text, UnfitRowError) else parsed(text)
-        except UnfitRowError as error:
-            yield line, error
-
-
 def _header(cells: Iterator[tuple[int, list[str] | UnfitRowError]], file: Path) -> list[str]:
     _, header = next(cells, (0, None))
     if header is None:
@@ -195,18 +187,14 @@ def _header(cells: Iterator[tuple[int, list[str] | UnfitRowError]], file: Path) 
     return header
 
 
-def _named(
+def _typed(
     cells: Iterator[tuple[int, list[str] | UnfitRowError]], header: list[str]
 ) -> Iterator[tuple[int, Row | UnfitRowError]]:
-    for line, values in cells:
-        if isinstance(values, UnfitRowError):
-            yield line, values
-        elif len(values) != len(header):
-            text = f"{len(values)} cells under {len(header)} columns: {shown(values)}"
-            yield line, UnfitRowError("other columns", text)
+    for line, row in named(cells, header):
+        if isinstance(row, UnfitRowError):
+            yield line, row
         else:
-            cells_of = zip(header, values, strict=True)
-            yield line, {name: Untyped(value) if value else None for name, value in cells_of}
+            yield line, {name: Untyped(value) if value else None for name, value in row.items()}
 
 
 def _check_audio(

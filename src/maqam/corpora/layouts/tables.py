@@ -2,15 +2,15 @@
 
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from maqam.corpora.cards.card import TablePart
 from maqam.corpora.cards.templates import filled
-from maqam.corpora.cells import Record, quoted, tabbed
+from maqam.corpora.cells import named, quoted, tabbed
 from maqam.corpora.encodings import encoding_of
 from maqam.corpora.layouts.raw import Raw, from_root, matching, place_columns, raw_row
-from maqam.corpora.lines import Lines, numbered, parsed
+from maqam.corpora.lines import Lines, json_rows
 from maqam.corpora.utterance import Place, Unfit, UnfitRowError
 
 LARGEST_MEMBER = 1 << 30  # bytes of one clip in a tar
@@ -76,10 +76,10 @@ def archive_rows(
         with tarfile.open(archive, "r|*") as tar:
             for info in tar:
                 if info.isfile() and info.size <= LARGEST_MEMBER:
-                    named = waiting.pop(PurePosixPath(info.name).name, [])
-                    stream = tar.extractfile(info) if named else None
+                    asking = waiting.pop(PurePosixPath(info.name).name, [])
+                    stream = tar.extractfile(info) if asking else None
                     data = stream.read() if stream else b""
-                    for row in named:
+                    for row in asking:
                         yield Raw(row.place, row.values, data, info.name)
     except _UNREADABLE as error:
         yield Unfit(Place(from_root(archive, root), 1), None, "unreadable archive", str(error))
@@ -90,37 +90,13 @@ def archive_rows(
 
 def _rows(part: TablePart, file: Path, name: str) -> Iterator[Raw | Unfit]:
     with Lines(file, encoding=encoding_of(file)) as lines:
+        rows: Iterator[tuple[int, Mapping[str, object] | UnfitRowError]]
         if part.format == "jsonl":
-            yield from _json_rows(lines, name)
+            rows = json_rows(lines)
         else:
-            records = tabbed(lines) if part.format == "tsv" else quoted(lines)
-            yield from _cell_rows(records, name, part.header)
-
-
-def _json_rows(lines: Lines, name: str) -> Iterator[Raw | Unfit]:
-    for line, text in numbered(lines):
-        try:
-            if isinstance(text, UnfitRowError):
-                raise text
-            yield raw_row(name, line, parsed(text))
-        except UnfitRowError as error:
-            yield Unfit(Place(name, line), None, error.kind, error.text)
-
-
-def _cell_rows(
-    records: Iterator[Record], name: str, header: Sequence[str] | None
-) -> Iterator[Raw | Unfit]:
-    for line, cells in records:
-        if isinstance(cells, UnfitRowError):
-            yield Unfit(Place(name, line), None, cells.kind, cells.text)
-        elif header is None:
-            header = cells
-        else:
-            yield _row(name, line, header, cells)
-
-
-def _row(name: str, line: int, header: Sequence[str], cells: Sequence[str]) -> Raw | Unfit:
-    if len(cells) != len(header):
-        text = f"{len(cells)} cells under {len(header)} columns"
-        return Unfit(Place(name, line), None, "other columns", text)
-    return raw_row(name, line, dict(zip(header, cells, strict=True)))
+            rows = named(tabbed(lines) if part.format == "tsv" else quoted(lines), part.header)
+        for line, row in rows:
+            if isinstance(row, UnfitRowError):
+                yield Unfit(Place(name, line), None, row.kind, row.text)
+            else:
+                yield raw_row(name, line, row)
