@@ -30,7 +30,7 @@ def make_tone(
 
 
 def make_row(index: int = 0, **changes: Any) -> dict[str, Any]:
-    """Give one sound row of a manifest; its messages follow task, audios and target.
+    """Return one sound row of a manifest; its messages follow task, audios and target.
 
     Tasks go round, one row in ten is dev and one test, speakers belong to one split.
     """

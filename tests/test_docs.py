@@ -100,7 +100,7 @@ def test_the_python_of_a_document_runs(
 
 
 def keys(value: Any, prefix: str = "") -> Iterator[str]:
-    """Give the keys of a settings value, tables opened except for schedules and counts."""
+    """Return the keys of a settings value, tables opened except for schedules and counts."""
     if isinstance(value, BaseModel):
         names = list(type(value).model_fields)
     else:

@@ -34,7 +34,7 @@ def distribution(requirement: str) -> str:
 
 
 def imported_libraries() -> set[str]:
-    """Give the top names of everything `src` imports that is not Python's own."""
+    """Return the top names of everything `src` imports that is not Python's own."""
     found = set()
     for path in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -14,7 +14,7 @@ SUBCOMMAND = re.compile(r"[a-z][a-z|]*$")
 
 
 def commands() -> list[str]:
-    """Give every `maqam ...` of the README as the words of a subcommand, options left out."""
+    """Return every `maqam ...` of the README as the words of a subcommand, options left out."""
     lines = [line for block in BLOCKS for line in block]
     quoted = [*lines, *re.findall(r"`([^`\n]+)`", TEXT)]
     found: set[str] = set()
@@ -32,7 +32,7 @@ def _subcommands(words: list[str]) -> list[str]:
 
 
 def tree_paths() -> list[str]:
-    """Give every path of the block that says where things live."""
+    """Return every path of the block that says where things live."""
     (block,) = [block for block in BLOCKS if block[0].startswith("src/")]
     found: list[str] = []
     for line in block:

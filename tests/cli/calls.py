@@ -15,7 +15,7 @@ class Result:
     err: str
 
     def line(self, kind: str) -> str:
-        """Give the one line of stderr that begins with `kind`."""
+        """Return the one line of stderr that begins with `kind`."""
         found = [line for line in self.err.splitlines() if line.startswith(f"{kind}: ")]
         assert len(found) == 1, self.err
         return found[0]

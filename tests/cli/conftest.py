@@ -60,7 +60,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="session")
 def runs(world: World) -> list[Path]:
-    """Give four trained and scored runs: two methods, two seeds."""
+    """Return four trained and scored runs: two methods, two seeds."""
     folders = []
     for seed in SEEDS:
         for method, schedule in METHODS.items():
@@ -75,6 +75,6 @@ def runs(world: World) -> list[Path]:
 
 @pytest.fixture
 def own(world: World, tmp_path: Path) -> World:
-    """Give a world of this test's own, to be spoilt."""
+    """Return a world of this test's own, to be spoilt."""
     corpus = copied(world.corpus, tmp_path / "corpus")
     return World(tmp_path, corpus, world.pocket, write_recipe(tmp_path, corpus, world.pocket))

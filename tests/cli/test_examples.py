@@ -13,7 +13,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Give what runs a script with arguments and returns the lines it prints."""
+    """Return what runs a script with arguments and returns the lines it prints."""
 
     def call(name: str, *words: str | Path) -> list[str]:
         monkeypatch.setattr(sys, "argv", [name, *map(str, words)])

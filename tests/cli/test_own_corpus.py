@@ -47,7 +47,7 @@ def write_corpora(folder: Path) -> None:
 
 
 def settings(words: list[str], world: World) -> list[str]:
-    """Give what a command of the page gets on top, so that the pocket runs it in seconds."""
+    """Return what a command of the page gets on top, so that the pocket runs it in seconds."""
     if words[0] not in ("train", "plan") or words[1] not in RECIPES:
         return []
     extra = [*SMALL]
@@ -58,7 +58,7 @@ def settings(words: list[str], world: World) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder in which all of the page was done."""
+    """Return the folder in which all of the page was done."""
     place = tmp_path_factory.mktemp("own")
     write_corpora(place)
     shutil.copytree(ROOT / "recipes", place / "recipes")

@@ -69,7 +69,7 @@ def write_ksuemotions(root: Path) -> None:
 def walked(
     world: World, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, Result]]:
-    """Give the folder in which the section was done, and what each command said."""
+    """Return the folder in which the section was done, and what each command said."""
     place = tmp_path_factory.mktemp("three")
     write_mgb_2(place / "MGB-2")
     write_adi_17(place / "ADI-17")

@@ -17,7 +17,7 @@ from .conftest import World
 
 @pytest.fixture(scope="module")
 def pooled(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Give a world whose recipe names the corpus in two parts, and the parts' folder."""
+    """Return a world whose recipe names the corpus in two parts, and the parts' folder."""
     folder = tmp_path_factory.mktemp("pooled")
     for name, where in (("speech", "task == 'asr'"), ("others", "task != 'asr'")):
         done = maqam("data", "select", world.corpus, "-o", folder / name, "--where", where)

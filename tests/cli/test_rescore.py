@@ -18,7 +18,7 @@ pytestmark = pytest.mark.torch
 
 @pytest.fixture
 def run(runs: list[Path], tmp_path: Path) -> Path:
-    """Give a copy of a scored run, to be scored again."""
+    """Return a copy of a scored run, to be scored again."""
     return Path(shutil.copytree(runs[0], tmp_path / "run"))
 
 

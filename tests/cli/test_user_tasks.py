@@ -64,7 +64,7 @@ def tone(folder: Path, name: str, number: int) -> str:
 
 
 def recognition(folder: Path) -> list[Row]:
-    """Give rows of speech recognition, so that there is a level below."""
+    """Return rows of speech recognition, so that there is a level below."""
     return [
         {"id": f"asr-{split}-{at}", "audio": tone(folder, f"asr-{split}-{at}", at), "task": "asr"}
         | {"text": " ".join(WORDS[at : at + 3]), "split": split}

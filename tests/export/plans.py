@@ -19,7 +19,7 @@ def small_plan(manifest: Manifest, *, steps=4, batch_size=4, schedule=None) -> P
 
 
 def plan_of(steps: list[list[int]], *, unit="rows") -> Plan:
-    """Give a plan of exactly these rows."""
+    """Return a plan of exactly these rows."""
     sizes = [len(step) for step in steps]
     return Plan(
         rows=np.array([row for step in steps for row in step], dtype=np.int64),

@@ -18,7 +18,7 @@ def batches(draw):
 
 
 def micro_batches(order, world_size, num_micro_batches, sharding):
-    """Give each process' micro-batches as the trainers deal them."""
+    """Return each process' micro-batches as the trainers deal them."""
     parts = []
     for window in np.split(order, num_micro_batches):
         if sharding == "stride":

@@ -30,7 +30,7 @@ def manifest(tmp_path_factory):
 
 
 def swift_flags(folder):
-    """Give the flags of the command that train.sh would run."""
+    """Return the flags of the command that train.sh would run."""
     text = (folder / "train.sh").read_text(encoding="utf-8")
     command = text[text.index("exec ") :].replace("\\\n", " ")
     words = shlex.split(command)

@@ -11,7 +11,7 @@ from maqam.models.protocol import AudioLLM
 
 
 def make_backbone(seed: int = 0) -> AudioLLM:
-    """Give an untrained pocket."""
+    """Return an untrained pocket."""
     return new_pocket(["فرّغ الكلام"], seed)
 
 

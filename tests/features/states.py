@@ -11,13 +11,13 @@ INPUTS = {"weights": "w", "preprocessing": "p", "audio": "a", "dtype": "float32"
 
 
 def states_of(row: int) -> np.ndarray:
-    """Give made-up aligner outputs of a row: as many frames as its number's last digit."""
+    """Return made-up aligner outputs of a row: as many frames as its number's last digit."""
     frames = np.arange(row % 10, dtype=np.float32)
     return np.repeat(row + frames[:, None] / 8, DIM, axis=1)
 
 
 def pooled_of(rows: np.ndarray) -> np.ndarray:
-    """Give their means over frames."""
+    """Return their means over frames."""
     states = [states_of(int(row)) for row in rows]
     return np.stack([one.mean(axis=0) if len(one) else np.zeros(DIM) for one in states])
 

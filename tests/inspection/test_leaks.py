@@ -7,7 +7,7 @@ from tests.factories import make_row
 
 @pytest.fixture
 def shared(tmp_path):
-    """Gives what the rows of a manifest share."""
+    """Return what the rows of a manifest share."""
 
     def find(*rows):
         made = [make_row(index, **row) for index, row in enumerate(rows)]

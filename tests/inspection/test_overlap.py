@@ -101,7 +101,7 @@ def test_prints_that_do_not_overlap_share_nothing():
 
 @pytest.fixture
 def compare(tmp_path):
-    """Gives the report of two manifests of rows that need no other audio than tones."""
+    """Return the report of two manifests of rows that need no other audio than tones."""
 
     def find(train, test, **options):
         sides = []

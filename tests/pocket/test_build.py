@@ -38,7 +38,7 @@ def built(folder, bars=no_bars, *, resume=False):
 
 
 def cut_off(stage, step):
-    """Give bars for somebody who gives up in the middle of a stage."""
+    """Return bars for somebody who gives up in the middle of a stage."""
 
     @contextmanager
     def bars(description):

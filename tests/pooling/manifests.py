@@ -20,7 +20,7 @@ def corpus(folder: Path, source: str, *rows: dict[str, Any], tasks: str = "") ->
 
 
 def spoken(label: str, speaker: str | None, **changes: Any) -> dict[str, Any]:
-    """Give a row of ser by one speaker."""
+    """Return a row of ser by one speaker."""
     return {"task": "ser", "label": label, "target": label, "speaker": speaker, **changes}
 
 

@@ -17,7 +17,7 @@ def dealt(cells, num_strata):
 
 
 def off(cells, splits, num_strata):
-    """Give how far the rows of each stratum and split are from their shares, on average."""
+    """Return how far the rows of each stratum and split are from their shares, on average."""
     filled = np.zeros((3, num_strata))
     for group, split in zip(cells, splits, strict=True):
         for stratum, rows in group:

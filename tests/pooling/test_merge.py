@@ -27,7 +27,7 @@ def three(folder: Path) -> list[Manifest]:
 
 
 def pairs(manifest: Manifest) -> set[tuple[str, str]]:
-    """Give what makes a row itself: its id and its speaker."""
+    """Return what makes a row itself: its id and its speaker."""
     return set(zip(column(manifest, "id"), column(manifest, "speaker"), strict=True))
 
 

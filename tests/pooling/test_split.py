@@ -16,7 +16,7 @@ EMOTIONS = ("neutral", "angry", "happy", "sad")
 
 
 def emotional(folder, speakers=20, *, source="ksu", each=3):
-    """Give a corpus in which every speaker says every emotion."""
+    """Return a corpus in which every speaker says every emotion."""
     rows = [
         spoken(label, f"s{speaker}", id=f"{speaker}-{label}-{take}")
         for speaker in range(speakers)
@@ -27,7 +27,7 @@ def emotional(folder, speakers=20, *, source="ksu", each=3):
 
 
 def held(manifest, by):
-    """Give the splits of each group."""
+    """Return the splits of each group."""
     found = defaultdict(set)
     for group, name in zip(column(manifest, by), column(manifest, "split"), strict=True):
         found[group].add(name)

@@ -23,7 +23,7 @@ EVERY_KIND = {
 
 
 def make_pool(num_utterances=200, order=None):
-    """Give a pool of three tasks, sizes 5 : 3 : 2, five labels a task and eight clusters.
+    """Return a pool of three tasks, sizes 5 : 3 : 2, five labels a task and eight clusters.
 
     Args:
         num_utterances: Utterances, a multiple of ten.
@@ -43,10 +43,10 @@ def make_pool(num_utterances=200, order=None):
 
 
 def make_tasks(**sizes):
-    """Give a pool that holds so many utterances of each task, and no other axis."""
+    """Return a pool that holds so many utterances of each task, and no other axis."""
     return Pool.from_columns({"task": np.repeat(list(sizes), list(sizes.values()))})
 
 
 def late(cells: Cells, progress: float) -> np.ndarray:
-    """Give rare groups more and more: what a custom schedule calls."""
+    """Raise the shares of rare groups step by step: what a custom schedule calls."""
     return cells.sizes ** (1 - progress)

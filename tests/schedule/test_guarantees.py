@@ -58,7 +58,7 @@ def counts_of(plan: Plan, pool: Pool, codes: np.ndarray, size: int) -> np.ndarra
 
 
 def families(axes: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    """Give the children of every node of the tree of axes, each as a mask of cells."""
+    """Return the children of every node of the tree of axes, each as a mask of cells."""
     parents = np.zeros(len(axes[0]) if axes else 1, dtype=np.int64)
     for codes in axes:
         paths = np.unique(np.stack([parents, codes]), axis=1, return_inverse=True)[1].reshape(-1)

@@ -41,7 +41,7 @@ def pool() -> Pool:
 
 
 def dealt(schedule: Schedule, steps: int = 20, batch_size: int = 20) -> np.ndarray:
-    """Give the utterances of each task and step, (steps, 3)."""
+    """Return the utterances of each task and step, (steps, 3)."""
     return (
         make_plan(schedule, pool(), steps=steps, batch_size=batch_size, seed=0)
         .shares["task"]

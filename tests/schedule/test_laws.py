@@ -244,7 +244,7 @@ for kind in STATIC:
 
 
 def golden_pool() -> Pool:
-    """Give a pool that is written out: the same on every machine."""
+    """Return a pool that is written out: the same on every machine."""
     numbers = range(150)
     return Pool.from_columns(
         {

@@ -15,7 +15,7 @@ def make_columns(
     dialects: list[str | None] | None = None,
     answered: list[str | None] | None = None,
 ) -> dict[str, list[Any]]:
-    """Give the columns of (reference, hypothesis) pairs of one task.
+    """Return the columns of (reference, hypothesis) pairs of one task.
 
     For a label task the hypothesis is the label that scored best (0, the others -1); `answered` is
     the one that was read out of the generated answer, the same unless given.

@@ -61,7 +61,7 @@ def _row(folder: Path, index: int, generator: np.random.Generator) -> dict[str, 
 
 
 def make_backbone(seed: int = 0) -> AudioLLM:
-    """Give an untrained pocket."""
+    """Return an untrained pocket."""
     return new_pocket([" ".join(WORDS), "فرّغ لخّص egyptian msa"], seed)
 
 
@@ -96,7 +96,7 @@ def make_plan(rows: np.ndarray, num_steps: int, batch_size: int, seed: int = 0) 
 
 
 def load_step(batches: PlanBatches, step: int = 0, max_tokens: int | None = None, **split):
-    """Give one process' part of a step, split as a sampler splits it."""
+    """Return one process' part of a step, split as a sampler splits it."""
     lengths = batches.prepared.lengths
     sampler = PlanStepSampler(batches.plan, lengths=lengths, max_tokens=lambda: max_tokens, **split)
     return batches[sampler.part(step)]

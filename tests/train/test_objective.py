@@ -57,7 +57,7 @@ def make_batches(backbone, manifest, objective, *, encodes):
 
 
 def gradient(learner, batches, max_tokens=None, **split):
-    """Give the summed loss of a step and its gradient by parameter."""
+    """Return the summed loss of a step and its gradient by parameter."""
     learner.zero_grad()
     total = 0.0
     for micro_batch in load_step(batches, 0, max_tokens, **split).micro_batches:

@@ -170,7 +170,7 @@ def _print_import(context: typer.Context, report: Any, *, as_json: bool) -> None
 
 
 def _say_labels(context: typer.Context, report: Any) -> None:  # noqa: ANN401
-    """Say which labels of a source have none of ours, and which of the user's have none of its."""
+    """Say which labels of the source have none here, and which --label options matched no row."""
     from maqam.cli import screen
 
     for word, meant in report.unmatched.items():
@@ -184,7 +184,7 @@ def _say_labels(context: typer.Context, report: Any) -> None:  # noqa: ANN401
 
 
 def _again(context: typer.Context, ways: Sequence[Any]) -> str:
-    """Return the command of an import with what its labels lacked, into another folder."""
+    """Return the command that imports again, elsewhere, with the label options that it lacked."""
     words = ["maqam", "data", "import", context.params["kind"], str(context.params["source"])]
     for option in context.command.params:
         value = context.params[option.name or ""]

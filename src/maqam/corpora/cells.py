@@ -161,7 +161,7 @@ def _lone(text: str, delimiter: str, before: str) -> UnfitRowError:
 
 
 def _looks_alike(text: str, first: str, delimiter: str, num_cells: int) -> bool:
-    """Tell whether a line within a quoted cell is rather a row, like the line that began it."""
+    """Tell whether a line within a quoted cell looks like a row of its own."""
     cells = text.split(delimiter)
     return len(cells) == num_cells and _kind(cells[0]) == _kind(first.split(delimiter)[0])
 

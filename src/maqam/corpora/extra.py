@@ -23,7 +23,7 @@ Scalar = str | int | float | bool
 
 
 def extra_columns(row: Mapping[str, object], read: Collection[str]) -> dict[str, Scalar]:
-    """Return the columns of a row that are not read, under names that the manifest has not.
+    """Return the columns of a row that are not read, under names that the manifest does not use.
 
     Args:
         row: Columns of the source.

@@ -166,7 +166,7 @@ def _read(file: Path, form: Form) -> list[Line]:
 def _named(
     file: Path, present: Sequence[str], role: Role, columns: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the file's column of each of ours that it has."""
+    """Return the file's name for each of our columns that it has."""
     by_name = {name.strip().casefold(): name for name in present}
     unknown = [name for name in columns if name not in NAMES]
     absent = [name for name in columns.values() if name.casefold() not in by_name]

@@ -21,7 +21,7 @@ Cells = list[tuple[int, int]]  # strata of a group, and its rows of each
 
 @dataclass(slots=True)
 class _Deal:
-    """Groups on their way to splits.
+    """The split of each group so far, and what is in each split.
 
     Attributes:
         groups: The strata of each group.

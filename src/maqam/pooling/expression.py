@@ -188,7 +188,7 @@ def _literal(node: ast.expr) -> bool | float | str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Evaluation:
-    """A condition on the way through one table."""
+    """One evaluation of a condition on a table."""
 
     condition: Condition
     table: pa.Table

@@ -1,4 +1,4 @@
-"""Where a pool lies: audio paths made right for its folder, and the files it is written to."""
+"""The folder of a pool: audio paths relative to it, and the files that are written there."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from maqam.errors import ManifestError
 
 
 def at_folder(table: pa.Table, folder: Path, other: Path) -> pa.Table:
-    """Return a table of utterances with its audio paths as another folder needs them.
+    """Return a table of utterances with its audio paths made for another folder.
 
     Args:
         table: Rows with a column `audios`.

@@ -37,7 +37,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class SelectReport:
-    """What a selection left.
+    """How many rows a selection left, and what took the others away.
 
     Attributes:
         num_rows: Rows that there were.

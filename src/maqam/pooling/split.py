@@ -27,7 +27,7 @@ _COLUMNS = ("source", "task", "label", "split")
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """Rows of one corpus, task and label that a split which should have some has none of.
+    """A corpus, task and label that is absent from splits which should have rows of it.
 
     Attributes:
         source: The corpus.
@@ -242,7 +242,7 @@ def _documents(table: pa.Table) -> pa.Array:
 
 
 def _codes(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """Number the values of a column in their order, so that their place in it decides nothing."""
+    """Number the values of a column in sorted order, so that the order of rows does not matter."""
     if kinds.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     known = pc.unique(values).drop_null()
@@ -301,7 +301,7 @@ class _Dealt:
     def shortages(
         self, is_open: np.ndarray, splits: np.ndarray, names: Mapping[str, list[str]]
     ) -> list[Shortage]:
-        """Return what some split has none of."""
+        """Return the strata that a split lacks though its corpus may have rows there."""
         found = []
         for stratum, (source, task, label) in enumerate(self.strata.tolist()):
             is_here = self.stratum_of == stratum

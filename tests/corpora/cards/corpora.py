@@ -19,7 +19,7 @@ def write(file: Path, text: str) -> Path:
 
 
 def encoded(folder: Path, seconds: float = 0.5) -> bytes:
-    """Give the bytes of a WAV, as tables and tars hold them."""
+    """Return the bytes of a WAV, as tables and tars hold them."""
     file = make_tone(folder.parent / "tone.wav", seconds=seconds)
     data = file.read_bytes()
     file.unlink()

@@ -49,7 +49,7 @@ def files_below(folder: Path) -> set[Path]:
 
 
 def one_of_each_kind(source: Path) -> list[Path]:
-    """Give a file of each suffix and of each name that has none."""
+    """Return a file of each suffix and of each name that has none."""
     kinds = {path.suffix or path.name: path for path in sorted(files_below(source))}
     return list(kinds.values())
 

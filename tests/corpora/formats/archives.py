@@ -33,7 +33,7 @@ def special(kind: bytes, link: str = "") -> tarfile.TarInfo:
 
 
 def clip(folder: Path, seconds: float = 1.0, suffix: str = ".wav") -> bytes:
-    """Give the bytes of a clip."""
+    """Return the bytes of a clip."""
     file = make_tone(folder / f"clip{suffix}", seconds=seconds)
     data = file.read_bytes()
     file.unlink()

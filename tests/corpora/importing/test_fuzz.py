@@ -65,7 +65,7 @@ def damages(draw: st.DrawFn) -> list[tuple[str, int, int, bytes]]:
 
 
 def strange_audio(number: int) -> bytes:
-    """Give audio that is sound to libsndfile, or nearly."""
+    """Return audio that is sound to libsndfile, or nearly."""
     file = Path(tempfile.gettempdir()) / f"strange-{os.getpid()}.wav"
     samples = [
         np.full(1600, np.nan),
@@ -107,7 +107,7 @@ def damage(source: Path, changes: list[tuple[str, int, int, bytes]]) -> None:
 
 
 def state(folder: Path, out: Path) -> dict[str, str]:
-    """Give all files but those of the target folder, with their content."""
+    """Return all files but those of the target folder, with their content."""
     return {
         str(path): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")

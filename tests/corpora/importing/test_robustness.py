@@ -24,7 +24,7 @@ TEXTS = {  # the file of each format that holds its rows
 
 @pytest.fixture(params=TEXTS)
 def text_source(request, tmp_path):
-    """Give kind, source and file of rows of a format of text."""
+    """Return kind, source and file of rows of a format of text."""
     kind, make = SOURCES[request.param]
     folder = tmp_path / "in"
     return kind, make(folder), folder / TEXTS[request.param]

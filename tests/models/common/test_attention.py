@@ -14,7 +14,7 @@ def model():
 
 
 def dtypes_attended_in(model, frames, monkeypatch):
-    """Give encoder states under bfloat16, and the number formats attention was called with."""
+    """Return encoder states under bfloat16, and the number formats attention was called with."""
     seen, attend = set(), F.scaled_dot_product_attention
 
     def watched(query, *args, **settings):

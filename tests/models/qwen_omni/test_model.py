@@ -26,7 +26,7 @@ def messages(answer, *, has_audio=True):
 
 
 def padded(log_mels):
-    """Give audio as the stock processor pads it: one length for all, with a mask."""
+    """Return audio as the stock processor pads it: one length for all, with a mask."""
     features = torch.zeros(len(log_mels), 128, max(map(len, log_mels)))
     mask = torch.zeros(len(log_mels), features.shape[-1], dtype=torch.long)
     for index, one in enumerate(log_mels):

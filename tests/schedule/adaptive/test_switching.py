@@ -9,7 +9,7 @@ TOTAL = 10_000
 
 
 def first_time(curve, noise: float, seed: int) -> int:
-    """Give the step at which a loss, measured every 100 steps, is found to be through."""
+    """Return the step at which a loss, measured every 100 steps, is found to be through."""
     rng = np.random.default_rng(seed)
     steps = list(range(100, TOTAL, 100))
     losses = [float(curve(step) + rng.normal(0, noise)) for step in steps]

@@ -9,7 +9,7 @@ from tests.schedule.pools import make_pool, make_tasks
 
 
 def deal(pool, axes, deals, seed=0):
-    """Give the utterances of each deal, from (cell, count) pairs."""
+    """Return the utterances of each deal, from (cell, count) pairs."""
     cells, counts = (np.array(column) for column in zip(*deals, strict=True))
     drawn = draw(pool, pool.cells(axes), seed, cells, counts)
     return np.split(drawn, np.cumsum(counts)[:-1])

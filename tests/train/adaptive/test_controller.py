@@ -71,7 +71,7 @@ SCHEDULES = {
 
 @pytest.fixture(scope="module", params=SCHEDULES)
 def whole(request, manifest: Manifest, tmp_path_factory: pytest.TempPathFactory):
-    """Give a schedule, the folder of its whole run, and its plan."""
+    """Return a schedule, the folder of its whole run, and its plan."""
     schedule = SCHEDULES[request.param]
     folder = tmp_path_factory.mktemp(request.param)
     return schedule, folder, run(schedule, manifest, folder)

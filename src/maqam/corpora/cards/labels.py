@@ -34,7 +34,7 @@ class Labels(BaseModel):
 
     @property
     def levels(self) -> tuple[str, ...]:
-        """Levels of the taxonomy that its labels stand on."""
+        """Levels of the taxonomy that its labels are on."""
         nodes = read_taxonomy(self.taxonomy).nodes
         return tuple(dict.fromkeys(nodes[code].level for code in self.codes.values() if code))
 

@@ -93,7 +93,7 @@ class SourceLabels:
         raise first or UnfitRowError("no label", f"it has no label of task {task.name!r}")
 
     def unmatched(self) -> dict[str, str]:
-        """Return the words that the user maps and no row had, each with what may be meant."""
+        """Return the words that the user maps and no row had, each with a suggestion."""
         words = sorted(self._words)
         return {word: nearest(word, words) for word in self._own if word not in self._words}
 

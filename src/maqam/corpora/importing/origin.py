@@ -1,4 +1,4 @@
-"""Where a corpus stands: its name, and the folders that its audio may lie in.
+"""Where a corpus comes from: its name, and the folders that its audio may lie in.
 
 A list can name any file of the machine. So audio must lie, links followed, in the folder of the
 source, in the one that relative paths start from, or in one that the user allows.

@@ -1,4 +1,4 @@
-"""What an import has met: ids, and rows; 16 bytes each."""
+"""Ids and rows that an import has read so far, 16 bytes each."""
 
 import hashlib
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ from maqam.errors import ConfigError
 
 
 def check_parts_apart(card: Card, source: Path) -> None:
-    """Refuse a file that two parts of a card read: a test set would stand in train.
+    """Refuse a file that two parts of a card read: test utterances could be in train, too.
 
     Raises:
         ConfigError: If there is one.
