@@ -81,5 +81,5 @@ def test_a_column_of_weights_is_an_axis_of_numbers_and_null_counts_one(tmp_path)
 def test_a_weight_is_a_number_above_zero(tmp_path, weights):
     rows = [make_row(index, sampling_weight=one) for index, one in enumerate(weights)]
     manifest = read_manifest(write_manifest(rows, tmp_path))
-    with pytest.raises(ScheduleError, match="no finite number above 0"):
+    with pytest.raises(ScheduleError, match="not a finite number above 0"):
         pool_from_manifest(manifest, np.arange(2))

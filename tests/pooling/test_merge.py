@@ -207,6 +207,13 @@ def test_the_report_counts_each_corpus(tmp_path):
     assert mgb.hours == pytest.approx(1.5 / 3600)
 
 
+def test_a_column_channel_of_other_things_tells_no_rows_apart(tmp_path):
+    rows = [{"id": name, "audios": ["a.wav"], "channel": [name]} for name in "ab"]
+    pool, report = merge([corpus(tmp_path, "tv", *rows)])
+    assert report.repeated == ("tv/asr/b",)
+    assert column(pool, "channel") == [["a"], ["b"]]
+
+
 def test_two_channels_of_one_segment_are_two_utterances(tmp_path):
     rows = [{"audios": ["a.wav"], "channel": channel} for channel in (0, 1, None)]
     pool, report = merge([corpus(tmp_path / "a", "a", *rows), corpus(tmp_path / "b", "b", {})])

@@ -30,6 +30,7 @@ from maqam.data.schema import (
     Fault,
     column_faults,
     conformed,
+    has_channels,
     row_faults,
 )
 from maqam.errors import ManifestError, first_few
@@ -79,7 +80,7 @@ class Manifest:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the rows, whatever the file's name and place: 32 hex digits."""
-        channel = [CHANNEL] if self._has_channels else []
+        channel = [CHANNEL] if has_channels(self.table.schema) else []
         return table_fingerprint(self.table.select([*SCHEMA.names, *channel]))
 
     @property
@@ -156,7 +157,12 @@ class Manifest:
 
     def clips(self, rows: Sequence[int] | np.ndarray) -> dict[int, Clip]:
         """Return the audio of rows by row; rows without audio have none."""
-        names = ["audios", "start", "seconds", *([CHANNEL] if self._has_channels else [])]
+        names = [
+            "audios",
+            "start",
+            "seconds",
+            *([CHANNEL] if has_channels(self.table.schema) else []),
+        ]
         taken = self.table.select(names).take(pa.array(rows, pa.int64())).to_pylist()
         return {
             int(row): Clip(
@@ -165,12 +171,6 @@ class Manifest:
             for row, one in zip(rows, taken, strict=True)
             if one["audios"] and one["audios"][0]
         }
-
-    @property
-    def _has_channels(self) -> bool:
-        """Whether rows may choose a channel: numbers only, a corpus may mean other things."""
-        schema = self.table.schema
-        return CHANNEL in schema.names and pa.types.is_integer(schema.field(CHANNEL).type)
 
 
 def read_manifest(

@@ -90,7 +90,7 @@ def _weights(values: pa.ChunkedArray) -> np.ndarray:
         weights = np.zeros(1)
     if not (np.isfinite(weights) & (weights > 0)).all():
         raise ScheduleError(
-            f"column {WEIGHT} holds what is no finite number above 0",
+            f"column {WEIGHT} holds a value that is not a finite number above 0",
             where="manifest",
             hint="give every row a weight such as 1 or 2.5, or leave the column out",
         )

@@ -92,6 +92,11 @@ class Fault:
         return _RULES[self.kind].format_map({**row, **known})
 
 
+def has_channels(schema: pa.Schema) -> bool:
+    """Tell whether rows may choose a channel: by numbers only, a corpus may mean other things."""
+    return CHANNEL in schema.names and pa.types.is_integer(schema.field(CHANNEL).type)
+
+
 def column_faults(schema: pa.Schema) -> list[str]:
     """List the columns that are missing or of a type that is not the manifest's.
 

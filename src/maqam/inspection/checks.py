@@ -17,7 +17,7 @@ from maqam.data.containers import MISSING
 from maqam.data.hearing import heard
 from maqam.data.limits import Limits
 from maqam.data.manifest import FILE_NAME, Manifest, write_manifest
-from maqam.data.schema import CHANNEL, row_faults
+from maqam.data.schema import CHANNEL, has_channels, row_faults
 from maqam.errors import AudioError, ManifestError
 from maqam.files import write_records
 from maqam.inspection.leaks import shared_values
@@ -208,7 +208,7 @@ def mend(manifest: Manifest, report: CheckReport) -> tuple[Manifest, CheckReport
         if not changes:
             continue
         names = table.column_names
-        if name == CHANNEL and name in names and not pa.types.is_integer(table[name].type):
+        if name == CHANNEL and name in names and not has_channels(table.schema):
             names = [f"source_{CHANNEL}" if one == CHANNEL else one for one in names]
             table = table.rename_columns(names)  # as an import does with what means other things
         values = table.column(name).to_pylist() if name in names else [None] * table.num_rows

@@ -17,7 +17,7 @@ import pyarrow.types as kinds
 
 from maqam.data.manifest import FILE_NAME, Manifest
 from maqam.data.prompts import prompt_language
-from maqam.data.schema import CHANNEL, PROMPT_LANGUAGE, SCHEMA
+from maqam.data.schema import CHANNEL, PROMPT_LANGUAGE, SCHEMA, has_channels
 from maqam.errors import ManifestError, first_few
 from maqam.pooling.place import at_folder
 from maqam.tasks import Task, Tasks, default_tasks
@@ -263,7 +263,7 @@ def _without_same(table: pa.Table, manifests: Sequence[Manifest]) -> tuple[pa.Ta
     ones = table.take(pa.array(later, pa.int64())).to_pylist()
     others = table.take(pa.array(first[later], pa.int64())).to_pylist()
     pairs = list(zip(ones, others, strict=True))
-    own = [name for name in (*SCHEMA.names, CHANNEL) if name in table.column_names]
+    own = [*SCHEMA.names, *([CHANNEL] if has_channels(table.schema) else [])]
     unlike = [one["id"] for one, other in pairs if any(one[name] != other[name] for name in own)]
     if unlike:
         raise ManifestError(
@@ -285,8 +285,9 @@ def _repeats(table: pa.Table) -> np.ndarray:
     spoken = table.select(["id", "task", "audios", "start", "seconds"]).take(
         pa.array(rows, pa.int64())
     )
-    has_channels = CHANNEL in table.column_names
-    channels = table.column(CHANNEL).take(pa.array(rows, pa.int64())) if has_channels else None
+    channels = pa.nulls(len(rows))
+    if has_channels(table.schema):
+        channels = table.column(CHANNEL).take(pa.array(rows, pa.int64()))
     segments = pa.table(
         {
             "id": spoken.column("id"),
@@ -294,9 +295,7 @@ def _repeats(table: pa.Table) -> np.ndarray:
             "audio": pc.list_element(spoken.column("audios"), 0),
             "start": pc.round(spoken.column("start"), 3),
             "seconds": pc.round(spoken.column("seconds"), 3),
-            "channel": pa.array(["all"] * len(rows))
-            if channels is None
-            else pc.fill_null(channels.cast(pa.string()), "all"),
+            "channel": pc.fill_null(channels.cast(pa.string()), "all"),
             "row": rows,
         }
     )

@@ -40,7 +40,7 @@ def limits_for(model: str | None, manifest: Manifest) -> tuple[Limits, list[tupl
     try:
         settings = ModelSettings(AUTO, model) if Path(model).is_dir() else ModelSettings(model)
     except ValueError as error:
-        raise ConfigError(str(error), where="--model", hint="or name a folder") from error
+        raise ConfigError(str(error), where="--model", hint="give a kind or a folder") from error
     checkpoint = open_checkpoint(settings)
     unfit = unfit_rows(checkpoint, manifest, sound_rows(manifest), lambda: dialogue_of(checkpoint))
     return limits_of(checkpoint), [(one.row, one.kind, one.text) for one in unfit]
