@@ -67,7 +67,7 @@ def test_an_unknown_key_at_the_top_is_named(file: Path) -> None:
 
 def test_a_key_like_no_other_gets_the_list_of_known_keys(file: Path) -> None:
     found = refusal(file, "xyzzy: 1\n")
-    assert found.hint.startswith("known: data, deal, features, model")
+    assert found.hint.startswith("known keys: data, deal, features, model")
 
 
 @pytest.mark.parametrize(

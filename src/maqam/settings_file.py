@@ -99,25 +99,29 @@ def is_unknown_key(fault: ErrorDetails) -> bool:
     return fault["type"] in ("extra_forbidden", "unexpected_keyword_argument")
 
 
-def nearest(name: str, known: Iterable[str], *, is_listed: bool = False) -> str:
+def nearest(
+    name: str, known: Iterable[str], *, is_listed: bool = False, what: str = "known"
+) -> str:
     """Suggest the known name that a misspelt one may mean; all of them where none is near.
 
     Args:
         name: The misspelt name.
         known: The names that there are.
         is_listed: Whether all names are listed beside a suggestion, too, if they are few.
+        what: What the list of all names is called.
 
     Examples:
         >>> nearest("MGB2", ["masc", "mgb-2"]), nearest("x", ["masc", "mgb-2"])
         ("did you mean 'mgb-2'?", 'known: masc, mgb-2')
     """
-    plain = {one.casefold(): one for one in known}
-    every = f"known: {', '.join(plain.values()) or 'none'}"
+    names = tuple(known)
+    plain = {one.casefold(): one for one in names}
+    every = f"{what}: {', '.join(names) or 'none'}"
     near = difflib.get_close_matches(name.casefold(), plain, n=1)
     if not near:
         return every
     suggestion = f"did you mean {plain[near[0]]!r}?"
-    return f"{suggestion} {every}" if is_listed and len(plain) <= _MOST_LISTED else suggestion
+    return f"{suggestion} {every}" if is_listed and len(names) <= _MOST_LISTED else suggestion
 
 
 def config_error(
@@ -145,7 +149,7 @@ def config_error(
     place = place_of(where, key_in(values, written), overrides, within)
     if is_unknown_key(first):
         known = _known_keys(model, path[:-1])
-        problem, hint = f"unknown key {path[-1]!r}", nearest(path[-1], known)
+        problem, hint = f"unknown key {path[-1]!r}", nearest(path[-1], known, what="known keys")
     else:
         problem, hint = said(first), EVERY_KEY
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""

@@ -38,7 +38,7 @@ def test_labels_that_a_set_lacks_are_all_listed() -> None:
 
 
 def test_labels_without_their_set_are_refused() -> None:
-    assert_refused(maqam("data", "taxonomy", "dialect", "EGY"), "without their label set")
+    assert_refused(maqam("data", "taxonomy", "dialect", "EGY"), "no scheme")
 
 
 def test_the_catalog_lists_every_corpus_with_licence_and_hours() -> None:

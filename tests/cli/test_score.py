@@ -170,13 +170,16 @@ def test_a_manifest_brings_task_label_dialect_and_speaker(tmp_path: Path) -> Non
     assert_refused(maqam("score", file, "--manifest", corpus, "--split", "all"), "no utterance of")
 
 
-def test_labels_are_mapped_and_their_scores_give_what_a_run_gives(tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", ["EGY", "egyptian"])
+def test_labels_are_mapped_and_their_scores_give_what_a_run_gives(
+    tmp_path: Path, named: str
+) -> None:
     rows = [
         {
             "label": "EGY",
             "label_scores": {
                 "msa": -3,
-                "EGY": -1,
+                named: -1,
                 "levantine": -3,
                 "gulf": -2,
                 "maghrebi": -4,

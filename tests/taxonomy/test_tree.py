@@ -88,7 +88,7 @@ def test_unknown_names_are_refused_with_those_there_are() -> None:
     with pytest.raises(ConfigError, match="no taxonomy 'food'") as caught:
         read_taxonomy("food")
     assert "dialect, emotion" in caught.value.hint
-    with pytest.raises(ConfigError, match="no label set 'adi99'"):
+    with pytest.raises(ConfigError, match="no scheme 'adi99'"):
         read_taxonomy("dialect").codes(["EGY"], "adi99")
     with pytest.raises(ConfigError, match="no dialect 'XX'"):
         read_taxonomy("dialect").ancestors("XX")

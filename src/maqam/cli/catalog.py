@@ -36,7 +36,7 @@ def taxonomy(
         codes: list[tuple[str, str | None]] = [(code, code) for code in found.nodes]
     elif scheme is None:
         raise ConfigError(
-            "labels mean nothing without their label set",
+            "no scheme is named, and labels mean nothing without their label set",
             where="--scheme",
             hint=f"name one of {', '.join(found.schemes)}",
         )

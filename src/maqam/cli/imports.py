@@ -130,7 +130,6 @@ def _print_import(context: typer.Context, report: Any, *, as_json: bool) -> None
     from dataclasses import asdict
 
     from maqam.cli import screen
-    from maqam.errors import first_few
 
     if as_json:
         screen.print_json(
@@ -153,7 +152,7 @@ def _print_import(context: typer.Context, report: Any, *, as_json: bool) -> None
         for reason, count in report.reasons.items():
             screen.say(f"  {count} {reason}")
     if report.unread:
-        named = first_few(report.unread)
+        named = ", ".join(report.unread[:5]) + (" and others" if len(report.unread) > 5 else "")
         screen.say(
             f"{len(report.unread)} files are of no part and not read: {named}; a card of your own "
             "(docs/extend/corpus-card.md) or a format of docs/import.md reads them"

@@ -222,8 +222,8 @@ class Taxonomy(BaseModel):
         """
         if name not in self.schemes:
             raise ConfigError(
-                f"no label set {name!r} of {self.name}s",
-                where="label set",
+                f"no scheme {name!r} of {self.name}s",
+                where="scheme",
                 hint=nearest(name, self.schemes),
             )
         return self.schemes[name]

@@ -80,7 +80,7 @@ def test_a_card_of_ones_own_is_read_from_a_file(tmp_path: Path) -> None:
         ("tasks: [did]", "tasks: [dance]", "no task dance"),
         ("tasks: [did]", "tasks: []", "give tasks, or say in no_task"),
         ("tasks: [did]", "tasks: [ser]", "needs labels of the taxonomy emotion"),
-        ("scheme: adi17", "scheme: adi99", "no label set 'adi99'"),
+        ("scheme: adi17", "scheme: adi99", "no scheme 'adi99'"),
         ("scheme: adi17", "map: {X: XX}", "no dialect XX"),
         ("kind: names", "kind: smells", "parts.0"),
         ("about: Two files.", "abuot: Two files.", "abuot"),

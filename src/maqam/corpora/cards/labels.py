@@ -42,7 +42,7 @@ class Labels(BaseModel):
     def _are_known(self) -> "Labels":
         found = read_taxonomy(self.taxonomy)
         if self.scheme is not None and self.scheme not in found.schemes:
-            raise ValueError(f"no label set {self.scheme!r}; {nearest(self.scheme, found.schemes)}")
+            raise ValueError(f"no scheme {self.scheme!r}; {nearest(self.scheme, found.schemes)}")
         wrong = [code for code in self.map.values() if code is not None and code not in found.nodes]
         if wrong:
             raise ValueError(f"no {self.taxonomy} {', '.join(wrong)}")
