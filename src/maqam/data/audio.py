@@ -7,9 +7,12 @@ from its header, so that a corpus can be imported and planned.
 
 import math
 import wave
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +27,9 @@ NOT_FINITE, NO_SAMPLES = "samples not finite", "no samples"
 OUTSIDE, IMPOSSIBLE, NO_CHANNEL = "segment outside the file", "impossible times", "no such channel"
 _ESTIMATED = "MP3"  # libsndfile may only estimate its length
 _SEALED = "FLAC"  # libsndfile finds its last sample fast, if it is there
+_WINDOW_CLIPS = 512  # clips handed to the threads at a time, so that Ctrl-C is heard soon
+
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,21 @@ class Clip:
                 kind=NOT_FINITE,
             )
         return samples, rate
+
+
+def in_windows(
+    look: Callable[[Clip], Seen], clips: Iterable[Clip], threads: ThreadPoolExecutor
+) -> Iterator[Seen]:
+    """Yield what a function makes of each clip, in order; a few hundred clips are on the way.
+
+    Args:
+        look: What is done with a clip, in a thread.
+        clips: The clips; the next are asked for when those before are done, so Ctrl-C is heard.
+        threads: Where it is done.
+    """
+    waiting = iter(clips)
+    while window := list(islice(waiting, _WINDOW_CLIPS)):
+        yield from threads.map(look, window)
 
 
 def audio_seconds(path: Path | str) -> float:

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from maqam.data.audio import Clip
+from maqam.data.audio import Clip, in_windows
 from maqam.data.containers import MISSING
 from maqam.data.manifest import Manifest
 from maqam.errors import AudioError
 from maqam.files import write_records
 from maqam.progress import Bars
 
-_WINDOW_ROWS = 512  # rows handed to the threads at a time, so that Ctrl-C is heard soon
 _MOST_TOLD = 5
 
 
@@ -58,12 +57,11 @@ def all_unreadable(manifest: Manifest, rows: np.ndarray, file: Path, bars: Bars)
         with bars("look for all audio that cannot be read") as progress:
             faults: dict[int, AudioError] = {}
             with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
-                known = list(clips)
-                for first in range(0, len(known), _WINDOW_ROWS):
-                    window = known[first : first + _WINDOW_ROWS]
-                    heard = threads.map(_fault, [clips[row] for row in window])
-                    faults |= {row: one for row, one in zip(window, heard, strict=True) if one}
-                    progress(first + len(window), len(known))
+                heard = zip(clips, in_windows(_fault, clips.values(), threads), strict=True)
+                for done, (row, fault) in enumerate(heard, start=1):
+                    if fault is not None:
+                        faults[row] = fault
+                    progress(done, len(clips))
         if not faults:
             raise
         ids = manifest.column("id")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from maqam.data.audio import Clip
+from maqam.data.audio import Clip, in_windows
 from maqam.data.manifest import Manifest
 from maqam.errors import ManifestError
 from maqam.inspection.duplicates import Print, PrintIndex, fingerprint
@@ -25,8 +25,6 @@ NUM_EXAMPLES = 5
 FORMAT_VERSION = 1
 
 Pair = tuple[int, int]
-
-_WINDOW_CLIPS = 512  # clips handed to the threads at a time, so that Ctrl-C is heard soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,13 +279,12 @@ def _heard(
     counts: tuple[int, int],
 ) -> Iterator[tuple[bytes, Print]]:
     """Yield the digest and the fingerprint of each clip, in order."""
-    waiting, (done, total) = list(clips), counts
-    for first in range(0, len(waiting), _WINDOW_CLIPS):
-        for heard in threads.map(_hear, waiting[first : first + _WINDOW_CLIPS]):
-            yield heard
-            done += 1
-            if progress is not None:
-                progress(done, total)
+    done, total = counts
+    for heard in in_windows(_hear, clips, threads):
+        yield heard
+        done += 1
+        if progress is not None:
+            progress(done, total)
 
 
 def _hear(clip: Clip) -> tuple[bytes, Print]:

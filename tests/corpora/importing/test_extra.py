@@ -23,6 +23,7 @@ from maqam.schedule import Curriculum, make_plan
 from tests.corpora.cards.corpora import make_corpus
 from tests.corpora.formats.archives import write_tar
 from tests.corpora.formats.importing import imported, write
+from tests.corpora.importing.killed import KILLED
 from tests.factories import make_manifest, make_tone
 
 MORE_OF_A_ROW = {"snr": 31.5, "gender": "f", "nested": {"a": [1]}, "label": "x"}
@@ -203,21 +204,6 @@ def test_a_column_that_no_file_can_hold_is_a_reject(tmp_path, extra):
     found = imported(source, "nemo")
     assert len(found.rows) == 1
     assert found.reasons[0] in ("not UTF-8", "NUL character")
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from maqam.corpora.importing.run import import_corpus
-from maqam.corpora.settings import ImportSettings
-
-def die(done, total):
-    if done > 18_000:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-source, out = map(Path, sys.argv[1:])
-import_corpus(source, out, ImportSettings(kind="nemo", task="asr"), num_workers=1, progress=die)
-"""
 
 
 def test_a_killed_import_goes_on_to_the_same_columns(tmp_path):

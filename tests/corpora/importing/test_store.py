@@ -10,23 +10,10 @@ from maqam.corpora.importing.run import import_corpus
 from maqam.corpora.settings import ImportSettings
 from maqam.data.manifest import read_manifest
 from maqam.errors import ManifestError
+from tests.corpora.importing.killed import KILLED
 from tests.factories import make_tone
 
 NEMO = ImportSettings(kind="nemo", task="asr")
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from maqam.corpora.importing.run import import_corpus
-from maqam.corpora.settings import ImportSettings
-
-def die(done, total):
-    if done > 18_000:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-source, out = map(Path, sys.argv[1:])
-import_corpus(source, out, ImportSettings(kind="nemo", task="asr"), num_workers=1, progress=die)
-"""
 
 
 def write_rows(folder, num_rows):

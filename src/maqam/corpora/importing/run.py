@@ -154,9 +154,9 @@ def import_corpus(
     """
     kind = settings.kind
     read, names = READERS.get(kind), SourceLabels(settings)
-    if read is None and is_card(settings.kind):
+    if read is None and is_card(kind):
         read, settings = card_rows, card_settings(settings)
-        names = SourceLabels(settings, read_card(settings.kind).labels)
+        names = SourceLabels(settings, read_card(kind).labels)
     if read is None:
         hint = nearest(kind, [*READERS, *card_names()])
         raise ConfigError(f"no kind {kind!r}", where="kind", hint=hint)
@@ -164,12 +164,12 @@ def import_corpus(
         source = source.resolve() if ".." in source.parts else source.absolute()
     settings = replace(
         settings,
-        corpus=settings.corpus or _corpus(source, settings.kind),
+        corpus=settings.corpus or _corpus(source, kind),
         media_dir=None if settings.media_dir is None else settings.media_dir.absolute(),
     )
     if kind == "kaldi":  # its rows name no split, its folder does
         settings = replace(settings, split=settings.split or split_of_name(source.name))
-    manifest_source = maqam.manifest_file(source) if settings.kind in _OF_TABLES else None
+    manifest_source = maqam.manifest_file(source) if kind in _OF_TABLES else None
     if manifest_source is not None:
         read, settings = maqam.maqam_rows, replace(settings, kind=maqam.KIND)
     roots = None if manifest_source else audio_roots(source, settings)
