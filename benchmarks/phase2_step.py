@@ -30,7 +30,7 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
-from maqam.data.audio import Clip
+from maqam.data.audio import read_audio
 from maqam.data.manifest import Manifest, read_manifest
 from maqam.data.pool import pool_from_manifest
 from maqam.features.extract import fill_store, store_contents
@@ -115,11 +115,11 @@ class PlainCollator:
     def _log_mel(self, row: dict) -> tuple[torch.Tensor, torch.Tensor]:
         name = row["id"]
         if name not in self._made:
-            samples = Clip(
+            samples = read_audio(
                 self._manifest.folder / row["audios"][0],
                 start=row["start"],
                 seconds=row["seconds"],
-            ).read()
+            )
             made = self._extract(
                 samples,
                 sampling_rate=16_000,

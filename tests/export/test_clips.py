@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from maqam.data.audio import Clip
+from maqam.data.audio import read_audio
 from maqam.data.manifest import read_manifest, write_manifest
 from maqam.errors import AudioError
 from tests.export.plans import exported, lines, meta, plan_of, segments
@@ -19,8 +19,8 @@ def cut(tmp_path):
 
 def test_a_segment_is_handed_over_as_its_own_clip(cut):
     folder, corpus = cut
-    clip = Clip(Path(lines(folder)[1]["audios"][0])).read()
-    source = Clip(corpus / "long.wav", start=1.0, seconds=0.75).read()
+    clip = read_audio(lines(folder)[1]["audios"][0])
+    source = read_audio(corpus / "long.wav", start=1.0, seconds=0.75)
     np.testing.assert_allclose(clip, source, atol=1 / 32768)
 
 
@@ -64,7 +64,7 @@ def test_samples_above_one_are_not_clipped(tmp_path):
     rows = [make_row(0, task="asr", audios=["a.wav"], start=0.5, seconds=1.0)]
     manifest = read_manifest(write_manifest(rows, tmp_path))
     folder = exported(plan_of([[0]]), manifest, tmp_path / "out")
-    assert Clip(Path(lines(folder)[0]["audios"][0])).read().max() == 1.5
+    assert read_audio(lines(folder)[0]["audios"][0]).max() == 1.5
 
 
 def test_a_file_shorter_than_its_row_says_is_an_error(tmp_path):

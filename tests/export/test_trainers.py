@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from torch.utils.data import SequentialSampler
 from transformers import Trainer
 
-from maqam.data.audio import Clip
+from maqam.data.audio import read_audio
 from maqam.errors import ConfigError
 from maqam.models.checkpoint import pocket_path
 from tests.export.plans import exported, lines, plan_of
@@ -211,7 +211,7 @@ def on_pocket(script, monkeypatch, tmp_path):
     monkeypatch.setattr(script, "MODEL", str(pocket_path()))
     monkeypatch.setattr(script, "OUTPUT", str(tmp_path / "run"))
     monkeypatch.setattr(script, "AutoProcessor", loader)
-    monkeypatch.setattr(script, "load_audio", lambda path, sampling_rate: Clip(Path(path)).read())
+    monkeypatch.setattr(script, "load_audio", lambda path, sampling_rate: read_audio(path))
     return script
 
 

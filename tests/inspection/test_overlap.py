@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import soxr
 
-from maqam.data.audio import Clip
+from maqam.data.audio import read_audio
 from maqam.data.manifest import read_manifest, write_manifest
 from maqam.errors import AudioError, ManifestError
 from maqam.inspection.duplicates import MAX_BIT_ERRORS, Print, PrintIndex, bit_errors, fingerprint
@@ -22,12 +22,12 @@ def speech(tmp_path_factory):
     """Thirty different sentences, spoken."""
     corpus = make_corpus(tmp_path_factory.mktemp("speech") / "corpus", SPOKEN, num_workers=1)
     manifest = read_manifest(corpus)
-    return [Clip(manifest.audio_path(row)).read() for row in range(manifest.num_utterances)]
+    return [read_audio(manifest.audio_path(row)) for row in range(manifest.num_utterances)]
 
 
 def through_file(samples, path, rate=16_000, **options):
     soundfile.write(path, samples, rate, **options)
-    return Clip(path).read()
+    return read_audio(path)
 
 
 def softer(samples, _):

@@ -104,6 +104,33 @@ class Clip:
         return samples, rate
 
 
+def read_audio(
+    path: Path | str,
+    *,
+    start: float = 0.0,
+    seconds: float | None = None,
+    sample_rate: int = SAMPLE_RATE,
+    channel: int | None = None,
+) -> np.ndarray:
+    """Read a clip, or a segment of it, as mono float32.
+
+    Args:
+        path: Audio file: wav, flac, ogg/opus, mp3 and what else libsndfile reads.
+        start: Where the segment begins, in seconds.
+        seconds: Its length; to the end of the file when absent.
+        sample_rate: Rate of the result in Hz.
+        channel: The channel that is read, from 0; the mean of all when absent.
+
+    Returns:
+        (num_samples,) float32.
+
+    Raises:
+        AudioError: If the file is missing, empty, cut short, damaged or not audio, if the segment
+            lies outside it, or if its samples are not finite.
+    """
+    return Clip(Path(path), start, seconds, channel).read(sample_rate)
+
+
 def in_windows(
     look: Callable[[Clip], Seen], clips: Iterable[Clip], threads: ThreadPoolExecutor
 ) -> Iterator[Seen]:
@@ -200,7 +227,7 @@ def _decoded(clip: Clip) -> tuple[np.ndarray, int]:
                 hint="copy the file again, or give segments of it",
             ) from error
         allowed = round(EDGE_SECONDS * rate) if sound.format == _ESTIMATED else 0
-    if len(samples) < max(wanted - allowed, 1):
+    if len(samples) < wanted - allowed:
         raise cut_short(file, f"{len(samples)} of {wanted} samples could be read")
     return samples, rate
 
