@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from maqam.cli import catalog
+from maqam.cli import docs
 
 from .calls import assert_refused, maqam
 
@@ -41,7 +41,7 @@ def test_installed_pages_go_before_those_of_a_checkout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "data.md").write_text("# Installed\n", encoding="utf-8")
-    monkeypatch.setattr(catalog, "_INSTALLED", tmp_path)
+    monkeypatch.setattr(docs, "_INSTALLED", tmp_path)
     assert maqam("docs", "data").out == "# Installed\n"
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from maqam.cli.data import known_split
+from maqam.cli.data.manifests import known_split
 
 
 def judge(

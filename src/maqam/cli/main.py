@@ -10,19 +10,8 @@ from typing import Annotated
 
 import typer
 
-from maqam.cli import (
-    catalog,
-    data,
-    imports,
-    judge,
-    plan,
-    pocket,
-    pooling,
-    report,
-    runs,
-    score,
-    study,
-)
+from maqam.cli import docs, judge, plan, pocket, report, runs, score, study
+from maqam.cli.data import catalog, imports, manifests, pooling
 from maqam.errors import MaqamError
 from maqam.extras import missing_extra
 from maqam.version import own_commit, version
@@ -57,13 +46,13 @@ def common(
 
 
 app.command("demo")(study.demo)
-data.app.command("taxonomy")(catalog.taxonomy)
-data.app.command("import")(imports.import_from)
-data.app.command("catalog")(catalog.catalog)
-data.app.command("merge")(pooling.merge)
-data.app.command("split")(pooling.split)
-data.app.command("select")(pooling.select)
-app.add_typer(data.app, name="data")
+manifests.app.command("taxonomy")(catalog.taxonomy)
+manifests.app.command("import")(imports.import_from)
+manifests.app.command("catalog")(catalog.catalog)
+manifests.app.command("merge")(pooling.merge)
+manifests.app.command("split")(pooling.split)
+manifests.app.command("select")(pooling.select)
+app.add_typer(manifests.app, name="data")
 app.command("features")(runs.features)
 app.add_typer(plan.app, name="plan")
 app.command("train")(runs.train)
@@ -73,7 +62,7 @@ app.command("judge")(judge.judge)
 app.command("compare")(report.compare)
 app.command("study")(study.study)
 app.command("report")(report.report)
-app.command("docs")(catalog.docs)
+app.command("docs")(docs.docs)
 app.add_typer(pocket.app, name="pocket")
 
 

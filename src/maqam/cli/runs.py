@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from maqam.cli.data import known_split
+from maqam.cli.data.manifests import known_split
 
 RecipeFile = Annotated[Path, typer.Argument(help="Recipe in YAML.")]
 Settings = Annotated[

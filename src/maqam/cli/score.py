@@ -62,7 +62,7 @@ def score(
     from typing import Any, cast
 
     from maqam.cli import screen, tables
-    from maqam.cli.imports import pairs
+    from maqam.cli.data.imports import pairs
     from maqam.evaluate.answer_files import FORMS
     from maqam.evaluate.systems import JoinSettings, join_answers
     from maqam.evaluate.trn import write_trn

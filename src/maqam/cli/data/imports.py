@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from maqam.cli import pooling
-from maqam.cli.data import AsJson, TasksFile, known_split, known_tasks
+from maqam.cli.data import pooling
+from maqam.cli.data.manifests import AsJson, TasksFile, known_split, known_tasks
 
 _MOST_WAYS = 20  # labels without a place that are listed
 

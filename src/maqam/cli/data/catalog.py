@@ -1,12 +1,9 @@
-"""What is known, of labels, corpora and all else: `data taxonomy`, `data catalog`, `docs`."""
+"""What is known of labels and corpora: `maqam data taxonomy` and `data catalog`."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-_INSTALLED = Path(__file__).parents[1] / "docs"
-_CHECKOUT = Path(__file__).parents[3] / "docs"
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -133,42 +130,3 @@ def _card_lines(card: Any) -> list[str]:  # noqa: ANN401  imported inside the co
         files = getattr(part, "files", None) or part.folders
         lines.append(f"part {part.name} ({part.split or 'no split'}): {part.kind} {files[0]}")
     return lines
-
-
-def docs(
-    page: Annotated[
-        str | None, typer.Argument(help="Page, such as data; all are listed without one.")
-    ] = None,
-) -> None:
-    """List the pages of the documentation, or print one."""
-    from maqam.cli import screen
-    from maqam.errors import ConfigError
-    from maqam.settings_file import nearest
-
-    pages = _pages()
-    if page is None:
-        rows = [(name, _title(file)) for name, file in pages.items()]
-        screen.print_table("", ("page", "about"), rows)
-        return
-    asked = page.removeprefix("docs/").removesuffix(".md")
-    named = [name for name in pages if asked in (name, name.rpartition("/")[2])]
-    if not named:
-        raise ConfigError(f"no page {page!r}", where="docs", hint=nearest(asked, pages))
-    text = pages[named[0]].read_text(encoding="utf-8")
-    if screen.stdout.is_terminal:
-        with screen.stdout.pager():
-            screen.stdout.print(text, markup=False)
-    else:
-        screen.stdout.print(text, markup=False, end="")
-
-
-def _pages() -> dict[str, Path]:
-    """Return the files of all pages by name."""
-    folder = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
-    files = sorted(folder.rglob("*.md"))
-    return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
-
-
-def _title(file: Path) -> str:
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return next((line[2:] for line in lines if line.startswith("# ")), file.stem)

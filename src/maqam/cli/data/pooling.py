@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from maqam.cli.data import AsJson, ManifestPath, known_split
+from maqam.cli.data.manifests import AsJson, ManifestPath, known_split
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder of the new manifest.")]
 Seed = Annotated[int, typer.Option(help="Random seed: the same seed, the same rows.")]
