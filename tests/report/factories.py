@@ -275,6 +275,7 @@ def _hypothesis(task: str, index: int, method: str, text: str) -> dict[str, Any]
         "hypothesis": answer,
         "predicted_label": label,
         "label_scores": [0.0, -1.0] if label else [],
+        "label_tokens": [3, 4] if label else [],
         "answered_label": label,
         "num_tokens": 12,
         "stopped": True,

@@ -134,6 +134,29 @@ def test_a_prior_that_is_removed_no_longer_chooses_one_label_for_all():
     assert right / 100 == pytest.approx(after)
 
 
+def test_a_label_is_the_likeliest_whole_answer_and_averages_stand_beside():
+    columns = make_did([("gulf", "msa")], [[-9.0, -9.0, -9.0, -2.0, -3.0]])
+    assert DIALECTS[3:] == ("gulf", "maghrebi")
+    columns["reference"] = ["gulf"]
+    columns["label_tokens"] = [[2, 2, 2, 2, 6]]
+    found = values(columns)
+    names = ("", "_summed", "_averaged")
+    assert [found[(f"macro_f1{name}", "")] for name in names] == [1, 1, 0]
+    averaged = ScoreSettings(num_resamples=20, length_normalized=True)
+    assert values(columns, averaged)[("macro_f1", "")] == 0
+    assert values(columns, averaged)[("macro_f1_summed", "")] == 1
+    logs = posteriors(columns, averaged)[0]
+    assert logs[4] - logs[3] == pytest.approx(-3 / 6 + 2 / 2)
+
+
+def test_scores_without_the_tokens_of_labels_have_one_reading():
+    columns = make_did([("gulf", "msa")], [[-9.0, -9.0, -9.0, -2.0, -3.0]])
+    averaged = ScoreSettings(num_resamples=20, length_normalized=True)
+    for chosen in (SETTINGS, averaged):
+        assert chosen_labels(columns, DIALECTS, chosen) == columns["predicted_label"]
+    assert not {name for name, _ in values(columns)} & {"macro_f1_summed", "macro_f1_averaged"}
+
+
 def test_accuracy_is_given_for_each_length():
     columns = make_did([("gulf", "gulf"), ("msa", "msa"), ("gulf", "msa")], np.eye(5)[[3, 0, 0]])
     columns["seconds"] = [1.0, 7.0, 8.0]

@@ -23,13 +23,16 @@ class Answer:
         text: Greedy answer.
         num_tokens: Tokens of it, the end-of-turn token included.
         stopped: Whether the model ended it, rather than the limit.
-        label_scores: Log-likelihood of each label of the task, empty for free text.
+        label_scores: Log-likelihood of each label of the task, the end-of-turn token included;
+            empty for free text.
+        label_tokens: Tokens of each label, the end-of-turn token included.
     """
 
     text: str
     num_tokens: int
     stopped: bool
     label_scores: tuple[float, ...]
+    label_tokens: tuple[int, ...] = ()
 
 
 def answer_rows(
@@ -94,18 +97,19 @@ def _answer(
     limit = settings.max_label_tokens if labels else settings.max_new_tokens
     generated = backbone.generate(prompts, audio_states, limit)
     scores: list[tuple[float, ...]] = [()] * len(prompts)
+    num_tokens: tuple[int, ...] = ()
     if labels:
         ids = [backbone.dialogue.target_ids(label) for label in labels]
-        summed = backbone.continuation_scores(prompts, audio_states, ids).cpu().numpy()
-        if settings.length_normalized:
-            summed = summed / np.array([len(one) for one in ids])
-        scores = [tuple(float(value) for value in row) for row in summed]
+        summed = backbone.continuation_scores(prompts, audio_states, ids).tolist()
+        scores = [tuple(row) for row in summed]
+        num_tokens = tuple(len(one) for one in ids)
     return [
         Answer(
             text=backbone.dialogue.decode(ids),
             num_tokens=len(ids),
             stopped=bool(ids) and ids[-1] == backbone.dialogue.end_id,
             label_scores=row_scores,
+            label_tokens=num_tokens,
         )
         for ids, row_scores in zip(generated, scores, strict=True)
     ]

@@ -27,12 +27,13 @@ SCHEMA = pa.schema(
         *((name, pa.float64()) for name in ("seconds", "snr_db")),
         ("document", pa.string()),
         ("label_scores", pa.list_(pa.float64())),
+        ("label_tokens", pa.list_(pa.int64())),
         ("answered_label", pa.string()),
         ("num_tokens", pa.int64()),
         ("stopped", pa.bool_()),
     ]
 )
-_LATER = ("seconds", "snr_db", "document")  # columns that earlier files lack: unknown
+_LATER = ("seconds", "snr_db", "document", "label_tokens")  # unknown in earlier files
 _ORIGIN = b"maqam_origin"
 
 

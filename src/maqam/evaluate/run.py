@@ -102,6 +102,7 @@ def _hypothesis(row: dict[str, Any], answer: Answer, task: Task) -> dict[str, An
         "hypothesis": answer.text,
         "predicted_label": best,
         "label_scores": list(answer.label_scores),
+        "label_tokens": list(answer.label_tokens),
         "answered_label": parse_label(answer.text, labels) if labels else None,
         "num_tokens": answer.num_tokens,
         "stopped": answer.stopped,

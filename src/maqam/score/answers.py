@@ -8,7 +8,7 @@ import numpy as np
 
 from maqam.score.error_rate import Edits, edits_by_utterance
 from maqam.score.groups import AXES
-from maqam.score.labels import Columns, chosen_labels, one_hot
+from maqam.score.labels import Columns, chosen_labels, one_hot, readings
 from maqam.score.ngrams import rouge
 from maqam.score.settings import ScoreSettings
 from maqam.text.labels import parse_label
@@ -89,6 +89,10 @@ class Answers:
             "": from_scores,
             "_generated": list(self.columns["answered_label"]),
             "_strict": self.strict,
+            **{
+                f"_{name}": chosen
+                for name, chosen in readings(self.columns, self.labels, self.settings).items()
+            },
         }
         return {
             name: one_hot(self.references, answers, self.labels) for name, answers in read.items()

@@ -115,6 +115,8 @@ def _ones(answers: Answers) -> np.ndarray:
 def _of_confusions(
     read: str, statistic: Statistic, has_axes: bool, answers: Answers
 ) -> Sequence[Counts]:
+    if read not in answers.confusions:
+        return []
     sums = answers.confusions[read]
     axes = answers.axes if has_axes else ("dialect",)
     return [Counts(sums=sums, statistic=statistic, num_units=_ones(answers), axes=axes)]
@@ -195,6 +197,13 @@ def _of_labels() -> Iterable[Metric]:
         for name, (title, rule) in readings.items():
             measure = partial(_of_confusions, read, rule, False)
             yield metric(name + read, title + said[read], measure, True)
+    for read, words in (
+        ("_summed", "summed"),
+        ("_averaged", "averaged over tokens"),
+        ("_prior_free", "without the prior"),
+    ):
+        measure = partial(_of_confusions, read, classification.macro_f1, False)
+        yield metric(f"macro_f1{read}", f"macro-F1, scores {words}", measure, True)
     yield metric("macro_f1_strings", "macro-F1 over wordings", _wordings, True)
     for name, rule in (
         ("precision", classification.precision_by_label),

@@ -18,7 +18,8 @@ class ScoreSettings:
         label_prior: "kept" takes label scores as they are; "removed" takes off the log of the
             model's mean probability of each label over the utterances scored, which undoes a
             preference for some label whatever is heard.
-        length_normalized: Whether a label's log-likelihood is divided by its tokens.
+        length_normalized: Whether a label's log-likelihood is divided by its tokens before the
+            likeliest is chosen; labels are whole answers, so their sums are what is compared.
         num_resamples: Bootstrap resamples behind every interval.
     """
 
@@ -29,7 +30,7 @@ class ScoreSettings:
     max_label_tokens: int = 12
     batch_tokens: int = 6000
     label_prior: Literal["kept", "removed"] = "kept"
-    length_normalized: bool = True
+    length_normalized: bool = False
     num_resamples: int = 2000
 
     def __post_init__(self) -> None:
