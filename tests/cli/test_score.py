@@ -405,6 +405,11 @@ FAULTS: dict[str, tuple[str | bytes, tuple[str, ...], tuple[str, ...]]] = {
         ("nothing is left to score",),
     ),
     "scores": ('{"label": "msa", "label_scores": [1]}', ("--task", "did"), ("a number for each",)),
+    "tokens": (
+        '{"label": "msa", "label_scores": [0, -1, -1, -1, -1], "label_tokens": [1, 0, 1, 1, 1]}',
+        ("--task", "did"),
+        ("whole numbers of at least 1",),
+    ),
     "parquet": (b"PAR1 and no more", (), ("not readable as Parquet",)),
     "profile": (BOTH, ("--profile", "mine"), ("no normalizer profile 'mine'",)),
 }

@@ -35,6 +35,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {  # ours, and what other tools call it
     "snr_db": ("snr_db",),
     "document": ("document",),
     "label_scores": ("label_scores",),
+    "label_tokens": ("label_tokens",),
 }
 _TEXT = "text"  # the answer of a file that holds nothing else, else the reference
 _TRN = re.compile(r"(?:(.*)\s)?\s*\(([^()\s]+)\)\s*")

@@ -297,7 +297,7 @@ def _hypothesis(
     known: Mapping[str, Any], answer: Mapping[str, Any], task: Task, named: Mapping[str, str]
 ) -> dict[str, Any]:
     given = answer.get("hypothesis")
-    scores = _label_scores(answer, task, named)
+    scores = _by_label("label_scores", answer, task, named)
     best = task.labels[int(np.argmax(scores))] if scores else None
     text = (best or "") if given is None else str(given)
     text = named.get(text.strip(), text) if task.labels else text
@@ -310,13 +310,16 @@ def _hypothesis(
         "hypothesis": text,
         "predicted_label": best or read,
         "label_scores": scores,
+        "label_tokens": _by_label("label_tokens", answer, task, named) if scores else [],
         "answered_label": read,
     }
 
 
-def _label_scores(answer: Mapping[str, Any], task: Task, named: Mapping[str, str]) -> list[float]:
-    """Return the score of each label in the order of the task, none where none are given."""
-    given = answer.get("label_scores")
+def _by_label(
+    name: str, answer: Mapping[str, Any], task: Task, named: Mapping[str, str]
+) -> list[float]:
+    """Return a number of each label in the order of the task, none where none are given."""
+    given = answer.get(name)
     if isinstance(given, Mapping):
         given = {named.get(label, label): score for label, score in given.items()}
     if not task.labels or not isinstance(given, Mapping | list) or not given:
@@ -325,8 +328,15 @@ def _label_scores(answer: Mapping[str, Any], task: Task, named: Mapping[str, str
     numbers = [float(one) for one in values if isinstance(one, int | float)]
     if len(numbers) != len(task.labels) or len(values) != len(task.labels):
         raise RunError(
-            f"the scores of {answer['id']!r} are not a number for each of {', '.join(task.labels)}",
-            where="label_scores",
+            f"the {name.removeprefix('label_')} of {answer['id']!r} are not a number for each of "
+            f"{', '.join(task.labels)}",
+            where=name,
             hint="write them as a table of labels, or in the order of the task's labels",
+        )
+    if name == "label_tokens" and not all(one >= 1 and one == int(one) for one in numbers):
+        raise RunError(
+            f"the tokens of {answer['id']!r} are not whole numbers of at least 1: {numbers}",
+            where=name,
+            hint="count the tokens of each label, the end of turn with them, or leave them out",
         )
     return numbers
