@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from maqam.errors import ConfigError, ScheduleError
+from maqam.data.manifest import read_manifest, write_manifest
+from maqam.errors import ConfigError, RunError, ScheduleError
 from maqam.models import loading
 from maqam.recipe import load_recipe
 from maqam.runs import planning, session, stages
@@ -16,6 +17,7 @@ from maqam.runs.plans import write_plan
 from maqam.runs.session import Session
 from maqam.studies.grid import make_study
 from maqam.studies.runner import run_study
+from maqam.tasks import default_tasks
 
 ADS, UNIFORM = "schedule={kind: ads}", "schedule={kind: uniform}"
 CLUSTERS = "features.num_clusters=3"
@@ -29,6 +31,22 @@ def recipe_of(world, tmp_path):
         )
 
     return make
+
+
+@pytest.fixture
+def without_test_rows(world, tmp_path):
+    """Return a function that writes the corpus without the test rows of some tasks."""
+
+    def write(*tasks):
+        known = read_manifest(world.corpus)
+        is_kept = (known.column("split") == "train") | ~np.isin(known.column("task"), tasks)
+        rows = known.rows(np.flatnonzero(is_kept))
+        return write_manifest(
+            [{**row, "audios": [str(world.corpus / one) for one in row["audios"]]} for row in rows],
+            tmp_path / "held-in",
+        )
+
+    return write
 
 
 @pytest.fixture
@@ -77,6 +95,42 @@ def test_a_run_from_plan_to_scores_loads_it_once(recipe_of, counts):
     stages.train(one)
     stages.evaluate(one, one.recipe.folder)
     assert counts["loads"] == 1
+
+
+def test_tasks_without_rows_to_score_are_named_before_the_training_and_once(
+    recipe_of, without_test_rows, monkeypatch
+):
+    said = []
+    one = Session(recipe_of(f"data.manifest={without_test_rows('did', 'tsum')}"), say=said.append)
+    monkeypatch.setattr(stages, "run_phase", lambda *given, **named: said.append("training"))
+    stages.train(one)
+    *_, told, training = said
+    assert training == "training"
+    assert told.startswith("split 'test' has no row of did, tsum, which the run is trained on")
+    assert "maqam data split" in told
+    stages.say_unscored(one.of(recipe_of(f"data.manifest={one.manifest.path}", name="next")))
+    assert said.count(told) == 1
+
+
+def test_a_study_without_rows_to_score_is_refused_before_it_trains(
+    world, tmp_path, without_test_rows
+):
+    study = make_study(
+        {
+            "output": str(tmp_path / "study"),
+            "baseline": "uniform",
+            "base": {
+                "data": {"manifest": str(without_test_rows(*default_tasks()))},
+                "model": {"kind": "qwen2_5_omni", "path": str(world.pocket)},
+            },
+            "methods": {"uniform": {}},
+        },
+        where="test",
+    )
+    with pytest.raises(RunError, match="no utterance to score") as caught:
+        run_study(study, planning.no_bars, lambda line: None)
+    assert "maqam data split" in caught.value.hint
+    assert not (tmp_path / "study" / "runs").exists()
 
 
 def test_a_study_of_four_runs_loads_and_hashes_once_and_tokenises_each_row_once(

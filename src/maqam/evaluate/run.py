@@ -61,13 +61,7 @@ def evaluate_rows(
     Raises:
         RunError: If there is no row to score, or the results cannot be written.
     """
-    if not len(rows):
-        raise RunError(
-            "no utterance to score",
-            where=str(manifest.path),
-            hint=f"name one of its splits, {', '.join(manifest.codes('split')[1])}, or hold rows "
-            "out by maqam data split and train on that manifest",
-        )
+    check_rows(manifest, rows)
     answers = answer_rows(
         backbone,
         manifest,
@@ -92,6 +86,25 @@ def evaluate_rows(
         settings=evaluation.settings,
         seed=evaluation.seed,
     )
+
+
+def check_rows(manifest: Manifest, rows: np.ndarray) -> None:
+    """Refuse to score where there is nothing to score.
+
+    Args:
+        manifest: Where the rows are.
+        rows: (num_rows,) row indexes of the split that is to be scored.
+
+    Raises:
+        RunError: If there is none.
+    """
+    if not len(rows):
+        raise RunError(
+            "no utterance to score",
+            where=str(manifest.path),
+            hint=f"name one of its splits, {', '.join(manifest.codes('split')[1])}, or hold rows "
+            "out by maqam data split and train on that manifest",
+        )
 
 
 def _hypothesis(row: dict[str, Any], answer: Answer, task: Task) -> dict[str, Any]:

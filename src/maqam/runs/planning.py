@@ -65,6 +65,10 @@ class PlanningSession:
         self.recipe, self.bars, self.say = recipe, bars, say
         self._made: dict[tuple[object, ...], object] = {}
 
+    def say_once(self, line: str) -> None:
+        """Say a line that no session of the same work has said."""
+        self._once(("said", line), lambda: self.say(line))
+
     @property
     def manifest(self) -> Manifest:
         """The utterances; the embedded corpus is made where the recipe names none.

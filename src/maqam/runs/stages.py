@@ -75,6 +75,7 @@ def train(
         plan = adaptive.plan if adaptive else followed_plan(session)
     if isinstance(plan, Plan):
         check_rows(plan, session.pool, processes.count)
+    say_unscored(session)
     probed = [*adaptive.probe_rows.values()] if adaptive else []
     heard = np.concatenate([session.train_rows, *probed])
     audio_states = session.audio_states(heard)
@@ -132,12 +133,8 @@ def evaluate(session: Session, folder: Path, *, split: str = "test") -> dict[str
     split_rows = run.manifest.select(split=split)
     rows = session.fitting(split_rows)
     session.write_left_out(split_rows, RunLayout(folder).evaluation(split).folder)
-    absent = _unscored(session, rows)
-    if len(rows) and absent:
-        session.say(
-            f"split {split!r} has no row of {', '.join(absent)}, which the run was trained on: "
-            "nothing to score there; maqam data split holds rows out"
-        )
+    if len(rows):
+        say_unscored(session, split, rows)
     recipe, left_out = session.recipe, session.left_out(split_rows)
     states = run.audio_states(rows)
     with session.hearing(rows), session.bars(f"score {recipe.name}") as progress:
@@ -148,6 +145,24 @@ def evaluate(session: Session, folder: Path, *, split: str = "test") -> dict[str
             RunLayout(folder).evaluation(split).folder,
             Evaluation(recipe.score, states, recipe.seed, left_out),
             progress=progress,
+        )
+
+
+def say_unscored(session: Session, split: str = "test", rows: np.ndarray | None = None) -> None:
+    """Tell once which tasks that are trained on a split has no row of, and what holds rows out.
+
+    Args:
+        session: Data of the recipe.
+        split: Split that is to be scored.
+        rows: Its rows that are scored; all of them when absent.
+    """
+    tasks = session.manifest.column("task")
+    scored = session.manifest.select(split=split) if rows is None else rows
+    absent = sorted(set(tasks[session.train_rows].tolist()) - set(tasks[scored].tolist()))
+    if absent:
+        session.say_once(
+            f"split {split!r} has no row of {', '.join(absent)}, which the run is trained on: "
+            "nothing to score there; maqam data split holds rows out"
         )
 
 
@@ -197,12 +212,6 @@ class _Run:
         """Return the aligner outputs of rows: stored ones, or those of the encoder on the spot."""
         stored = self.session.audio_states(rows) if len(rows) else None
         return stored or encoded_states(self.backbone, self.manifest)
-
-
-def _unscored(session: Session, rows: np.ndarray) -> list[str]:
-    """Return the tasks of the training that some rows lack."""
-    tasks = session.manifest.column("task")
-    return sorted(set(tasks[session.train_rows].tolist()) - set(tasks[rows].tolist()))
 
 
 def _finished(session: Session, folder: Path) -> _Run:

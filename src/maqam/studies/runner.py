@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from maqam.evaluate.run import check_rows
 from maqam.progress import Bars
 from maqam.report.page import write_report
 from maqam.run_layout import StudyLayout
@@ -36,6 +37,9 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
         study: What to run; a run whose folder holds the same recipe and scores is kept.
         bars: Opens a progress bar for a stage.
         say: Takes one line on what happens next and how long it may take.
+
+    Raises:
+        RunError: If a run would have nothing to score; nothing is trained then.
     """
     files = StudyLayout(Path(study.output))
     recipes = study.recipes()
@@ -50,6 +54,10 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
             "synthetic": session.manifest.is_synthetic,
         },
     )
+    for _, recipe in recipes:
+        if not stages.is_scored(recipe):
+            manifest = session.of(recipe).manifest
+            check_rows(manifest, manifest.select(split="test"))
     if study.check_overlap and all(one.data == first.data for _, one in recipes):
         splits = first.data.train_split, "test"
         check_overlap(session.manifest, splits, files.overlap, bars, say)
