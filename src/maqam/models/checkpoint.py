@@ -13,6 +13,7 @@ from typing import Any
 from maqam import extras
 from maqam.data.limits import Limits
 from maqam.errors import ModelError
+from maqam.models.composed.record import as_composed
 from maqam.models.dialogue import DialogueEncoder
 from maqam.models.families import FAMILIES, family_of
 from maqam.models.family import Family, FrontEnd
@@ -63,7 +64,7 @@ def open_checkpoint(settings: ModelSettings) -> Checkpoint:
             config = config[family.nested]
             model_type = family.model_type
             break
-    family = family_of(model_type, source)
+    family = as_composed(family_of(model_type, source), config, source)
     wanted = POCKET_FAMILY.kind if settings.kind == POCKET else settings.kind
     if wanted not in (AUTO, family.kind):
         raise ModelError(

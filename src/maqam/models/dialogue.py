@@ -152,8 +152,10 @@ class DialogueEncoder:
     ) -> Iterator[str | int]:
         """Return the words and the ids of control of a prompt in their order."""
         template = self.template
-        if template.system is not None and (not asked or asked[0]["role"] != "system"):
-            asked = [{"role": "system", "content": template.system}, *asked]
+        if not asked or asked[0]["role"] != "system":
+            yield from self._controlled(template.start)
+            if template.system is not None:
+                asked = [{"role": "system", "content": template.system}, *asked]
         heard = audio_turn(asked) if num_audio_tokens else None
         for index, turn in enumerate(asked):
             before, after = template.turns[turn["role"]]

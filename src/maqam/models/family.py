@@ -30,6 +30,7 @@ class ChatTemplate:
         padding: Token that fills a batch.
         special_tokens: All tokens of control used here.
         system: Text of the system's turn, for a dialogue that does not begin with one.
+        start: What stands before a dialogue that does not begin with the system's turn.
     """
 
     turns: Mapping[str, tuple[str, str]]
@@ -39,6 +40,7 @@ class ChatTemplate:
     padding: str
     special_tokens: tuple[str, ...]
     system: str | None = None
+    start: str = ""
 
 
 @dataclass(frozen=True, slots=True)

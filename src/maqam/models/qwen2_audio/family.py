@@ -15,6 +15,5 @@ QWEN2_AUDIO = Family(
         system="You are a helpful assistant.",
     ),
     front_end=FrontEnd(count=two_convolutions_and_pooling, tail_frames=3, max_frames=3000),
-    window_frames=3000,
     prepare_tokenizer=as_qwen2,
 )

@@ -1,0 +1,157 @@
+"""Reading the parts of a composed model: a Whisper encoder, a causal LLM, its tokenizer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import transformers
+from safetensors import SafetensorError
+
+from maqam.errors import ModelError, first_few
+
+Loaded = TypeVar("Loaded")
+
+WHISPER_FOLDER = "give a folder with the config.json and the *.safetensors of a Whisper"
+LLM_FOLDER = "give a folder with config.json, *.safetensors and tokenizer.json of a causal LLM"
+_NEEDED = ("layers", "embed_tokens")  # what the shared seam asks of an LLM
+
+
+def load_encoder(source: str, dtype: torch.dtype) -> tuple[Any, Any]:
+    """Load the encoder of a Whisper checkpoint, and what it hears.
+
+    Args:
+        source: Its folder or hub id.
+        dtype: Number format it is wanted in.
+
+    Returns:
+        The WhisperEncoder and its feature extractor.
+
+    Raises:
+        ModelError: If it is no Whisper, or does not load whole.
+    """
+    config = _read(source, "encoder", WHISPER_FOLDER, transformers.AutoConfig.from_pretrained)
+    if config.model_type != "whisper":
+        raise ModelError(
+            f"the encoder is of the architecture {config.model_type!r}, not a Whisper",
+            where=source,
+            hint=WHISPER_FOLDER,
+        )
+    model, loading = _read(
+        source,
+        "encoder",
+        WHISPER_FOLDER,
+        lambda place: transformers.WhisperModel.from_pretrained(
+            place, dtype=dtype, output_loading_info=True
+        ),
+    )
+    absent = [name for name in loading["missing_keys"] if name.startswith("encoder.")]
+    _refuse_broken(model.encoder, absent, source, "encoder")
+    return model.encoder, _feature_extractor(source, config)
+
+
+def load_llm(source: str, dtype: str | None) -> Any:  # noqa: ANN401
+    """Load a causal LLM with its head.
+
+    Args:
+        source: Its folder or hub id.
+        dtype: Number format it is wanted in; that of its checkpoint when None.
+
+    Raises:
+        ModelError: If it is no causal LLM, does not load whole, or does not give its logits by its
+            layers and its head alone.
+    """
+    model, loading = _read(
+        source,
+        "LLM",
+        LLM_FOLDER,
+        lambda place: transformers.AutoModelForCausalLM.from_pretrained(
+            place,
+            dtype="auto" if dtype is None else getattr(torch, dtype),
+            output_loading_info=True,
+        ),
+    )
+    _refuse_broken(model, list(loading["missing_keys"]), source, "LLM")
+    head, ids = model.get_output_embeddings(), torch.arange(8)[None] + 1
+    plain = head is not None and all(hasattr(model.base_model, name) for name in _NEEDED)
+    if plain:
+        model.eval()
+        with torch.no_grad():
+            own = model(input_ids=ids).logits
+            plain = torch.equal(head(model.base_model(input_ids=ids).last_hidden_state), own)
+    if not plain:
+        raise ModelError(
+            f"{type(model).__name__} does more than its layers and its head, or names them "
+            "otherwise: no audio LLM of transformers holds it",
+            where=source,
+            hint="use an LLM such as Qwen2.5, Qwen3, SmolLM2 or Llama",
+        )
+    return model
+
+
+def load_tokenizer(source: str) -> Any:  # noqa: ANN401
+    """Load the tokenizer of an LLM, to be saved as it cuts texts here.
+
+    transformers sets up many tokenizers by their class, whatever tokenizer.json says; inside
+    another model's folder the class would be another. So it is kept as plain as it is.
+
+    Raises:
+        ModelError: If there is none, or it is not one of `tokenizers`.
+    """
+    found = _read(source, "tokenizer", LLM_FOLDER, transformers.AutoTokenizer.from_pretrained)
+    backend = getattr(found, "backend_tokenizer", None)
+    if backend is None or not len(found):
+        raise ModelError(
+            "the LLM has no tokenizer that tokenizer.json can hold", where=source, hint=LLM_FOLDER
+        )
+    kept = {name: getattr(found, name) for name in ("bos_token", "eos_token", "pad_token")}
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        chat_template=found.chat_template,
+        model_max_length=found.model_max_length,
+        **{name: token for name, token in kept.items() if token is not None},
+    )
+
+
+def _feature_extractor(source: str, config: Any) -> Any:  # noqa: ANN401
+    """Return what makes Whisper's log-mels; its own, or that of its mel bins and its positions."""
+    seconds = 2 * config.max_source_positions // 100
+    made = transformers.WhisperFeatureExtractor(
+        feature_size=config.num_mel_bins, chunk_length=seconds
+    )
+    try:
+        own = transformers.WhisperFeatureExtractor.from_pretrained(source)
+    except (OSError, ValueError):
+        return made
+    for name in ("feature_size", "chunk_length", "sampling_rate", "hop_length", "n_fft"):
+        if getattr(own, name) != getattr(made, name):
+            raise ModelError(
+                f"preprocessor_config.json says {name} {getattr(own, name)}, the encoder takes "
+                f"{getattr(made, name)}",
+                where=source,
+                hint="use the preprocessor_config.json of the same checkpoint",
+            )
+    return own
+
+
+def _read(source: str, what: str, hint: str, load: Callable[[str], Loaded]) -> Loaded:
+    """Load a part, what is wrong with it in one line."""
+    if source.startswith((".", "/", "~")) and not Path(source).is_dir():
+        raise ModelError("there is no such folder", where=source, hint=hint)
+    try:
+        return load(source)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"the {what} does not load: {reason}", where=source, hint=hint) from error
+
+
+def _refuse_broken(model: Any, absent: list[str], source: str, what: str) -> None:  # noqa: ANN401
+    """Refuse weights that are absent or not numbers."""
+    broken = [name for name, one in model.named_parameters() if not one.isfinite().all()]
+    for names, fault in ((absent, "not in the checkpoint"), (broken, "not finite")):
+        if names:
+            raise ModelError(
+                f"{len(names)} tensors of the {what} are {fault}: {first_few(sorted(names))}",
+                where=source,
+                hint="copy the whole checkpoint again",
+            )

@@ -1,0 +1,79 @@
+"""What a composed checkpoint says of itself in config.json, beside what its class reads there.
+
+A composed model is of a class of transformers, but its LLM keeps its own way to write dialogues.
+That way stands under a key of config.json, which every tool that saves the model keeps.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from maqam.errors import ModelError
+from maqam.models.family import ChatTemplate, Family
+
+KEY = "maqam"
+FORMAT_VERSION = 1
+
+
+def composed_record(template: ChatTemplate, made_of: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what goes under `KEY` of config.json.
+
+    Args:
+        template: How the LLM writes a dialogue.
+        made_of: What the model was put together from.
+    """
+    return {
+        "format_version": FORMAT_VERSION,
+        "made_of": dict(made_of),
+        "template": asdict(template),
+    }
+
+
+def as_composed(family: Family, config: Mapping[str, Any], where: str) -> Family:
+    """Return the family of a checkpoint with what a composed one says of itself.
+
+    Args:
+        family: The family whose class holds it.
+        config: Its config.json.
+        where: The checkpoint, as an error names it.
+
+    Returns:
+        The family as it is where the checkpoint was not composed.
+
+    Raises:
+        ModelError: If what it says of itself is of another format.
+    """
+    record = config.get(KEY)
+    if record is None:
+        return family
+    try:
+        if record["format_version"] != FORMAT_VERSION:
+            raise KeyError(f"format {record['format_version']}")
+        template = _template(record["template"])
+        window = 2 * int(config["audio_config"]["max_source_positions"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"the key {KEY} of config.json is not of format {FORMAT_VERSION}",
+            where=where,
+            hint="compose the model again: maqam model compose",
+        ) from error
+    return replace(
+        family,
+        title=f"a composed model in the form of {family.title}",
+        template=template,
+        front_end=replace(family.front_end, max_frames=window),
+        prepare_tokenizer=None,
+    )
+
+
+def _template(fields: Mapping[str, Any]) -> ChatTemplate:
+    opening, placeholder, closing = fields["audio"]
+    return ChatTemplate(
+        turns={role: (before, after) for role, (before, after) in fields["turns"].items()},
+        answer=fields["answer"],
+        end=fields["end"],
+        audio=(opening, placeholder, closing),
+        padding=fields["padding"],
+        special_tokens=tuple(fields["special_tokens"]),
+        start=fields["start"],
+    )

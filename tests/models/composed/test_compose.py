@@ -1,0 +1,242 @@
+"""Composed models against the classes, the processor and the parts they are made of."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
+
+from maqam.cli.main import main
+from maqam.errors import ConfigError, ModelError, RunError
+from maqam.models.adapters import save_weights
+from maqam.models.checkpoint import load_dialogue
+from maqam.models.composed.compose import Composition, compose
+from maqam.models.loading import load_backbone
+from maqam.models.protocol import collate
+from maqam.models.settings import ModelSettings
+
+from .parts import STYLES, make_llm, make_whisper
+
+CPU = torch.device("cpu")
+ASKED = [
+    {"role": "user", "content": "<audio>فرّغ الكلام 1984"},
+    {"role": "assistant", "content": "مرحبا"},
+]
+
+
+def stock(folder, **settings):
+    return Qwen2AudioForConditionalGeneration.from_pretrained(folder, **settings).eval()
+
+
+def voice(seconds, seed=0):
+    generator = np.random.default_rng(seed)
+    return generator.normal(scale=0.1, size=round(seconds * 16_000)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory):
+    return make_whisper(tmp_path_factory.mktemp("whisper"))
+
+
+@pytest.fixture(scope="module", params=STYLES)
+def style(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def llm(style, tmp_path_factory):
+    return make_llm(tmp_path_factory.mktemp("llm"), style)
+
+
+@pytest.fixture(scope="module")
+def composed(whisper, llm, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("composed") / "model"
+    compose(Composition(str(whisper), str(llm)), folder)
+    return folder
+
+
+def chat(*, audio):
+    heard = [{"type": "audio", "audio": "-"}] if audio else []
+    return [{"role": "user", "content": [*heard, {"type": "text", "text": "فرّغ الكلام 1984"}]}]
+
+
+@torch.no_grad()
+def test_the_llm_inside_says_what_it_said_alone(composed, llm):
+    alone = transformers.AutoModelForCausalLM.from_pretrained(llm).eval()
+    ids = torch.arange(4, 40)[None]
+    inside, own = stock(composed)(input_ids=ids).logits, alone(input_ids=ids).logits
+    known = len(transformers.AutoTokenizer.from_pretrained(llm))
+    assert torch.equal(inside[..., :known], own[..., :known])
+
+
+def test_a_dialogue_of_text_is_written_as_the_llm_writes_it(composed, llm, style):
+    own = transformers.AutoTokenizer.from_pretrained(llm)
+    dialogue = load_dialogue(ModelSettings("auto", str(composed)))
+    turns = [
+        {"role": "user", "content": "فرّغ 1984"},
+        {"role": "assistant", "content": "نعم"},
+        {"role": "user", "content": "again"},
+    ]
+    if style == "base":
+        wanted = own("فرّغ 1984\nنعم<|endoftext|>\nagain\n")["input_ids"]
+    else:
+        wanted = own.apply_chat_template(turns, add_generation_prompt=True)["input_ids"]
+    target = {"role": "assistant", "content": ""}
+    found = dialogue.encode([*turns, target], 0, with_target=False).input_ids
+    assert found.tolist() == wanted
+
+
+@torch.no_grad()
+def test_logits_over_audio_are_those_of_the_stock_class_and_processor(composed):
+    llm = load_backbone(ModelSettings("auto", str(composed)), device=CPU)
+    samples = voice(1.3)
+    processor = AutoProcessor.from_pretrained(composed)
+    text = processor.apply_chat_template(
+        chat(audio=True), tokenize=False, add_generation_prompt=True
+    )
+    inputs = processor(text=[text], audio=[samples], sampling_rate=16_000, return_tensors="pt")
+    (states,) = llm.encode_audio([llm.dialogue.front_end.frames(samples)])
+    ours = llm.dialogue.encode(ASKED, len(states), with_target=False)
+    assert ours.input_ids.tolist() == inputs["input_ids"][0].tolist()
+    logits = llm.logits(llm.hidden(collate([ours], [states], llm.dialogue.padding_id)))
+    assert torch.allclose(logits, stock(composed)(**inputs).logits, atol=2e-4)
+    assert float(logits.std()) > 0.1
+
+
+@torch.no_grad()
+def test_the_encoder_hears_what_whisper_hears_before_its_outputs_are_paired(composed, whisper):
+    own = transformers.WhisperModel.from_pretrained(whisper).encoder.eval()
+    features = transformers.WhisperFeatureExtractor.from_pretrained(whisper)
+    mels = features(voice(3.0), sampling_rate=16_000, return_tensors="pt")["input_features"]
+    last = {}
+    handle = own.layers[-1].register_forward_hook(lambda *call: last.update(state=call[-1]))
+    own(mels)
+    handle.remove()
+    pairs = last["state"].view(1, -1, 2, own.config.d_model).mean(dim=2)
+    tower = stock(composed).model.audio_tower
+    assert torch.allclose(tower(mels).last_hidden_state, own.layer_norm(pairs), atol=1e-5)
+
+
+def test_an_answer_ends_where_the_llm_s_dialogues_end_one(composed):
+    end = load_dialogue(ModelSettings("auto", str(composed))).end_id
+    saved = json.loads((composed / "generation_config.json").read_text())
+    assert end in saved["eos_token_id"]
+
+
+@torch.no_grad()
+def test_what_was_trained_and_saved_is_still_a_composed_model(composed, tmp_path):
+    llm = load_backbone(ModelSettings("auto", str(composed)), device=CPU)
+    llm.model.model.multi_modal_projector.linear.weight.mul_(2.0)
+    save_weights(llm, tmp_path)
+    again = load_backbone(ModelSettings("auto", str(tmp_path)), device=CPU)
+    assert again.dialogue.template == llm.dialogue.template
+    frames = [llm.dialogue.front_end.frames(voice(1.0))]
+    assert torch.equal(again.encode_audio(frames)[0], llm.encode_audio(frames)[0])
+    assert AutoProcessor.from_pretrained(tmp_path).chat_template
+
+
+def test_a_sharded_half_precision_whisper_is_mapped_whole(whisper, tmp_path):
+    half = make_whisper(tmp_path / "half", dtype="float16", shard="30KB")
+    assert (half / "model.safetensors.index.json").is_file()
+    make_llm(tmp_path / "llm")
+    compose(Composition(str(half), str(tmp_path / "llm")), tmp_path / "out")
+    whole = transformers.WhisperModel.from_pretrained(whisper).encoder.state_dict()
+    found = stock(tmp_path / "out").model.audio_tower.state_dict()
+    assert found.keys() == whole.keys()
+    assert all(torch.equal(found[name], whole[name].half().float()) for name in whole)
+
+
+def test_weights_are_written_in_the_format_asked_for(whisper, tmp_path):
+    make_llm(tmp_path / "llm")
+    composition = Composition(str(whisper), str(tmp_path / "llm"), dtype="bfloat16")
+    compose(composition, tmp_path / "out")
+    model = stock(tmp_path / "out", dtype="auto")
+    assert {one.dtype for one in model.parameters()} == {torch.bfloat16}
+
+
+def test_the_same_seed_gives_the_same_aligner(whisper, tmp_path):
+    make_llm(tmp_path / "llm")
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        compose(Composition(str(whisper), str(tmp_path / "llm"), seed=seed), tmp_path / name)
+    one, same, other = (
+        (tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b", "c")
+    )
+    assert one == same
+    assert one != other
+
+
+def test_a_spare_row_is_used_and_none_is_added(whisper, tmp_path):
+    for style, added in (("qwen", 0), ("smollm", 1)):
+        before = make_llm(tmp_path / style, style)
+        compose(Composition(str(whisper), str(before)), tmp_path / f"{style}-out")
+        rows = [
+            transformers.AutoConfig.from_pretrained(folder).get_text_config().vocab_size
+            for folder in (before, tmp_path / f"{style}-out")
+        ]
+        assert rows[1] - rows[0] == added
+
+
+def test_the_command_says_what_it_made(whisper, tmp_path, capsys):
+    make_llm(tmp_path / "llm", "base")
+    call = ["model", "compose", "--encoder", str(whisper), "--llm", str(tmp_path / "llm")]
+    assert main([*call, "-o", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == str(tmp_path / "out")
+    assert said.out.startswith("Qwen2AudioForConditionalGeneration: encoder 0.0 M, aligner")
+    assert "no chat template" in said.err
+    assert main([*call, "-o", str(tmp_path / "out")]) == 1
+    assert "write over it with --force" in capsys.readouterr().err
+    assert main([*call, "-o", str(tmp_path / "out"), "--force"]) == 0
+
+
+def refused(encoder, llm, tmp_path, **settings):
+    with pytest.raises((ConfigError, ModelError, RunError)) as error:
+        compose(Composition(str(encoder), str(llm), **settings), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert "\n" not in str(error.value)
+    assert error.value.hint
+    return str(error.value)
+
+
+def test_parts_that_are_not_there_or_of_another_kind_are_one_line(whisper, tmp_path):
+    llm = make_llm(tmp_path / "llm")
+    assert "no such folder" in refused(tmp_path / "none", llm, tmp_path)
+    assert "no such folder" in refused(whisper, tmp_path / "none", tmp_path)
+    assert "'llama', not a Whisper" in refused(llm, llm, tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert "the encoder does not load" in refused(tmp_path / "empty", llm, tmp_path)
+    assert "the LLM does not load" in refused(whisper, tmp_path / "empty", tmp_path)
+    said = refused(whisper, llm, tmp_path, stack=3)
+    assert "no class of transformers holds an aligner with --stack 3" in said
+
+
+def test_an_llm_without_a_tokenizer_is_one_line(whisper, tmp_path):
+    llm = make_llm(tmp_path / "llm")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (llm / name).unlink()
+    assert "tokenizer" in refused(whisper, llm, tmp_path)
+
+
+def test_a_missing_shard_and_missing_tensors_are_one_line(tmp_path):
+    llm = make_llm(tmp_path / "llm")
+    whisper = make_whisper(tmp_path / "whisper", shard="30KB")
+    shard = sorted(whisper.glob("*.safetensors"))[0]
+    kept = shard.read_bytes()
+    shard.unlink()
+    assert "the encoder does not load" in refused(whisper, llm, tmp_path)
+    shard.write_bytes(kept)
+    drop = "model.encoder.layers.0.fc1.weight"
+    weights = {}
+    for path in whisper.glob("*.safetensors"):
+        weights |= load_file(path)
+    for path in whisper.glob("model*"):
+        path.unlink()
+    del weights[drop]
+    save_file(weights, whisper / "model.safetensors", metadata={"format": "pt"})
+    assert "1 tensors of the encoder are not in the checkpoint" in refused(whisper, llm, tmp_path)
+    weights[drop] = torch.full((128, 32), torch.nan)
+    save_file(weights, whisper / "model.safetensors", metadata={"format": "pt"})
+    assert "1 tensors of the encoder are not finite" in refused(whisper, llm, tmp_path)
