@@ -1,8 +1,9 @@
 import errno
+import json
 
 import pytest
 
-from maqam.errors import RunError
+from maqam.errors import MaqamWarning, RunError
 from maqam.train.checkpoints import new_checkpoint, newest_checkpoint, weights_folder
 
 
@@ -28,17 +29,33 @@ def test_a_half_written_checkpoint_is_passed_over(tmp_path):
     assert newest_checkpoint(tmp_path) == (tmp_path / "step-000005", 5)
 
 
-def test_a_checkpoint_cut_short_is_passed_over(tmp_path):
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        (lambda file: file.write_text("weig"), "model is cut short"),
+        (lambda file: file.write_text("weighty"), "model has other content than was written"),
+        (lambda file: file.unlink(), "no model"),
+        (lambda file: file.with_name("checkpoint.json").unlink(), "no list of its files"),
+        (lambda file: file.with_name("checkpoint.json").write_text("{"), "no list of its files"),
+        (lambda file: file.with_name("checkpoint.json").write_text("[1]"), "no list of its files"),
+    ],
+)
+def test_a_damaged_checkpoint_is_passed_over_and_told(tmp_path, damage, fault):
     write(tmp_path, 5)
     write(tmp_path, 10)
-    (tmp_path / "step-000010" / "model").write_text("weig")
-    assert newest_checkpoint(tmp_path) == (tmp_path / "step-000005", 5)
+    damage(tmp_path / "step-000010" / "model")
+    with pytest.warns(MaqamWarning, match=rf"step-000010 \({fault}.*goes on from step-000005"):
+        assert newest_checkpoint(tmp_path) == (tmp_path / "step-000005", 5)
+    damage(tmp_path / "step-000005" / "model")
+    with pytest.warns(MaqamWarning, match=rf"step-000005 \({fault}.*the run begins again"):
+        assert newest_checkpoint(tmp_path) is None
 
 
-def test_a_checkpoint_without_its_list_of_files_is_passed_over(tmp_path):
+def test_a_checkpoint_of_an_earlier_maqam_is_known_by_its_sizes(tmp_path):
     write(tmp_path, 5)
-    (tmp_path / "step-000005" / "checkpoint.json").unlink()
-    assert newest_checkpoint(tmp_path) is None
+    content = {"format_version": 1, "step": 5, "files": {"model": 7}}
+    (tmp_path / "step-000005" / "checkpoint.json").write_text(json.dumps(content))
+    assert newest_checkpoint(tmp_path) == (tmp_path / "step-000005", 5)
 
 
 def test_only_the_newest_two_are_kept(tmp_path):

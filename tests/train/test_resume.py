@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from maqam.errors import RunError
+from maqam.errors import MaqamWarning, ModelError, RunError
 from maqam.train import phases
 from maqam.train.phases import Phase, run_phase
 from maqam.train.settings import Objective, TrainSettings
@@ -88,16 +88,67 @@ def test_a_run_killed_before_its_output_was_written_writes_it_on_resume(
     assert len(losses(tmp_path / "run")) == 6
 
 
-def test_a_checkpoint_whose_parameters_have_other_names_is_refused(manifest, tmp_path, monkeypatch):
+@pytest.fixture
+def unwritten(manifest, tmp_path, monkeypatch):
+    """Return the folder of a run that broke off after its last step."""
     with monkeypatch.context() as patched:
         patched.setattr(phases, "_write_output", lambda *args, **kwargs: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run_phase(make_backbone(), make_phase(manifest), tmp_path / "run")
-    *_, newest = sorted((tmp_path / "run/checkpoints").rglob("*.safetensors"))
-    renamed = {name.replace("lora", "rola"): one for name, one in load_file(newest).items()}
-    save_file(renamed, newest)
-    with pytest.raises(RunError, match="112 parameters are not those that train"):
-        run_phase(make_backbone(), make_phase(manifest), tmp_path / "run", resume=True)
+    return tmp_path / "run"
+
+
+def weights_of(run):
+    """Return the weights of the checkpoints, the newest last."""
+    return sorted((run / "checkpoints").rglob("model.safetensors"))
+
+
+def as_of_an_earlier_maqam(weights):
+    """List the files of a checkpoint without hashes."""
+    files = {path.name: path.stat().st_size for path in weights.parent.glob("[!c]*")}
+    content = {"format_version": 1, "step": int(weights.parent.name[5:]), "files": files}
+    weights.with_name("checkpoint.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("rule", "error", "fault"),
+    [
+        (
+            lambda found: {name.replace("lora", "rola"): one for name, one in found.items()},
+            RunError,
+            "112 parameters are not those that train",
+        ),
+        (
+            lambda found: {name: one[:1] for name, one in found.items()},
+            ModelError,
+            r"tensors 56 of another shape",
+        ),
+        (
+            lambda found: {name: one * float("nan") for name, one in found.items()},
+            ModelError,
+            r"tensors 56 not finite numbers",
+        ),
+    ],
+)
+def test_a_checkpoint_of_other_parameters_is_refused(manifest, unwritten, rule, error, fault):
+    newest = weights_of(unwritten)[-1]
+    save_file({name: one.clone() for name, one in rule(load_file(newest)).items()}, newest)
+    as_of_an_earlier_maqam(newest)
+    with pytest.raises(error, match=fault):
+        run_phase(make_backbone(), make_phase(manifest), unwritten, resume=True)
+
+
+def test_a_run_whose_newest_checkpoint_was_damaged_ends_as_if_it_were_not(
+    manifest, unwritten, whole
+):
+    newest = weights_of(unwritten)[-1]
+    content = bytearray(newest.read_bytes())
+    content[-4000:] = bytes(4000)
+    newest.write_bytes(content)
+    with pytest.warns(MaqamWarning, match=r"step-000006 \(model.safetensors has other content"):
+        run_phase(make_backbone(), make_phase(manifest), unwritten, resume=True)
+    weights = "adapter/adapter_model.safetensors"
+    assert (unwritten / weights).read_bytes() == (whole / weights).read_bytes()
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from safetensors import SafetensorError
 
 from maqam.errors import ModelError
 from maqam.models.checkpoint import dialogue_of, open_checkpoint
@@ -15,6 +16,8 @@ from maqam.models.quiet import no_foreign_bars
 from maqam.models.qwen2_audio.model import Qwen2Audio
 from maqam.models.qwen_omni.model import QwenOmni
 from maqam.models.settings import ModelSettings
+from maqam.models.weights.counting import refuse_faulty_loading
+from maqam.models.weights.shards import weight_files
 
 DEVIATING = {"qwen2_5_omni": QwenOmni, "qwen2_audio": Qwen2Audio}  # all others are common
 
@@ -38,29 +41,37 @@ def load_backbone(settings: ModelSettings, *, device: torch.device | None = None
         device: Where it computes; `own_device()` when absent.
 
     Raises:
-        ModelError: If there is no such checkpoint, or it is of another architecture.
+        ModelError: If there is no such checkpoint, it is of another architecture, or its weights
+            are not all there, of the right shape and finite numbers.
     """
     checkpoint = open_checkpoint(settings)
     source, family = checkpoint.source, checkpoint.family
     dialogue = dialogue_of(checkpoint)
+    if Path(source).is_dir() and not any(Path(source).glob("pytorch_model*")):
+        weight_files(Path(source))
     try:
         config = transformers.AutoConfig.from_pretrained(source)
         if family.nested is not None:
             config = getattr(config, family.nested, config)
         with no_foreign_bars() if Path(source).is_dir() else nullcontext():
-            model = getattr(transformers, family.architecture).from_pretrained(
+            model, info = getattr(transformers, family.architecture).from_pretrained(
                 source,
                 config=config,
                 dtype=getattr(torch, settings.dtype),
                 attn_implementation="sdpa",
+                ignore_mismatched_sizes=True,  # counted below
+                output_loading_info=True,
             )
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"the checkpoint does not load: {reason}",
             where=source,
             hint="give the folder that holds config.json, tokenizer.json and *.safetensors",
         ) from error
+    refuse_faulty_loading(
+        source, "get all files of the checkpoint again, config.json with them", model, info
+    )
     audio_id = config.audio_token_id
     if audio_id != dialogue.audio_id:
         raise ModelError(

@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from maqam.errors import RunError, first_few
+from maqam.models.weights.counting import refuse_other_tensors
 from maqam.schedule.sampler import PlanStepSampler
 from maqam.seeding import derive
 from maqam.train.batches import LoadedStep, PlanBatches, Step
@@ -334,14 +335,16 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         self, resume_from_checkpoint: str, model: nn.Module | None = None
     ) -> None:
         """Read the parameters that train."""
-        trained = {name for name, one in self.model.named_parameters() if one.requires_grad}
+        trained = {name: one for name, one in self.model.named_parameters() if one.requires_grad}
         stored = load_file(Path(resume_from_checkpoint) / WEIGHTS)
-        if stored.keys() != trained:
+        anew = "the run was begun by another version of Maqam: train it anew"
+        if stored.keys() != trained.keys():
             raise RunError(
-                f"{len(stored.keys() ^ trained)} parameters are not those that train",
+                f"{len(stored.keys() ^ trained.keys())} parameters are not those that train",
                 where=resume_from_checkpoint,
-                hint="the run was begun by another version of Maqam: train it anew",
+                hint=anew,
             )
+        refuse_other_tensors(resume_from_checkpoint, anew, stored, trained)
         (model or self.model).load_state_dict(stored, strict=False)
 
 

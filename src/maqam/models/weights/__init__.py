@@ -1,0 +1,1 @@
+"""Weights on the disk: which file holds what, whether all of it fits, and by which names."""
