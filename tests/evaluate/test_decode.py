@@ -148,13 +148,13 @@ def test_a_batch_holds_no_more_than_its_tokens_with_padding(
     backbone, manifest, audio_states, answer, monkeypatch
 ):
     sizes = []
-    generate = backbone.generate
+    whole = backbone.answer
 
-    def counted(prompts, states, limit):
+    def counted(prompts, *rest):
         sizes.append(len(prompts) * max(len(one.input_ids) for one in prompts))
-        return generate(prompts, states, limit)
+        return whole(prompts, *rest)
 
-    monkeypatch.setattr(backbone, "generate", counted)
+    monkeypatch.setattr(backbone, "answer", counted)
     answer(batch_tokens=120)
     assert max(sizes) <= 120
     assert 5 < len(sizes) < 15

@@ -194,6 +194,26 @@ def test_answers_side_by_side_are_those_of_the_stock_generate(case):
         assert made[0, ids.shape[1] :].tolist() == answer
 
 
+@torch.no_grad()
+def test_scores_of_fixed_answers_are_those_of_the_class_own_forward(case):
+    states, dialogue, stock = case.encode_audio(), case.llm.dialogue, case.stock()
+    prompts = [
+        dialogue.encode(turns("<audio>فرّغ", "-"), len(one), with_target=False) for one in states
+    ]
+    answers = [dialogue.target_ids(one) for one in (ANSWERS[0], ANSWERS[0][:5], "")]
+    found = case.llm.continuation_scores(prompts, states, answers)
+    for prompt, samples, scores in zip(prompts[:2], case.samples, found, strict=False):
+        for answer, score in zip(answers, scores, strict=True):
+            ids = torch.tensor([[*prompt.input_ids.tolist(), *answer]])
+            logits = stock(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                **case.audio_inputs([samples]),
+            ).logits[0, -len(answer) - 1 : -1]
+            logs = logits.log_softmax(dim=-1)[torch.arange(len(answer)), torch.tensor(answer)]
+            assert float(score) == pytest.approx(float(logs.sum()), abs=1e-3)
+
+
 def test_every_parameter_belongs_to_one_part_and_adapters_to_the_llm(case, fresh):
     parts = fresh.parts()
     assert all(parts.values())

@@ -95,23 +95,17 @@ def _answer(
 ) -> list[Answer]:
     labels = task.labels
     limit = settings.max_label_tokens if labels else settings.max_new_tokens
-    generated = backbone.generate(prompts, audio_states, limit)
-    scores: list[tuple[float, ...]] = [()] * len(prompts)
-    num_tokens: tuple[int, ...] = ()
-    if labels:
-        ids = [backbone.dialogue.target_ids(label) for label in labels]
-        summed = backbone.continuation_scores(prompts, audio_states, ids).tolist()
-        scores = [tuple(row) for row in summed]
-        num_tokens = tuple(len(one) for one in ids)
+    fixed = [backbone.dialogue.target_ids(label) for label in labels]
+    generated, scores = backbone.answer(prompts, audio_states, limit, fixed)
     return [
         Answer(
             text=backbone.dialogue.decode(ids),
             num_tokens=len(ids),
             stopped=bool(ids) and ids[-1] == backbone.dialogue.end_id,
-            label_scores=row_scores,
-            label_tokens=num_tokens,
+            label_scores=tuple(row_scores),
+            label_tokens=tuple(len(one) for one in fixed),
         )
-        for ids, row_scores in zip(generated, scores, strict=True)
+        for ids, row_scores in zip(generated, scores.tolist(), strict=True)
     ]
 
 

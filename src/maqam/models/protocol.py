@@ -144,6 +144,23 @@ class AudioLLM(Protocol):
         """
         ...
 
+    def answer(
+        self,
+        prompts: Sequence[Encoded],
+        audio_states: Sequence[Tensor],
+        max_new_tokens: int,
+        continuations: Sequence[Sequence[int]] = (),
+    ) -> tuple[list[list[int]], Tensor]:
+        """Answer greedily and score fixed answers: both of the above for one pass of the prompts.
+
+        Args:
+            prompts: Dialogues encoded without their target.
+            audio_states: Aligner outputs of each prompt.
+            max_new_tokens: Where an answer without an end is cut; 0 to score only.
+            continuations: Ids of each fixed answer, the end-of-turn id last.
+        """
+        ...
+
     def part_of(self, parameter_name: str) -> str | None:
         """Return the part a parameter belongs to, None for what is never trained."""
         ...

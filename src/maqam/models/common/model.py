@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache, PreTrainedModel
 
+from maqam.models.common.answer_tree import AnswerTree
 from maqam.models.common.attention import single_precision_attention
 from maqam.models.common.companions import save_companions
 from maqam.models.common.last_layer import last_layer_at
@@ -126,7 +126,6 @@ class CommonAudioLLM:
         projected: Tensor = self.model.lm_head(hidden)
         return projected
 
-    @torch.no_grad()
     def generate(
         self, prompts: Sequence[Encoded], audio_states: Sequence[Tensor], max_new_tokens: int
     ) -> list[list[int]]:
@@ -140,34 +139,8 @@ class CommonAudioLLM:
         Returns:
             New ids of each answer; the end-of-turn id is last where the model gave it.
         """
-        language_model = self.llm
-        batch = collate(prompts, audio_states, self.dialogue.padding_id)
-        inputs, mask = _left_padded(self.embeddings(batch), batch.lengths.to(self.device))
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-        cache = DynamicCache(config=self.llm.config)
-        answers: list[list[int]] = [[] for _ in prompts]
-        is_open = torch.ones(len(prompts), dtype=torch.bool, device=self.device)
-        for _ in range(max_new_tokens):
-            outputs = language_model(
-                inputs_embeds=inputs,
-                attention_mask=mask,
-                position_ids=positions,
-                cache=cache,
-                use_cache=True,
-            )
-            chosen = self.logits(outputs.last_hidden_state[:, -1]).argmax(dim=-1)
-            for index, token in enumerate(chosen.tolist()):
-                if is_open[index]:
-                    answers[index].append(token)
-            is_open &= chosen != self.dialogue.end_id
-            if not is_open.any():
-                break
-            inputs = language_model.embed_tokens(chosen)[:, None]
-            mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
-            positions = positions[:, -1:] + 1
-        return answers
+        return self.answer(prompts, audio_states, max_new_tokens)[0]
 
-    @torch.no_grad()
     def continuation_scores(
         self,
         prompts: Sequence[Encoded],
@@ -175,8 +148,6 @@ class CommonAudioLLM:
         continuations: Sequence[Sequence[int]],
     ) -> Tensor:
         """Return the log-likelihood of fixed answers after each prompt.
-
-        The prompt runs through the LLM once; its cache serves all answers.
 
         Args:
             prompts: Dialogues encoded without their target.
@@ -186,38 +157,101 @@ class CommonAudioLLM:
         Returns:
             [B, num_continuations] float32 sums over the answer's tokens.
         """
-        language_model = self.llm
+        return self.answer(prompts, audio_states, 0, continuations)[1]
+
+    @torch.no_grad()
+    def answer(
+        self,
+        prompts: Sequence[Encoded],
+        audio_states: Sequence[Tensor],
+        max_new_tokens: int,
+        continuations: Sequence[Sequence[int]] = (),
+    ) -> tuple[list[list[int]], Tensor]:
+        """Answer prompts greedily and score fixed answers, side by side.
+
+        The prompts run through the LLM once, whatever is asked of them.
+
+        Args:
+            prompts: Dialogues encoded without their target.
+            audio_states: Aligner outputs of each prompt.
+            max_new_tokens: Where an answer without an end is cut; 0 to score only.
+            continuations: Ids of each fixed answer, the end-of-turn id last.
+
+        Returns:
+            New ids of each answer, as `generate` gives them, and the [B, num_continuations]
+            float32 log-likelihoods of the fixed answers.
+        """
         batch = collate(prompts, audio_states, self.dialogue.padding_id)
         inputs, mask = _left_padded(self.embeddings(batch), batch.lengths.to(self.device))
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-        cache = DynamicCache(config=self.llm.config)
-        outputs = language_model(
+        cache = DynamicCache()  # keeps all of the prompt, whatever a layer reaches back
+        hidden = self._read(inputs, mask, (mask.cumsum(dim=1) - 1).clamp(min=0), cache)[:, -1:]
+        scores = hidden.new_zeros(len(prompts), 0, dtype=torch.float32)
+        if continuations:
+            scores = self._scores(continuations, hidden, mask, cache)
+        return self._greedy(hidden, mask, cache, max_new_tokens), scores
+
+    def _read(
+        self,
+        inputs: Tensor,
+        mask: Tensor | dict[str, Tensor],
+        positions: Tensor,
+        cache: DynamicCache,
+    ) -> Tensor:
+        """Return the hidden states [B, T, D] of inputs [B, T, D] after what the cache holds."""
+        outputs = self.llm(
             inputs_embeds=inputs,
             attention_mask=mask,
             position_ids=positions,
             cache=cache,
             use_cache=True,
         )
-        num, size = len(continuations), len(prompts)
-        cache.batch_repeat_interleave(num)
-        answers = [torch.tensor(list(ids), device=self.device) for ids in continuations]
-        ids = pad_sequence(answers, batch_first=True, padding_value=self.dialogue.padding_id)
-        is_real = pad_sequence([torch.ones_like(one) for one in answers], batch_first=True)
-        targets = ids.repeat(size, 1)
-        mask = torch.cat([mask.repeat_interleave(num, dim=0), torch.ones_like(targets)], dim=1)
-        steps = torch.arange(targets.shape[1], device=self.device)
-        later = language_model(
-            inputs_embeds=language_model.embed_tokens(targets),
-            attention_mask=mask,
-            position_ids=positions[:, -1:].repeat_interleave(num, dim=0) + 1 + steps,
-            cache=cache,
-            use_cache=True,
-        )
-        first = outputs.last_hidden_state[:, -1:].repeat_interleave(num, dim=0)
-        hidden = torch.cat([first, later.last_hidden_state[:, :-1]], dim=1)
-        chosen = self.logits(hidden).float().log_softmax(dim=-1).gather(2, targets[..., None])
-        summed = (chosen[..., 0] * is_real.repeat(size, 1)).sum(dim=1)
-        return summed.view(size, num)
+        hidden: Tensor = outputs.last_hidden_state
+        return hidden
+
+    def _greedy(
+        self, hidden: Tensor, mask: Tensor, cache: DynamicCache, max_new_tokens: int
+    ) -> list[list[int]]:
+        """Return the likeliest ids after prompts, whose last hidden states are [B, 1, D]."""
+        answers: list[list[int]] = [[] for _ in hidden]
+        is_open = torch.ones(len(hidden), dtype=torch.bool, device=self.device)
+        for number in range(max_new_tokens):
+            chosen = self.logits(hidden[:, -1]).argmax(dim=-1)
+            for index, token in enumerate(chosen.tolist()):
+                if is_open[index]:
+                    answers[index].append(token)
+            is_open &= chosen != self.dialogue.end_id
+            if number + 1 == max_new_tokens or not is_open.any():
+                break
+            mask = torch.cat([mask, mask.new_ones(len(hidden), 1)], dim=1)
+            positions = mask.sum(dim=1, keepdim=True) - 1
+            hidden = self._read(self.llm.embed_tokens(chosen)[:, None], mask, positions, cache)
+        return answers
+
+    def _scores(
+        self,
+        continuations: Sequence[Sequence[int]],
+        hidden: Tensor,
+        mask: Tensor,
+        cache: DynamicCache,
+    ) -> Tensor:
+        """Return the log-likelihoods of fixed answers, which run as one tree after the prompts."""
+        tree = AnswerTree.of(continuations, self.device)
+        if len(tree.tokens):
+            inputs = self.llm.embed_tokens(tree.tokens).expand(len(hidden), -1, -1)
+            later = self._read(inputs, self._tree_mask(tree, mask), tree.positions(mask), cache)
+            cache.crop(-len(tree.tokens))
+            hidden = torch.cat([hidden, later], dim=1)
+        return tree.summed(torch.stack([tree.likelihoods(self.logits(row)) for row in hidden]))
+
+    def _tree_mask(self, tree: AnswerTree, prompts: Tensor) -> Tensor | dict[str, Tensor]:
+        """Return what a tree's tokens attend to, by kind of layer where there are two."""
+        config = self.llm.config
+        if "sliding_attention" not in (getattr(config, "layer_types", None) or ()):
+            return tree.mask(prompts)
+        return {
+            "full_attention": tree.mask(prompts),
+            "sliding_attention": tree.mask(prompts, config.sliding_window),
+        }
 
     def part_of(self, parameter_name: str) -> str | None:
         """Return the part a parameter belongs to, None for what is never trained."""
