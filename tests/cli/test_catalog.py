@@ -1,10 +1,12 @@
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from maqam.corpora.cards.catalog import card_names
 from maqam.corpora.importing.run import KINDS
+from maqam.data.manifest import read_manifest
 from tests.corpora.cards.corpora import make_corpus
 
 from .calls import assert_refused, maqam
@@ -30,6 +32,37 @@ def test_the_taxonomy_of_emotions_is_a_table() -> None:
     result = maqam("data", "taxonomy", "emotion")
     assert result.code == 0
     assert "frustrated" in result.out
+
+
+@pytest.mark.parametrize("name", ["eaed", "ravdess", "iemocap", "baved", "ksuemotions"])
+def test_a_corpus_of_one_split_says_at_import_which_command_splits_it(
+    name: str, tmp_path: Path
+) -> None:
+    source, out = make_corpus(name, tmp_path / "corpus"), tmp_path / "out"
+    own = ()
+    if name == "baved":  # it serves tasks of one's own only
+        (tmp_path / "own.yaml").write_text(
+            "{level: {prompts: {en: How loud?}, input: audio, labels: intensity, level: 2}}"
+        )
+        own = ("--tasks", tmp_path / "own.yaml", "--task", "level")
+    result = maqam("data", "import", name, source, "-o", out, *own)
+    assert result.code == 0, result.err
+    (advice,) = [line for line in result.err.splitlines() if "all rows are train" in line]
+    words = shlex.split(advice.partition("hold some out: maqam ")[2])
+    assert words[:5] == ["data", "split", str(out), "-o", f"{out}-split"]
+    split = maqam(*words, "--dev", "0", "--test", "0.4")
+    assert split.code == 0, split.err
+    found = read_manifest(tmp_path / "out-split").column("split")
+    assert len(found) == read_manifest(out).num_utterances
+    by_hand = maqam("data", "import", name, source, "-o", tmp_path / "dev", "--split", "dev", *own)
+    assert "all rows are train" not in by_hand.err
+
+
+def test_a_corpus_with_a_test_set_says_nothing_of_splitting(tmp_path: Path) -> None:
+    source = make_corpus("mgb-2", tmp_path / "corpus")
+    result = maqam("data", "import", "mgb-2", source, "-o", tmp_path / "out")
+    assert result.code == 0
+    assert "maqam data split" not in result.err
 
 
 def test_labels_that_a_set_lacks_are_all_listed() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from maqam.data.manifest import read_manifest
+from tests.corpora.formats.archives import write_tar
 from tests.factories import make_tone
 
 from .calls import assert_refused, maqam
@@ -160,6 +161,55 @@ def test_how_an_unusual_table_is_read_is_said(table: Path, tmp_path: Path) -> No
     again = maqam("data", "import", "table", table, "-o", tmp_path / "o2", *words, *named)
     assert again.code == 0, again.err
     assert read_manifest(tmp_path / "o2").column("target").tolist() == ["نعم", "لا أدري"]
+
+
+ROWS_WITH_COLUMNS = {  # by format: the name of a file, and a row of text
+    "table": ("rows.jsonl", '{"audio": "a.wav", "text": "نعم", "speakr": "s"}'),
+    "nemo": ("nemo.json", '{"audio_filepath": "a.wav", "text": "نعم", "speakr": "s"}'),
+}
+
+
+@pytest.fixture(params=[*ROWS_WITH_COLUMNS, "webdataset"])
+def rows_with_columns(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path]:
+    """Return a source whose rows have no header, only a clip, a text and a column speakr."""
+    clip = make_tone(tmp_path / "a.wav")
+    if request.param == "webdataset":
+        about = '{"speakr": "s", "text": "نعم"}'
+        return request.param, write_tar(
+            tmp_path / "rows.tar", [("a.wav", clip.read_bytes()), ("a.json", about)]
+        )
+    name, row = ROWS_WITH_COLUMNS[request.param]
+    (tmp_path / name).write_text(f"{row}\n", encoding="utf-8")
+    return request.param, tmp_path / name
+
+
+def test_a_column_that_no_row_has_is_said_with_the_one_that_is_meant(
+    rows_with_columns: tuple[str, Path], tmp_path: Path
+) -> None:
+    command = ("data", "import", *rows_with_columns, "--task", "asr", "-o")
+    wrong = maqam(*command, tmp_path / "wrong", "--column", "speaker=speaker")
+    assert wrong.code == 0, wrong.err
+    assert "--column speaker=speaker matched no row: did you mean 'speakr'?" in wrong.err
+    right = maqam(*command, tmp_path / "right", "--column", "speaker=speakr", "--json")
+    assert json.loads(right.out)["unmatched_columns"] == {}
+    assert read_manifest(tmp_path / "right").column("speaker").tolist() == ["s"]
+
+
+def test_a_column_without_which_no_row_is_sound_is_said_with_the_error(
+    rows_with_columns: tuple[str, Path], tmp_path: Path
+) -> None:
+    command = ("data", "import", *rows_with_columns, "--task", "asr", "-o", tmp_path / "out")
+    result = maqam(*command, "--column", "text=txet")
+    assert_refused(result, "none of 1 rows can be imported: 1 no text")
+    assert "no row has --column text=txet: did you mean 'text'?" in result.line("hint")
+
+
+@pytest.mark.parametrize("kind", ["kaldi", "stm", "lhotse", "ms-swift", "classes", "fleurs"])
+def test_a_column_is_refused_where_a_format_has_none_to_name(kind: str, tmp_path: Path) -> None:
+    words = ("data", "import", kind, tmp_path, "-o", tmp_path / "out", "--column", "text=words")
+    result = maqam(*words)
+    assert_refused(result, f"{kind} has no column to name")
+    assert "table" in result.line("hint")
 
 
 @pytest.mark.parametrize(

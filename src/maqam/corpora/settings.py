@@ -29,6 +29,14 @@ COLUMNS = (
 )
 
 
+TABLE, COMMON_VOICE = "table", "common-voice"
+_TAKEN_BY = {  # formats that an option is for
+    "column": (TABLE, COMMON_VOICE, "nemo", "huggingface", "webdataset"),
+    "delimiter": (TABLE, COMMON_VOICE),
+    "encoding": (TABLE, COMMON_VOICE),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportSettings:
     """What an import is asked for.
@@ -39,7 +47,7 @@ class ImportSettings:
         split: Split of all rows; when absent each row's own, else train.
         media_dir: Folder that relative audio paths start from; the format's own when absent.
         corpus: Name written as `source` of the rows that name none; the source's own when absent.
-        columns: For tables: our name of a column to the source's.
+        columns: For formats with columns: our name of a column to the source's.
         labels: The source's word for a label, dialect or emotion, and what it is here: a label of
             a task or a code of the taxonomy; None leaves it out.
         label_set: Label set that the source's words are of, such as adi17; that of the card, or
@@ -93,11 +101,11 @@ class ImportSettings:
         return tuple(name for name in found if name not in ("text", "summary"))
 
     def _check_form(self) -> None:
-        """Refuse a delimiter or an encoding that no table has."""
-        given = (("delimiter", self.delimiter), ("encoding", self.encoding))
-        for name, value in given:
-            if value is not None and self.kind != "table":
-                hint = "leave it out, or import as table"
+        """Refuse columns, a delimiter or an encoding that the format cannot have."""
+        given = {"column": self.columns, "delimiter": self.delimiter, "encoding": self.encoding}
+        for name, value in given.items():
+            if value and self.kind not in _TAKEN_BY[name]:
+                hint = f"leave it out; it is for {', '.join(_TAKEN_BY[name])}"
                 raise ConfigError(f"{self.kind} has no {name} to name", where=name, hint=hint)
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise ConfigError(

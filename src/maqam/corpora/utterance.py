@@ -125,6 +125,19 @@ class Unfit:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """A column that the user names and no row had; it stands behind all rows.
+
+    Attributes:
+        column: Our name of it and the user's, such as "text=sentence".
+        hint: What may be meant.
+    """
+
+    column: str
+    hint: str
+
+
 Found = Utterance | Unfit
 
 

@@ -103,6 +103,13 @@ def test_the_data_folder_is_that_of_the_manifest(nemo):
     assert len(nemo({"audio_filepath": "{data_folder}/a.wav"}).rows) == 1
 
 
+def test_columns_may_have_other_names(nemo):
+    row = {"audio_filepath": None, "wav": "a.wav", "words": "لا", "from": 0.5, "length": 1}
+    columns = {"audio": "wav", "text": "words", "start": "from", "seconds": "length"}
+    (found,) = nemo(row, columns=columns).rows
+    assert (found["target"], found["start"], found["seconds"]) == ("لا", 0.5, 1.0)
+
+
 def test_gzip_is_read(tmp_path):
     make_tone(tmp_path / "a.wav")
     with gzip.open(tmp_path / "nemo.jsonl.gz", "wt") as stream:

@@ -44,6 +44,20 @@ def test_gzip_is_read(folder):
     assert len(imported(folder / "t.csv.gz", "table").rows) == 1
 
 
+@pytest.mark.parametrize(
+    ("encoding", "delimiter"),
+    [("windows-1256", "\t"), ("utf-16", "\t"), ("utf-8", ";"), ("windows-1256", ",")],
+)
+def test_common_voice_is_read_as_it_was_saved(folder, encoding, delimiter):
+    lines = [COMMON_VOICE, *(f"s\ta.mp3\t{n}\tقال نعم يا سيدي\t2" for n in range(3))]
+    text = "".join(f"{line}\n" for line in lines).replace("\t", delimiter)
+    (folder / "train.tsv").write_text(text, encoding=encoding)
+    for words in ({}, {"encoding": encoding, "delimiter": delimiter}):
+        out = folder / f"out{len(words)}"
+        rows = imported(folder, "common-voice", out, **words).rows
+        assert {row["target"] for row in rows} == {"قال نعم يا سيدي"}
+
+
 def test_given_columns_win(folder):
     source = write(folder / "t.csv", "audio,text,words", "a.wav,no,yes")
     (row,) = imported(source, "table", columns={"text": "words"}).rows

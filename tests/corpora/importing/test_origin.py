@@ -1,4 +1,4 @@
-"""Where audio may lie, what names the manifest gives it, and what a corpus is called."""
+"""Where audio may lie, and what names of files and folders say of rows: corpus and split."""
 
 import json
 import os
@@ -209,3 +209,19 @@ def test_the_folder_of_all_that_is_outside_is_named_at_the_end(tmp_path):
 
 def test_a_dataset_of_the_hub_may_hold_no_file_of_this_machine():
     assert audio_roots(Path("google/fleurs"), ImportSettings(kind="huggingface")) == ()
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES.keys() - {"maqam"}))  # its rows name their splits
+def test_rows_that_name_no_split_are_of_the_one_that_their_file_or_folder_is_called(name, tmp_path):
+    kind, make = SOURCES[name]
+    source = make(tmp_path / "made_test")
+    if kind == "common-voice":
+        source = source / "train.tsv"
+    called = source.name.replace("train", "test")
+    source = source.rename(source.with_name(called if "test" in called else f"test_{called}"))
+    task = "did" if kind == "classes" else "asr"
+    rows = imported(source, kind, tmp_path / "by-name", task=task).rows
+    own = {"train"} if kind == "classes" else set()  # one class stands in a folder train
+    assert {row["split"] for row in rows} == {"test", *own}
+    rows = imported(source, kind, tmp_path / "named", task=task, split="dev").rows
+    assert {row["split"] for row in rows} == {"dev"}

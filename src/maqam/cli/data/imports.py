@@ -50,10 +50,12 @@ def import_from(
         str | None, typer.Option(help="Label set that the source's words are of, such as adi17.")
     ] = None,
     delimiter: Annotated[
-        str | None, typer.Option(help="Of a table: what stands between cells, such as ';'.")
+        str | None,
+        typer.Option(help="Of a table or Common Voice: what stands between cells, such as ';'."),
     ] = None,
     encoding: Annotated[
-        str | None, typer.Option(help="Of a table: its encoding, such as windows-1256.")
+        str | None,
+        typer.Option(help="Of a table or Common Voice: its encoding, such as windows-1256."),
     ] = None,
     language: Annotated[
         str | None, typer.Option(help="Language of the prompts, ar or en; the card's, or Arabic.")
@@ -81,7 +83,7 @@ def import_from(
     """
     from maqam.cli import screen
     from maqam.corpora.cards.catalog import is_card, read_card
-    from maqam.corpora.formats.tables import unusual_form
+    from maqam.corpora.formats.tables import table_files, unusual_form
     from maqam.corpora.importing.rows import split_of_name
     from maqam.corpora.importing.run import import_corpus
     from maqam.corpora.layouts.reading import found_parts
@@ -114,8 +116,9 @@ def import_from(
         there, absent = found_parts(card, source)
         if there and absent:
             screen.say(f"parts found: {', '.join(there)}; not found: {', '.join(absent)}")
-    elif kind == "table" and (said := unusual_form(source, settings)):
-        screen.say(f"{source.name}: {said}; if that is wrong, name it: --encoding, --delimiter")
+    for file in table_files(source, settings):
+        if said := unusual_form(file, settings):
+            screen.say(f"{file.name}: {said}; if that is wrong, name it: --encoding, --delimiter")
     with screen.progress_bar("import rows") as progress:
         report = import_corpus(source, output, settings, num_workers=workers, progress=progress)
     if split is None and (named := split_of_name(source.name)) and not is_card(kind):
@@ -143,6 +146,7 @@ def _print_import(context: typer.Context, report: Any, *, as_json: bool) -> None
                 "num_ids_numbered": report.num_ids_numbered,
                 "outside": report.outside,
                 "unmatched_labels": dict(report.unmatched),
+                "unmatched_columns": dict(report.unmatched_columns),
                 "unread_files": list(report.unread),
             }
         )
@@ -169,9 +173,11 @@ def _print_import(context: typer.Context, report: Any, *, as_json: bool) -> None
 
 
 def _say_labels(context: typer.Context, report: Any) -> None:  # noqa: ANN401
-    """Say which labels of the source have none here, and which --label options matched no row."""
+    """Say which labels of the source have none here, and which options matched no row."""
     from maqam.cli import screen
 
+    for column, meant in report.unmatched_columns.items():
+        screen.say(f"--column {column} matched no row: {meant}")
     for word, meant in report.unmatched.items():
         screen.say(f"--label {word}=... matched no row: {meant}")
     for way in report.labels[:_MOST_WAYS]:

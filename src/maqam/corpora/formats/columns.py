@@ -1,7 +1,8 @@
 """Which column of a table is which of ours, and the utterance that a row makes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from maqam.corpora.extra import extra_columns
 from maqam.corpora.settings import ImportSettings
@@ -10,6 +11,7 @@ from maqam.corpora.utterance import (
     Slice,
     Sound,
     UnfitRowError,
+    Unmatched,
     Utterance,
     located,
     number,
@@ -17,6 +19,7 @@ from maqam.corpora.utterance import (
     words,
 )
 from maqam.errors import ManifestError
+from maqam.settings_file import nearest
 from maqam.taxonomy.tree import TAXONOMIES
 
 KNOWN: Mapping[str, tuple[str, ...]] = {
@@ -36,6 +39,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "task": ("task",),
 }
 
+_MOST_NAMES = 1000  # of columns that are remembered for a suggestion
 _READ = tuple(name for name in KNOWN if name not in ("target", "label", *TAXONOMIES))
 
 
@@ -47,6 +51,7 @@ class Columns:
         present: The source's columns, where it has a header: then a column that is given must be
             there.
         where: The source, for errors.
+        usual: Names that the format has for our columns, where the user gives none.
 
     Raises:
         ManifestError: If a column that is given is not there.
@@ -62,22 +67,40 @@ class Columns:
         settings: ImportSettings,
         present: Collection[str] | None = None,
         where: str = "",
+        usual: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self._given = settings.columns
+        self._given = {**usual, **settings.columns}
         self._classes = settings.class_columns
-        absent = [name for name in self._given.values() if present and name not in present]
+        given = settings.columns
+        absent = [name for name in given.values() if present and name not in present]
         if absent:
             raise ManifestError(
                 f"it has no column {', '.join(map(repr, absent))}",
                 where=where,
                 hint=f"it has {', '.join(map(str, present or ()))}",
             )
-        self._names = {ours: (given,) for ours, given in self._given.items()}
+        self._names = {ours: (name,) for ours, name in self._given.items()}
+        self._unmatched = {} if present else dict(given)
+        self._seen: set[str] = set()
 
     def name(self, ours: str, row: Mapping[str, object]) -> str | None:
         """Return the source's name of one of our columns in a row, None where it has none."""
         names = self._names.get(ours, KNOWN[ours])
+        if self._unmatched:
+            self._look_for(ours, row)
         return next((name for name in names if row.get(name) is not None), None)
+
+    def _look_for(self, ours: str, row: Mapping[str, object]) -> None:
+        """Note that a row has a column that the user names, or else what it has."""
+        if self._unmatched.get(ours) in row:
+            del self._unmatched[ours]
+        elif len(self._seen) < _MOST_NAMES:
+            self._seen.update(map(str, row))
+
+    def unmatched(self) -> Iterator[Unmatched]:
+        """Yield the columns that the user names and no row had."""
+        for ours, given in self._unmatched.items():
+            yield Unmatched(f"{ours}={given}", nearest(given, sorted(self._seen)))
 
     def value(self, row: Mapping[str, object], ours: str) -> object:
         """Return what a row holds in one of our columns, None for nothing."""
@@ -92,9 +115,11 @@ class Columns:
         Raises:
             UnfitRowError: If a time is no number.
         """
-        start = number(self.value(row, "start"), "start")
-        end = number(self.value(row, "end"), "end")
-        seconds = number(self.value(row, "seconds"), "seconds")
+        start, end, seconds = (
+            number(None if name is None else row[name], name or ours)
+            for ours in ("start", "end", "seconds")
+            for name in (self.name(ours, row),)
+        )
         if start is None and "seconds" not in self._given:
             seconds = None
         if end is not None:

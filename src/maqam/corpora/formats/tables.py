@@ -1,22 +1,24 @@
 """Tables of text: CSV, TSV and JSON lines with a column map, and Common Voice.
 
-TSV has no quoting, as Common Voice and most corpora write it: a lone quotation mark is text.
+TSV has no quoting, as Common Voice and most corpora write it: a lone quotation mark is text. Both
+formats read what has been saved in another encoding, or with other delimiters, by the same guess.
 """
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from maqam.corpora.cells import COMMA, TAB, delimiter_of, named, quoted, tabbed
+from maqam.corpora.cells import COMMA, TAB, Record, delimiter_of, named, quoted, tabbed
 from maqam.corpora.encodings import UTF_8, encoding_of
 from maqam.corpora.extra import Untyped
 from maqam.corpora.formats.columns import Columns
 from maqam.corpora.lines import Lines, json_rows, numbered
-from maqam.corpora.settings import ImportSettings
+from maqam.corpora.settings import COMMON_VOICE, TABLE, ImportSettings
 from maqam.corpora.utterance import (
     Found,
     Place,
     Unfit,
     UnfitRowError,
+    Unmatched,
     Utterance,
     shown,
 )
@@ -29,7 +31,7 @@ _DELIMITERS = {".csv": COMMA, ".tsv": TAB}
 _SUFFIXES = (".csv", ".tsv", ".jsonl")
 
 
-def table_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
+def table_rows(source: Path, settings: ImportSettings) -> Iterator[Found | Unmatched]:
     """Read a table whose columns are named by a header or by the keys of its rows.
 
     Args:
@@ -46,8 +48,9 @@ def table_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
         if suffix == ".jsonl":
             columns = Columns(settings)
             yield from _found(source.name, json_rows(lines), columns, media)
+            yield from columns.unmatched()
             return
-        cells = tabbed(lines) if suffix == ".tsv" and delimiter == TAB else quoted(lines, delimiter)
+        cells = _cells(lines, source, settings, delimiter)
         header = _header(cells, source)
         columns = Columns(settings, header, str(source))
         _check_audio(columns, header, settings, source)
@@ -64,7 +67,7 @@ def table_form(source: Path, settings: ImportSettings) -> tuple[str, str]:
     Raises:
         ManifestError: If it cannot be read, or has another suffix.
     """
-    usual = _DELIMITERS.get(_suffix(source), COMMA)
+    usual = _usual_delimiter(source, settings)
     encoding = settings.encoding or encoding_of(source)
     if settings.delimiter is not None:
         return encoding, settings.delimiter
@@ -77,13 +80,43 @@ def table_form(source: Path, settings: ImportSettings) -> tuple[str, str]:
 def unusual_form(source: Path, settings: ImportSettings) -> str:
     """Return in words how a table is read if it is not in UTF-8 or has other delimiters.
 
+    Args:
+        source: One file.
+        settings: The format, and what the user names.
+
     Raises:
         ManifestError: If it cannot be read, or has another suffix.
     """
     encoding, delimiter = table_form(source, settings)
-    is_usual = delimiter == _DELIMITERS.get(_suffix(source), delimiter)
+    is_usual = delimiter == _usual_delimiter(source, settings)
     parts = [] if encoding == UTF_8 else [f"encoding {encoding}"]
     return ", ".join(parts if is_usual else [*parts, f"cells parted by {delimiter!r}"])
+
+
+def table_files(source: Path, settings: ImportSettings) -> list[Path]:
+    """Return the files of a table or of Common Voice; none for any other format.
+
+    Args:
+        source: As the format has it.
+        settings: The format.
+
+    Raises:
+        ManifestError: If a folder of Common Voice has no TSV.
+    """
+    if settings.kind == COMMON_VOICE:
+        return _common_voice_files(source)
+    return [source] if settings.kind == TABLE else []
+
+
+def _usual_delimiter(source: Path, settings: ImportSettings) -> str:
+    return TAB if settings.kind == COMMON_VOICE else _DELIMITERS.get(_suffix(source), COMMA)
+
+
+def _cells(
+    lines: Lines, source: Path, settings: ImportSettings, delimiter: str
+) -> Iterator[Record]:
+    is_plain = delimiter == TAB == _usual_delimiter(source, settings)
+    return tabbed(lines) if is_plain else quoted(lines, delimiter)
 
 
 def _suffix(source: Path) -> str:
@@ -108,18 +141,11 @@ def common_voice_rows(source: Path, settings: ImportSettings) -> Iterator[Found]
     Raises:
         ManifestError: If there is no TSV, or it lacks a column.
     """
-    files = [source]
-    if source.is_dir():
-        usual = [source / f"{split}.tsv" for split in _COMMON_VOICE_SPLITS]
-        files = [file for file in usual if file.is_file()]
-    if not files:
-        names = ", ".join(f"{split}.tsv" for split in _COMMON_VOICE_SPLITS)
-        raise ManifestError(f"there is no {names}", where=str(source), hint="give a TSV")
-    columns = Columns(settings)
-    for file in files:
+    for file in _common_voice_files(source):
         media = (settings.media_dir or file.parent / "clips").absolute()
-        with Lines(file) as lines:
-            cells = tabbed(lines)
+        encoding, delimiter = table_form(file, settings)
+        with Lines(file, encoding=encoding) as lines:
+            cells = _cells(lines, file, settings, delimiter)
             header = _header(cells, file)
             absent = [name for name in ("path", "sentence") if name not in header]
             if absent:
@@ -128,11 +154,23 @@ def common_voice_rows(source: Path, settings: ImportSettings) -> Iterator[Found]
                     where=str(file),
                     hint="give a TSV of Common Voice, or import it as a table",
                 )
+            columns = Columns(settings, header, str(file))
             for line, found in _typed(cells, header):
                 row = found
                 if not isinstance(row, UnfitRowError):
                     row = _common_voice(row, file)
                 yield _made(Place(file.name, line), row, columns, media)
+
+
+def _common_voice_files(source: Path) -> list[Path]:
+    if not source.is_dir():
+        return [source]
+    usual = [source / f"{split}.tsv" for split in _COMMON_VOICE_SPLITS]
+    files = [file for file in usual if file.is_file()]
+    if not files:
+        names = ", ".join(f"{split}.tsv" for split in _COMMON_VOICE_SPLITS)
+        raise ManifestError(f"there is no {names}", where=str(source), hint="give a TSV")
+    return files
 
 
 def _common_voice(row: Row, file: Path) -> Row | UnfitRowError:
@@ -167,7 +205,7 @@ def _utterance(place: Place, row: Row, columns: Columns, media: Path) -> Utteran
     return columns.utterance(place, row, columns.sound(row, path) if path else None)
 
 
-def _header(cells: Iterator[tuple[int, list[str] | UnfitRowError]], file: Path) -> list[str]:
+def _header(cells: Iterator[Record], file: Path) -> list[str]:
     _, header = next(cells, (0, None))
     if header is None:
         raise ManifestError("it is empty", where=str(file), hint="its first line names columns")
@@ -187,9 +225,7 @@ def _header(cells: Iterator[tuple[int, list[str] | UnfitRowError]], file: Path) 
     return header
 
 
-def _typed(
-    cells: Iterator[tuple[int, list[str] | UnfitRowError]], header: list[str]
-) -> Iterator[tuple[int, Row | UnfitRowError]]:
+def _typed(cells: Iterator[Record], header: list[str]) -> Iterator[tuple[int, Row | UnfitRowError]]:
     for line, row in named(cells, header):
         if isinstance(row, UnfitRowError):
             yield line, row

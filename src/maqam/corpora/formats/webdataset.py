@@ -9,7 +9,7 @@ from maqam.corpora.formats.columns import Columns
 from maqam.corpora.formats.tars import Member, members
 from maqam.corpora.importing.sounds import AUDIO_SUFFIXES
 from maqam.corpora.settings import ImportSettings
-from maqam.corpora.utterance import Found, Place, Unfit, UnfitRowError, shown
+from maqam.corpora.utterance import Found, Place, Unfit, UnfitRowError, Unmatched, shown
 from maqam.errors import ManifestError
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz")
@@ -26,7 +26,7 @@ _TEXTS = {
 _MOST_PARTS = 64
 
 
-def webdataset_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
+def webdataset_rows(source: Path, settings: ImportSettings) -> Iterator[Found | Unmatched]:
     """Read the samples of tars.
 
     Args:
@@ -50,6 +50,7 @@ def webdataset_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
                 yield _sample(name, key, list(_few(parts)), columns)
             else:
                 yield from (_unfit(name, part) for part in parts)
+    yield from columns.unmatched()
 
 
 def _key(member: Member) -> tuple[str, bool]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
@@ -33,22 +34,35 @@ DEFAULT_LANGUAGE = "ar"  # of prompts
 Row = dict[str, Any]
 
 
-def manifest_row(
-    found: Utterance, answer: Answer, settings: ImportSettings, names: SourceLabels
-) -> Row:
+@dataclass(frozen=True, slots=True)
+class RowRules:
+    """What all rows of an import have in common.
+
+    Attributes:
+        settings: Task, split, names and language of the rows.
+        names: What the source's words for classes become.
+        split: Split that the name of the source holds, if any.
+    """
+
+    settings: ImportSettings
+    names: SourceLabels
+    split: str | None = None
+
+
+def manifest_row(found: Utterance, answer: Answer, rules: RowRules) -> Row:
     """Return the manifest row of an utterance; the manifest's own rules are not checked here.
 
     Args:
         found: What the source says.
         answer: What its audio is.
-        settings: Task, split, names and language of the rows.
-        names: What the source's words for classes become.
+        rules: What goes for all rows.
 
     Raises:
         UnfitRowError: If its audio is unsound, it has no task, or nothing that the task asks for.
     """
     if isinstance(answer, Unsound):
         raise UnfitRowError(answer.kind, answer.text)
+    settings, names = rules.settings, rules.names
     task = _task(found, settings)
     words = _words(found)
     meaning = names.answer(words, task) if task.labels else None
@@ -65,7 +79,7 @@ def manifest_row(
         **names.codes(words, task, meaning),
         "speaker": found.speaker,
         "source": found.source or settings.corpus or stem,
-        "split": _split(found, settings),
+        "split": _split(found, rules),
         "start": answer.start if answer else 0.0,
         "seconds": answer.seconds if answer else 0.0,
         "target": target,
@@ -121,9 +135,12 @@ def split_of_name(file: str) -> str | None:
     return named.pop() if len(named) == 1 and path.suffix not in AUDIO_SUFFIXES else None
 
 
-def _split(found: Utterance, settings: ImportSettings) -> str:
-    if settings.split is not None or found.split is None:
-        return settings.split or split_of_name(found.place.file) or "train"
+def _split(found: Utterance, rules: RowRules) -> str:
+    """Return the split that is asked for, else the row's, its file's or the whole source's."""
+    if rules.settings.split is not None:
+        return rules.settings.split
+    if found.split is None:
+        return split_of_name(found.place.file) or rules.split or "train"
     return SPLIT_NAMES.get(found.split.lower(), found.split)
 
 

@@ -39,6 +39,7 @@ from maqam.corpora.importing.listing import listing
 from maqam.corpora.importing.origin import audio_roots, corpus_name
 from maqam.corpora.importing.rows import (
     Row,
+    RowRules,
     extra_values,
     faults,
     identity,
@@ -52,7 +53,7 @@ from maqam.corpora.layouts.reading import card_rows, card_settings
 from maqam.corpora.layouts.stm import stm_rows
 from maqam.corpora.layouts.unread import unread_tables
 from maqam.corpora.settings import ImportSettings
-from maqam.corpora.utterance import Found, Unfit, UnfitRowError, Utterance
+from maqam.corpora.utterance import Found, Unfit, UnfitRowError, Unmatched, Utterance
 from maqam.data.containers import MISSING
 from maqam.data.schema import IMPORT_SCHEMA
 from maqam.errors import ConfigError, ManifestError
@@ -61,7 +62,7 @@ from maqam.progress import Progress
 from maqam.settings_file import nearest
 from maqam.tasks import default_tasks, write_tasks
 
-Reader = Callable[[Path, ImportSettings], Iterator[Found]]
+Reader = Callable[[Path, ImportSettings], Iterator[Found | Unmatched]]
 Reason = tuple[str, str] | tuple[str, str, str | None]  # kind, text, and the word of a label
 
 READERS: Mapping[str, Reader] = MappingProxyType(
@@ -104,6 +105,7 @@ class ImportReport:
         labels: Words for classes that have no label of the task, or no code, with what can be done.
         num_ids_numbered: Rows that got a number at the end of an id that several rows have.
         outside: Folder that `allow_outside` may name, where audio lies outside of the corpus.
+        unmatched_columns: Columns that the user names and no row had, with what may be meant.
         unmatched: Words of `labels` that no row had, with what may be meant; not known of an
             import that was continued.
         unread: Files of a card's corpus that no part of it reads.
@@ -120,6 +122,7 @@ class ImportReport:
     outside: str | None = None
     unmatched: Mapping[str, str] = field(default_factory=dict)
     unread: Sequence[str] = ()
+    unmatched_columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def num_rejected(self) -> int:
@@ -167,12 +170,11 @@ def import_corpus(
         corpus=settings.corpus or _corpus(source, kind),
         media_dir=None if settings.media_dir is None else settings.media_dir.absolute(),
     )
-    if kind == "kaldi":  # its rows name no split, its folder does
-        settings = replace(settings, split=settings.split or split_of_name(source.name))
     manifest_source = maqam.manifest_file(source) if kind in _OF_TABLES else None
     if manifest_source is not None:
         read, settings = maqam.maqam_rows, replace(settings, kind=maqam.KIND)
     roots = None if manifest_source else audio_roots(source, settings)
+    rules = RowRules(settings, names, None if is_card(kind) else split_of_name(source.name))
     with (
         writing(folder, error=ManifestError),
         Store(
@@ -183,13 +185,14 @@ def import_corpus(
         ) as store,
     ):
         is_continued = store.num_rows > 0
-        found = islice(read(source, settings), store.num_rows, None)
+        columns: dict[str, str] = {}
+        found = islice(_rows(read(source, settings), columns), store.num_rows, None)
         batches = _batches(found, store)
         workers = num_workers or os.cpu_count() or 1
         for rows, answers in measured(
             batches, num_workers=workers, decode=settings.decode, roots=roots
         ):
-            _store(store, folder, settings, names, rows, answers)
+            _store(store, rules, rows, answers)
             if progress is not None:
                 progress(store.num_rows, None)
         manifest, rejects = store.finish(settings.channel)
@@ -198,7 +201,7 @@ def import_corpus(
         raise ManifestError(
             f"none of {store.num_rows} rows can be imported: {_counted(store.reasons)}",
             where=str(source),
-            hint=_hint(store.reasons, labels, rejects),
+            hint=_hint(store.reasons, labels, columns, rejects),
         )
     if settings.tasks != default_tasks():
         write_tasks(settings.tasks, folder)
@@ -214,6 +217,7 @@ def import_corpus(
         outside=outside_folder(rejects) if OUTSIDE in store.reasons else None,
         unmatched={} if is_continued else names.unmatched(),
         unread=unread_tables(read_card(kind), source) if is_card(kind) else (),
+        unmatched_columns=columns,
     )
 
 
@@ -232,6 +236,15 @@ def _fingerprint(source: Path, settings: ImportSettings) -> str:
     known = asdict(settings) | {"source": str(source.absolute()), "version": _VERSION}
     text = json.dumps(known, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def _rows(found: Iterator[Found | Unmatched], columns: dict[str, str]) -> Iterator[Found]:
+    """Yield the rows of a reader, and note the columns that none of them had."""
+    for one in found:
+        if isinstance(one, Unmatched):
+            columns[one.column] = one.hint
+        else:
+            yield one
 
 
 def _batches(found: Iterator[Found], store: Store) -> Iterator[AudioJobs[Found]]:
@@ -263,13 +276,12 @@ def _job(row: Found, number: int, store: Store) -> Job | None:
 
 def _store(
     store: Store,
-    folder: Path,
-    settings: ImportSettings,
-    names: SourceLabels,
+    rules: RowRules,
     found: Sequence[Found],
     answers: Sequence[Answer],
 ) -> None:
     """Sort what was found into rows and rejects, in the order of the source."""
+    tasks = rules.settings.tasks
     made: list[tuple[int, Row, Mapping[str, Scalar]]] = []
     reasons: dict[int, Reason] = {}
     for index, (one, answer) in enumerate(zip(found, answers, strict=True)):
@@ -277,11 +289,11 @@ def _store(
             reasons[index] = (one.kind, one.text)
             continue
         try:
-            row = manifest_row(one, _inside(one, answer, folder), settings, names)
-            made.append((index, row, extra_values(one, settings.tasks[row["task"]])))
+            row = manifest_row(one, _inside(one, answer, store.folder), rules)
+            made.append((index, row, extra_values(one, tasks[row["task"]])))
         except UnfitRowError as error:
             reasons[index] = (error.kind, error.text, error.label)
-    table, broken = faults([row for _, row, _ in made], settings.tasks)
+    table, broken = faults([row for _, row, _ in made], tasks)
     sound = [at for at in range(len(made)) if at not in broken]
     known = {at: digest(identity(made[at][1], answers[made[at][0]])) for at in sound}
     for at, is_copy in zip(sound, store.copies(list(known.values())), strict=True):
@@ -328,7 +340,12 @@ def _reject(found: Found, kind: str, text: str, label: str | None = None) -> dic
     return {**place, "id": found.id, "reason": kind, "text": text, **known}
 
 
-def _hint(reasons: Counter[str], labels: Sequence[LabelWay], rejects: Path) -> str:
+def _hint(
+    reasons: Counter[str], labels: Sequence[LabelWay], columns: Mapping[str, str], rejects: Path
+) -> str:
+    if columns:
+        told = [f"no row has --column {column}: {hint}" for column, hint in columns.items()]
+        return "; ".join([*told, f"see {rejects}"])
     if set(reasons) == {MISSING}:
         return f"--media-dir names the folder that audio paths start from; see {rejects}"
     ways = [way.text for way in labels[:_MOST_WAYS]]

@@ -90,6 +90,11 @@ class Store:
                 self._folder.rmdir()
 
     @property
+    def folder(self) -> Path:
+        """Folder of the manifest."""
+        return self._folder
+
+    @property
     def audio_folder(self) -> Path:
         """Where audio goes that has no file of its own."""
         return self._folder / "audio"
