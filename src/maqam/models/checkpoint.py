@@ -4,19 +4,22 @@ No weights are read and no torch is loaded, so that a plan in tokens costs a tok
 """
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from maqam import extras
+from maqam.data.audio import SAMPLE_RATE
 from maqam.data.limits import Limits
 from maqam.errors import ModelError
 from maqam.models.composed.record import as_composed
 from maqam.models.dialogue import DialogueEncoder
 from maqam.models.families import FAMILIES, family_of
-from maqam.models.family import Family, FrontEnd
+from maqam.models.family import Family
+from maqam.models.front_end import FrontEnd, OwnExtractor
 from maqam.models.settings import AUTO, POCKET, ModelSettings
 
 POCKET_FAMILY = FAMILIES["qwen2_5_omni"]
@@ -54,17 +57,11 @@ def open_checkpoint(settings: ModelSettings) -> Checkpoint:
         ModelError: If there is no such checkpoint, or it is of another family.
     """
     source = _source(settings)
-    try:
-        config = json.loads(checkpoint_file(source, "config.json").read_text(encoding="utf-8"))
-        model_type = config["model_type"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _broken(source, error) from error
+    config = _json(source, "config.json")
     for family in FAMILIES.values():
-        if family.nested in config:
-            config = config[family.nested]
-            model_type = family.model_type
-            break
-    family = as_composed(family_of(model_type, source), config, source)
+        if family.whole is not None and config.get("model_type") == family.whole:
+            config = {"model_type": family.model_type, **(config.get(family.nested) or {})}
+    family = as_composed(family_of(config.get("model_type"), source), config, source)
     wanted = POCKET_FAMILY.kind if settings.kind == POCKET else settings.kind
     if wanted not in (AUTO, family.kind):
         raise ModelError(
@@ -77,11 +74,37 @@ def open_checkpoint(settings: ModelSettings) -> Checkpoint:
     return Checkpoint(
         source=source,
         family=family,
-        front_end=replace(
-            family.front_end, num_bins=int(audio.get("num_mel_bins", family.front_end.num_bins))
+        front_end=family.front_end.of_checkpoint(
+            audio.get("num_mel_bins"), _extractor_settings(source, family)
         ),
         max_tokens=int(text.get("max_position_embeddings", family.max_tokens)),
     )
+
+
+def _extractor_settings(source: str, family: Family) -> Mapping[str, Any]:
+    """Read the settings of a family's own feature extractor; none where it has none of its own."""
+    if not isinstance(family.front_end.extractor, OwnExtractor):
+        return {}
+    try:
+        checkpoint_file(source, "preprocessor_config.json")
+    except OSError:  # transformers 5 writes one file for all parts of a processor
+        return dict(_json(source, "processor_config.json").get("feature_extractor") or {})
+    return _json(source, "preprocessor_config.json")
+
+
+def _json(source: str, name: str) -> dict[str, Any]:
+    """Read a small file of a checkpoint.
+
+    Raises:
+        ModelError: If it is not there, or holds no object of JSON.
+    """
+    try:
+        read = json.loads(checkpoint_file(source, name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _broken(source, error) from error
+    if not isinstance(read, dict):
+        raise _broken(source, ValueError(f"{name} holds no object"))
+    return read
 
 
 def limits_of(checkpoint: Checkpoint) -> Limits:
@@ -95,9 +118,8 @@ def common_limits() -> Limits:
     every = [family_limits(one) for one in FAMILIES.values()]
     return Limits(
         "every family of models",
-        min(one.min_samples for one in every),
+        math.ceil(SAMPLE_RATE * min(one.min_samples / one.sample_rate for one in every)),
         max(one.max_seconds for one in every if one.max_seconds is not None),
-        min(one.sample_rate for one in every),
     )
 
 

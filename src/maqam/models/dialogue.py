@@ -6,6 +6,7 @@ row is data: words in it that look like tokens of the tokenizer or like an audio
 never obeyed.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ import numpy as np
 from maqam.data.prompts import audio_turn
 from maqam.data.schema import AUDIO_TAG
 from maqam.errors import ModelError
-from maqam.models.family import ChatTemplate, FrontEnd
+from maqam.models.family import ChatTemplate
+from maqam.models.front_end import FrontEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class DialogueEncoder:
         tokenizer.encode_special_tokens = True
         self.padding_id = self._ids_of[template.padding]
         self.end_id = self._ids_of[template.end]
+        self.end_ids = {self.end_id, *(self._ids_of[one] for one in template.other_ends)}
         self.audio_id = self._ids_of[template.audio[1]]
 
     def encode(
@@ -136,9 +139,7 @@ class DialogueEncoder:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of an answer up to its end-of-turn token."""
-        kept = list(ids)
-        if self.end_id in kept:
-            kept = kept[: kept.index(self.end_id)]
+        kept = itertools.takewhile(lambda one: one not in self.end_ids, ids)
         written = [one for one in kept if one not in self._unwritten]
         text: str = self.tokenizer.decode(written, skip_special_tokens=False)
         return text.strip()

@@ -8,11 +8,9 @@ new family states its deviations only.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-
-from maqam.models.log_mel import PREPROCESSING, log_mel
+from maqam.models.front_end import FrontEnd
 
 PARTS = ("encoder", "aligner", "llm")
 
@@ -31,6 +29,7 @@ class ChatTemplate:
         special_tokens: All tokens of control used here.
         system: Text of the system's turn, for a dialogue that does not begin with one.
         start: What stands before a dialogue that does not begin with the system's turn.
+        other_ends: Tokens that end an answer as well, though it is trained with `end`.
     """
 
     turns: Mapping[str, tuple[str, str]]
@@ -41,76 +40,24 @@ class ChatTemplate:
     special_tokens: tuple[str, ...]
     system: str | None = None
     start: str = ""
+    other_ends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class FrontEnd:
-    """What an encoder reads of audio, and how many audio tokens come of it.
+class EncoderInputs:
+    """How frames are handed to `get_audio_features` of a family's class.
 
     Attributes:
-        count: Audio tokens of a number of frames.
-        num_bins: Numbers of a frame.
-        extract: Gives the (num_frames, num_bins) frames of samples, at least one sample.
-        sample_rate: Of the audio, Hz.
-        frames_per_second: Frames of a second of audio.
-        tail_frames: Frames of silence kept after the audio, because the encoder's convolutions
-            see them; they give no audio token.
-        max_frames: Longest audio the encoder takes, without the tail; None where only the LLM's
-            context limits it.
+        features: Argument of the frames.
+        mask: Argument that marks real frames; None where the encoder hears all of a window.
+        axes: Their order: windows (B), numbers of a frame (M), frames (N).
+        multiple_frames: Windows of no fixed length are filled up to a multiple of this.
     """
 
-    count: Callable[[int], int]
-    num_bins: int = 128
-    extract: Callable[[np.ndarray, int], np.ndarray] = log_mel
-    sample_rate: int = 16_000
-    frames_per_second: int = 100
-    tail_frames: int = 0
-    max_frames: int | None = None
-
-    @property
-    def name(self) -> str:
-        """What decides the numbers of a frame, as a feature store writes it down."""
-        tail = f", {self.tail_frames} of silence after" if self.tail_frames else ""
-        return f"{PREPROCESSING}, {self.num_bins} bins, {self.sample_rate} Hz{tail}"
-
-    @property
-    def tokens_per_second(self) -> int:
-        """Audio tokens of a second of audio."""
-        return self.count(self.frames_per_second)
-
-    @property
-    def min_samples(self) -> int:
-        """Fewest samples that give an audio token."""
-        frames = next(number for number in range(1, 1000) if self.count(number) > 0)
-        return (frames - 1) * self._hop_samples + 1
-
-    @property
-    def max_seconds(self) -> float | None:
-        """Longest audio the encoder takes; None where only the LLM's context limits it."""
-        return None if self.max_frames is None else self.max_frames / self.frames_per_second
-
-    def exceeds(self, num_frames: int) -> bool:
-        """Return whether frames, tail included, are more than the encoder takes."""
-        return self.max_frames is not None and num_frames - self.tail_frames > self.max_frames
-
-    def frames(self, samples: np.ndarray) -> np.ndarray:
-        """Return the (num_frames, num_bins) float32 frames of samples, tail included."""
-        tail = np.zeros(self.tail_frames * self._hop_samples, dtype=np.float32)
-        return self.extract(
-            np.concatenate([samples, tail]) if len(tail) else samples, self.num_bins
-        )
-
-    def num_frames(self, num_samples: int) -> int:
-        """Count the frames of samples, tail included; no samples give none."""
-        return -(-num_samples // self._hop_samples) + self.tail_frames if num_samples else 0
-
-    def num_audio_tokens(self, num_frames: int) -> int:
-        """Count the audio tokens of frames, tail included."""
-        return self.count(num_frames - self.tail_frames) if num_frames else 0
-
-    @property
-    def _hop_samples(self) -> int:
-        return self.sample_rate // self.frames_per_second
+    features: str = "input_features"
+    mask: str | None = "input_features_mask"
+    axes: Literal["BMN", "BNM", "BN"] = "BMN"
+    multiple_frames: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +71,13 @@ class Family:
         model_type: `model_type` of its config.json.
         architecture: Its class in transformers, loaded with a language model head.
         template: How it writes a dialogue.
-        front_end: What its encoder reads; `num_bins` is that of the checkpoint when loaded.
-        nested: Key of config.json that holds this model's configuration, where a checkpoint has
-            more than one model.
+        front_end: What its encoder reads, before a checkpoint has said its own settings.
+        inputs: How frames are handed to its encoder.
+        whole: `model_type` of a checkpoint that has more models than this one, if there is such.
+        nested: Key of its config.json that holds this model's configuration.
         parts: Prefixes of parameter names by part; the longest that fits decides.
         language_model: Name of the module that runs on embeddings.
         narrows_last_layer: Whether the last layer can be computed at some positions only.
-        window_frames: Frames that audio is padded to; None for the longest of a batch.
         max_tokens: The LLM's context where config.json does not say it.
         prepare_tokenizer: Sets up the tokenizer of tokenizer.json as its class in transformers
             does, where that does more than reading it.
@@ -143,7 +90,9 @@ class Family:
     architecture: str
     template: ChatTemplate
     front_end: FrontEnd
-    nested: str | None = None
+    inputs: EncoderInputs = EncoderInputs()
+    whole: str | None = None
+    nested: str = ""
     parts: Mapping[str, tuple[str, ...]] = field(
         default_factory=lambda: {
             "encoder": ("model.audio_tower.",),
@@ -153,7 +102,6 @@ class Family:
     )
     language_model: str = "model.language_model"
     narrows_last_layer: bool = True
-    window_frames: int | None = None
     max_tokens: int = 32_768
     prepare_tokenizer: Callable[[Any], None] | None = None
 

@@ -51,7 +51,7 @@ def load_backbone(settings: ModelSettings, *, device: torch.device | None = None
         weight_files(Path(source))
     try:
         config = transformers.AutoConfig.from_pretrained(source)
-        if family.nested is not None:
+        if family.nested:
             config = getattr(config, family.nested, config)
         with no_foreign_bars() if Path(source).is_dir() else nullcontext():
             model, info = getattr(transformers, family.architecture).from_pretrained(

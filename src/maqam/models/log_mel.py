@@ -3,8 +3,8 @@
 Equal to `WhisperFeatureExtractor` on the valid frames: what follows a clip there is digital
 silence, of which only the frames that still hear the clip's end matter. They can set the maximum
 that the dynamic range is measured from, so they are computed and then dropped. A clip that fills
-the extractor's window to the last sample is the one exception: its last frame sees a reflection
-there and zeros here (Qwen2.5-Omni's window is 300 s, Whisper's 30 s).
+the extractor's window to the last sample, or stands there without a window, has nothing after it:
+its last frame hears its end reflected.
 """
 
 from functools import cache
@@ -34,15 +34,17 @@ def num_frames(num_samples: int) -> int:
     return -(-num_samples // HOP_SAMPLES)
 
 
-def log_mel(samples: np.ndarray, num_mel_bins: int = 128) -> np.ndarray:
+def log_mel(samples: np.ndarray, num_mel_bins: int = 128, *, is_alone: bool = False) -> np.ndarray:
     """Return the log-mel frames of a clip.
 
     Args:
         samples: (num_samples,) float32 mono at 16 kHz, at least one sample.
         num_mel_bins: Mel bins, 80 for Whisper up to v2 and 128 for v3 and Qwen2.5-Omni.
+        is_alone: Whether nothing follows the clip in the extractor; else silence does.
 
     Returns:
-        (num_frames, num_mel_bins) float32, `ceil(num_samples / 160)` frames.
+        (num_frames, num_mel_bins) float32, `ceil(num_samples / 160)` frames, or the whole hops of
+        a clip alone.
 
     Raises:
         ValueError: If there are no samples or more than one channel.
@@ -56,11 +58,13 @@ def log_mel(samples: np.ndarray, num_mel_bins: int = 128) -> np.ndarray:
         raise ValueError(f"samples must be (num_samples,) with at least 1, got {samples.shape}")
     fft = extras.load("scipy.fft")
     half = WINDOW_SAMPLES // 2
-    count = num_frames(len(samples))
-    heard = num_frames(len(samples) + half)  # the frames after `count` hear the end of the clip
-    padded = np.zeros((heard - 1) * HOP_SAMPLES + 2 * WINDOW_SAMPLES, dtype=np.float32)
+    count = len(samples) // HOP_SAMPLES if is_alone else num_frames(len(samples))
+    heard = count if is_alone else num_frames(len(samples) + half)  # those after hear its end
+    padded = np.zeros(len(samples) + 3 * WINDOW_SAMPLES, dtype=np.float32)
     padded[half : half + len(samples)] = samples
     padded[:half] = padded[half + 1 : 2 * half + 1][::-1]
+    if is_alone:
+        padded[half + len(samples) :][:half] = samples[-half - 1 : -1][::-1]
     filters = _mel_filters(num_mel_bins)
     mels = np.empty((heard, num_mel_bins), dtype=np.float32)
     frames = sliding_window_view(padded, WINDOW_SAMPLES)[::HOP_SAMPLES]

@@ -210,7 +210,7 @@ def unfit_rows(
         for row, length in zip(rows[is_known].tolist(), seconds[is_known].tolist(), strict=True)
         if (fault := limits.fault(length))
     ]
-    most = _most_tokens(manifest, rows) + seconds * checkpoint.front_end.tokens_per_second
+    most = _most_tokens(manifest, rows) + checkpoint.front_end.most_audio_tokens(seconds)
     doubtful = rows[~is_known & (most > checkpoint.max_tokens)]
     for first in range(0, len(doubtful), _CHUNK):
         chunk = doubtful[first : first + _CHUNK]

@@ -19,6 +19,7 @@ from transformers import DynamicCache, PreTrainedModel
 from maqam.models.common.answer_tree import AnswerTree
 from maqam.models.common.attention import single_precision_attention
 from maqam.models.common.companions import save_companions
+from maqam.models.common.inputs import side_by_side
 from maqam.models.common.last_layer import last_layer_at
 from maqam.models.dialogue import DialogueEncoder, Encoded
 from maqam.models.family import PARTS, Family
@@ -74,20 +75,29 @@ class CommonAudioLLM:
         """
         if not log_mels:
             return []
-        tail = self.dialogue.front_end.tail_frames
-        lengths = torch.tensor([len(one) - tail for one in log_mels], device=self.device)
-        width = self.family.window_frames or max(len(one) for one in log_mels)
-        features = torch.stack([_filled(one, width) for one in log_mels]).to(self.device)
-        is_real = torch.arange(width, device=self.device) < lengths[:, None]
+        windows = side_by_side(log_mels, self.dialogue.front_end, self.family.inputs)
+        features = windows.features.to(self.device, self.model.dtype)
+        aligned = self._aligned(features, windows.is_real.to(self.device), windows.owners)
         counts = [self.dialogue.num_audio_tokens(len(one)) for one in log_mels]
-        return list(torch.split(self._aligned(features, is_real), counts))
+        return list(torch.split(aligned, counts))
 
-    def _aligned(self, features: Tensor, is_real: Tensor) -> Tensor:
-        """Return the aligner outputs [total audio tokens, D] of [B, M, N] features, [B, N] real."""
-        outputs = self.model.get_audio_features(
-            input_features=features, input_features_mask=is_real.long()
-        )
-        aligned: Tensor = outputs.pooler_output
+    def _aligned(self, features: Tensor, is_real: Tensor, owners: list[int]) -> Tensor:
+        """Return aligner outputs of windows.
+
+        Args:
+            features: [B, M, N] frames of each window.
+            is_real: [B, N] which of them are audio.
+            owners: Index of the utterance that each window is of.
+
+        Returns:
+            [total audio tokens, D], in the order of the windows.
+        """
+        inputs = self.family.inputs
+        axes = {"BMN": features, "BNM": features.transpose(1, 2), "BN": features[:, 0]}
+        arguments = {inputs.features: axes[inputs.axes]}
+        if inputs.mask is not None:
+            arguments[inputs.mask] = is_real.long()
+        aligned: Tensor = self.model.get_audio_features(**arguments, return_dict=True).pooler_output
         return aligned
 
     def embeddings(self, batch: Batch) -> Tensor:
@@ -214,12 +224,13 @@ class CommonAudioLLM:
         """Return the likeliest ids after prompts, whose last hidden states are [B, 1, D]."""
         answers: list[list[int]] = [[] for _ in hidden]
         is_open = torch.ones(len(hidden), dtype=torch.bool, device=self.device)
+        ends = torch.tensor(sorted(self.dialogue.end_ids), device=self.device)
         for number in range(max_new_tokens):
             chosen = self.logits(hidden[:, -1]).argmax(dim=-1)
             for index, token in enumerate(chosen.tolist()):
                 if is_open[index]:
                     answers[index].append(token)
-            is_open &= chosen != self.dialogue.end_id
+            is_open &= ~torch.isin(chosen, ends)
             if number + 1 == max_new_tokens or not is_open.any():
                 break
             mask = torch.cat([mask, mask.new_ones(len(hidden), 1)], dim=1)
@@ -291,12 +302,6 @@ class CommonAudioLLM:
     def save_companions(self, folder: Path) -> None:
         """Write what belongs to the weights in a checkpoint: tokenizer, processor, template."""
         save_companions(self.dialogue, self.source, folder)
-
-
-def _filled(frames: np.ndarray, width: int) -> Tensor:
-    """Return (N, M) frames as [M, width], the last one repeated: it is silence, or masked."""
-    kept = frames[:width]  # audio as long as the window leaves no room for the tail
-    return torch.from_numpy(np.pad(kept, ((0, width - len(kept)), (0, 0)), mode="edge").T)
 
 
 def _left_padded(embeddings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

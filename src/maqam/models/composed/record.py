@@ -10,6 +10,7 @@ from typing import Any
 
 from maqam.errors import ModelError
 from maqam.models.family import ChatTemplate, Family
+from maqam.models.front_end import LogMel
 
 KEY = "maqam"
 FORMAT_VERSION = 1
@@ -51,6 +52,7 @@ def as_composed(family: Family, config: Mapping[str, Any], where: str) -> Family
             raise KeyError(f"format {record['format_version']}")
         template = _template(record["template"])
         window = 2 * int(config["audio_config"]["max_source_positions"])
+        extractor = LogMel(tail_frames=3, window_frames=window)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             f"the key {KEY} of config.json is not of format {FORMAT_VERSION}",
@@ -61,7 +63,7 @@ def as_composed(family: Family, config: Mapping[str, Any], where: str) -> Family
         family,
         title=f"a composed model in the form of {family.title}",
         template=template,
-        front_end=replace(family.front_end, max_frames=window),
+        front_end=replace(family.front_end, max_frames=window, extractor=extractor),
         prepare_tokenizer=None,
     )
 

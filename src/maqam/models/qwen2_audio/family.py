@@ -1,7 +1,8 @@
 """Qwen2-Audio: windows of 30 s, as its encoder is Whisper's."""
 
 from maqam.models.common.qwen_tokenizer import as_qwen2
-from maqam.models.family import Family, FrontEnd, chatml, two_convolutions_and_pooling
+from maqam.models.family import Family, chatml, two_convolutions_and_pooling
+from maqam.models.front_end import FrontEnd, LogMel
 
 QWEN2_AUDIO = Family(
     kind="qwen2_audio",
@@ -14,6 +15,10 @@ QWEN2_AUDIO = Family(
         extra_tokens=("<|audio_bos|>", "<|audio_eos|>"),
         system="You are a helpful assistant.",
     ),
-    front_end=FrontEnd(count=two_convolutions_and_pooling, tail_frames=3, max_frames=3000),
+    front_end=FrontEnd(
+        two_convolutions_and_pooling,
+        LogMel(tail_frames=3, window_frames=3000),
+        max_frames=3000,
+    ),
     prepare_tokenizer=as_qwen2,
 )

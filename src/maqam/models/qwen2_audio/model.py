@@ -18,7 +18,7 @@ from maqam.models.common.model import CommonAudioLLM
 class Qwen2Audio(CommonAudioLLM):
     """Qwen2-Audio, whose encoder wants a mask over the outputs of its convolutions."""
 
-    def _aligned(self, features: Tensor, is_real: Tensor) -> Tensor:
+    def _aligned(self, features: Tensor, is_real: Tensor, owners: list[int]) -> Tensor:
         tower, aligner = self.model.model.audio_tower, self.model.model.multi_modal_projector
         num_positions = min(-(-features.shape[2] // 2), tower.embed_positions.num_embeddings)
         features, is_real = (one[..., : 2 * num_positions] for one in (features, is_real))

@@ -1,6 +1,7 @@
 """The families of audio LLMs that Maqam trains, one line each."""
 
 from maqam.errors import ModelError
+from maqam.models.families.flamingo import AUDIO_FLAMINGO_3
 from maqam.models.family import Family
 from maqam.models.qwen2_audio.family import QWEN2_AUDIO
 from maqam.models.qwen_omni.family import QWEN_OMNI
@@ -10,11 +11,12 @@ FAMILIES: dict[str, Family] = {
     for family in (
         QWEN_OMNI,
         QWEN2_AUDIO,
+        AUDIO_FLAMINGO_3,
     )
 }
 
 
-def family_of(model_type: str, where: str) -> Family:
+def family_of(model_type: str | None, where: str) -> Family:
     """Return the family of a checkpoint.
 
     Args:
