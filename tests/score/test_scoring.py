@@ -70,14 +70,14 @@ def test_recognition_is_scored_by_other_profiles_side_by_side():
     assert find(scores, "wer", profile="leaderboard-v2")["value"] == pytest.approx(4 / 9)
     assert find(scores, "wer", profile="none")["value"] == pytest.approx(5 / 9)
     profiles = [row["profile"] for row in scores["scores"] if row["metric"] == "cer"]
-    assert set(profiles) == {"leaderboard-v3", "leaderboard-v2", "none"}
+    assert set(profiles) == {"leaderboard-v3", "leaderboard-v2", "lenient-v1", "none"}
 
 
 def test_a_profile_that_is_compared_anyway_is_not_scored_twice():
     scores = score(ASR, settings=ScoreSettings(profile="none", num_resamples=10))
     rows = [row for row in scores["scores"] if (row["metric"], row["group"]) == ("wer", "all")]
     profiles = [row["profile"] for row in rows]
-    assert profiles == ["none", "leaderboard-v2"]
+    assert profiles == ["none", "leaderboard-v2", "lenient-v1"]
 
 
 def test_kinds_of_errors_stand_beside_the_rate_and_add_up_to_it():

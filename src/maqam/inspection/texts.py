@@ -1,8 +1,8 @@
 """Characters in texts and names that no one sees, or that are no letters.
 
-A NUL is fatal, for C libraries end a text there. All else is a remark: the profiles `mgb2` and
-`iwslt22` delete bidi controls before words are compared, the others count them as letters. The
-joiners U+200C and U+200D belong to Arabic and Persian spelling and are no finding.
+A NUL is fatal, for C libraries end a text there. All else is a remark: the profiles `mgb2`,
+`iwslt22` and `lenient-v1` delete bidi controls before words are compared, the others count them
+as letters. The joiners U+200C and U+200D belong to Arabic and Persian spelling and are no finding.
 """
 
 import re

@@ -214,7 +214,7 @@ def _of_labels() -> Iterable[Metric]:
 
 
 def _all() -> Iterable[Metric]:
-    compared = (OWN, "leaderboard-v2", "none")
+    compared = (OWN, "leaderboard-v2", "lenient-v1", "none")
     plain = (OWN, "none")
     yield Metric(
         "wer",

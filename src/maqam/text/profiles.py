@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from maqam.errors import ConfigError
 from maqam.text import normalize as step
+from maqam.text.lenient import equal_looking, numbers_as_digits
 from maqam.user_functions import load_function
 
 # what a function of the user's own is tried on: marks, digits, spaces, both scripts, nothing at all
@@ -33,6 +34,16 @@ PROFILES: Mapping[str, tuple[step.Step, ...]] = MappingProxyType(
         ),
         "iwslt22": (step.keep_iwslt_letters, step.unify_iwslt_letters),
         "whisper-basic-nodiac": (step.whisper_basic_without_diacritics, step.collapse_space),
+        "lenient-v1": (
+            step.delete_diacritics,
+            step.unify_letters,
+            equal_looking,
+            step.delete_punctuation,
+            step.western_digits,
+            step.join_waw,
+            step.collapse_space,
+            numbers_as_digits,
+        ),
         "none": (),
     }
 )
