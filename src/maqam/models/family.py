@@ -105,6 +105,11 @@ class Family:
     max_tokens: int = 32_768
     prepare_tokenizer: Callable[[Any], None] | None = None
 
+    @property
+    def holder(self) -> str:
+        """What a checkpoint of more than one model calls this one, with a dot; empty for one."""
+        return f"{self.nested.removesuffix('_config')}." if self.nested else ""
+
     def part_of(self, parameter_name: str) -> str | None:
         """Return the part a parameter belongs to, None for what is never trained, as vision is."""
         fitting = [

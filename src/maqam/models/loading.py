@@ -16,7 +16,7 @@ from maqam.models.quiet import no_foreign_bars
 from maqam.models.qwen2_audio.model import Qwen2Audio
 from maqam.models.qwen_omni.model import QwenOmni
 from maqam.models.settings import ModelSettings
-from maqam.models.weights.counting import refuse_faulty_loading
+from maqam.models.weights.counting import Loading
 from maqam.models.weights.shards import weight_files
 
 DEVIATING = {"qwen2_5_omni": QwenOmni, "qwen2_audio": Qwen2Audio}  # all others are common
@@ -69,9 +69,8 @@ def load_backbone(settings: ModelSettings, *, device: torch.device | None = None
             where=source,
             hint="give the folder that holds config.json, tokenizer.json and *.safetensors",
         ) from error
-    refuse_faulty_loading(
-        source, "get all files of the checkpoint again, config.json with them", model, info
-    )
+    again = "get all files of the checkpoint again, config.json with them"
+    Loading(source, again).check_model(model, info)
     audio_id = config.audio_token_id
     if audio_id != dialogue.audio_id:
         raise ModelError(

@@ -43,6 +43,7 @@ from maqam.train.observers.observer import Observer, StepProgress
 from maqam.train.observers.telemetry import Telemetry
 from maqam.train.observers.trackers import Trackers
 from maqam.train.record import (
+    about_training,
     adapter_fingerprint,
     check_extension,
     check_same_run,
@@ -155,7 +156,8 @@ def run_phase(
         trainer.follow(watching, checkpoint)
     backbone.model.eval()
     output = files.output(phase.settings.phase)
-    _write_output(backbone, adapter, output, is_first=is_first)
+    about = about_training(run_folder.name, phase.manifest, phase.plan, phase.settings, phase.seed)
+    _write_output(backbone, adapter, output, about if is_first else None)
     if is_first:
         files.add_to_record({"state": "finished", "notes": notes})
     return PhaseResult(output=output, parts=parts, notes=notes)
@@ -361,18 +363,18 @@ def _description(
 
 
 def _write_output(
-    backbone: AudioLLM, adapter: PeftModel | None, output: Path, *, is_first: bool
+    backbone: AudioLLM, adapter: PeftModel | None, output: Path, about: dict[str, str] | None
 ) -> None:
-    """Write the adapter, or the whole checkpoint with its adapter merged."""
+    """Write the adapter, or the whole checkpoint with its adapter merged; by None write nothing."""
     if output.name == "weights":
         merge_adapter(backbone)
-    if not is_first:
+    if about is None:
         return
     with weights_folder(output) as staged:
         if output.name == "weights":
             save_weights(backbone, staged)
         elif adapter is not None:
-            save_adapter(adapter, staged)
+            save_adapter(adapter, staged, about)
 
 
 @contextmanager

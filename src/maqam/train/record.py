@@ -8,12 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from maqam.data.manifest import Manifest
 from maqam.errors import MaqamWarning, RunError
 from maqam.models.protocol import AudioLLM
 from maqam.run_layout import RunLayout
-from maqam.schedule.plan import StepRows, rows_checksum
+from maqam.schedule.plan import PlanLike, StepRows, rows_checksum
 from maqam.train.settings import FREE, TrainSettings
 from maqam.version import own_commit
 
@@ -115,6 +117,41 @@ def versions() -> dict[str, str]:
     found = {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
     commit = own_commit()
     return found if commit is None else found | {"maqam commit": commit}
+
+
+def about_training(
+    name: str, manifest: Manifest, plan: PlanLike, settings: TrainSettings, seed: int
+) -> dict[str, str]:
+    """Return what there is to say of a training, by what it is.
+
+    Args:
+        name: Of the run.
+        manifest: The utterances.
+        plan: The rows it trained on.
+        settings: Its steps and rates.
+        seed: The run's seed.
+    """
+    rows = np.unique(plan.rows)
+    hours = float(np.asarray(manifest.column("seconds"), dtype=np.float64)[rows].sum() / 3600)
+    synthetic = int(np.asarray(manifest.column("synthetic"), dtype=bool)[rows].sum())
+    return {
+        "run": f"{name}, phase {settings.phase}, seed {seed}",
+        "schedule": str(plan.schedule["kind"]),
+        "plan": f"{plan.fingerprint}, {plan.num_steps} steps of {plan.batch_size} utterances",
+        "learning rate": f"{settings.learning_rate:g}",
+        "utterances": f"{len(rows):,}, {hours:,.2f} h of audio",
+        "synthetic speech": f"{synthetic:,} utterances",
+        "tasks": _counts(manifest, "task", rows),
+        "corpora": _counts(manifest, "source", rows),
+    }
+
+
+def _counts(manifest: Manifest, column: str, rows: np.ndarray) -> str:
+    codes, names = manifest.codes(column, rows)
+    counts = np.bincount(codes[codes >= 0], minlength=len(names))
+    return ", ".join(
+        f"{name} ({count:,})" for name, count in zip(names, counts.tolist(), strict=True) if count
+    )
 
 
 def adapter_fingerprint(folder: str) -> str:

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from maqam.errors import RunError, first_few
-from maqam.models.weights.counting import refuse_other_tensors
+from maqam.models.weights.counting import Loading
 from maqam.schedule.sampler import PlanStepSampler
 from maqam.seeding import derive
 from maqam.train.batches import LoadedStep, PlanBatches, Step
@@ -344,7 +344,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
                 where=resume_from_checkpoint,
                 hint=anew,
             )
-        refuse_other_tensors(resume_from_checkpoint, anew, stored, trained)
+        Loading(resume_from_checkpoint, anew).check_same(stored, trained)
         (model or self.model).load_state_dict(stored, strict=False)
 
 

@@ -1,11 +1,16 @@
+import json
+import re
+
 import numpy as np
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 
 from maqam.errors import ModelError
 from maqam.models.adapters import (
     add_adapter,
+    begin_from,
     load_adapter,
     merge_adapter,
     remove_adapter,
@@ -15,9 +20,10 @@ from maqam.models.adapters import (
 )
 from maqam.models.freezing import check_trainable, parameter_table, train_only
 from maqam.models.loading import load_backbone
-from maqam.models.pocket import new_pocket
+from maqam.models.pocket import new_pocket, save_pocket
 from maqam.models.protocol import collate
 from maqam.models.settings import ModelSettings
+from maqam.models.weights.adapter_files import base_name
 
 TEXTS = ["مرحبا يا صديقي كيف الحال"]
 
@@ -114,6 +120,87 @@ def test_a_broken_adapter_is_named_and_leaves_the_model_as_it_was(backbone, tmp_
     with pytest.raises(ModelError, match="the adapter does not load"):
         load_adapter(other, tmp_path)
     add_adapter(other, rank=4, alpha=8, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "fault"),
+    [
+        (lambda found: dict([*found.items()][2:]), r"tensors 2 missing \('base_model.*"),
+        (
+            lambda found: {name.replace("layers", "blocks"): one for name, one in found.items()},
+            r"56 missing .*, 56 unexpected",
+        ),
+        (lambda found: {name: one[:1] for name, one in found.items()}, "56 of another shape"),
+        (
+            lambda found: {name: one / 0 for name, one in found.items()},
+            r"tensors 56 not finite numbers",
+        ),
+        (lambda found: found | {"foreign.weight": torch.ones(1)}, r"1 unexpected \('foreign"),
+        (lambda found: {}, "56 missing"),
+    ],
+)
+def test_tensors_of_an_adapter_are_counted(backbone, tmp_path, rule, fault):
+    save_adapter(trained_adapter(backbone), tmp_path)
+    file, other = tmp_path / "adapter_model.safetensors", new_pocket(TEXTS, 0)
+    save_file({name: one.contiguous() for name, one in rule(load_file(file)).items()}, file)
+    before = hidden(other)
+    with pytest.raises(ModelError, match=f"adapter does not fit the layers of this LLM: .*{fault}"):
+        load_adapter(other, tmp_path)
+    assert torch.equal(hidden(other), before)
+    with pytest.raises(ModelError, match=fault):
+        begin_from(add_adapter(other, rank=4, alpha=8, seed=0), tmp_path)
+
+
+def test_an_adapter_for_other_layers_is_refused_with_their_number(backbone, tmp_path):
+    save_adapter(trained_adapter(backbone), tmp_path)
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    config["target_modules"] = ["c_attn"]
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    file = tmp_path / "adapter_model.safetensors"
+    save_file({"h.0.c_attn.lora_A.weight": torch.ones(1)}, file)
+    with pytest.raises(ModelError, match=r"tensors 1 unexpected \('h.0.c_attn.lora_A.weight'\)"):
+        load_adapter(new_pocket(TEXTS, 0), tmp_path)
+
+
+@pytest.mark.parametrize("old", ["model.language_model.", "thinker.model.", "model."])
+def test_an_adapter_is_read_by_whatever_names_its_layers_have(backbone, tmp_path, old):
+    save_adapter(trained_adapter(backbone), tmp_path)
+    file, other = tmp_path / "adapter_model.safetensors", new_pocket(TEXTS, 0)
+    saved = {
+        name.replace("base_model.model.model.", f"base_model.model.{old}"): one
+        for name, one in load_file(file).items()
+    }
+    assert all(name.startswith(f"base_model.model.{old}layers.") for name in saved)
+    save_file(saved, file)
+    load_adapter(other, tmp_path)
+    assert torch.allclose(hidden(other), hidden(backbone), atol=1e-6)
+
+
+def test_a_saved_adapter_goes_by_the_names_of_the_hub_and_says_what_it_is_on(backbone, tmp_path):
+    base, folder = tmp_path / "models" / "base", tmp_path / "runs" / "a" / "adapter"
+    save_pocket(backbone, base)
+    llm = load_backbone(ModelSettings("auto", str(base)))
+    save_adapter(trained_adapter(llm), folder, {"schedule": "tpc"})
+    layers = {name.split(".lora_")[0] for name in load_file(folder / "adapter_model.safetensors")}
+    on_disk = {name.removesuffix(".weight") for name in load_file(base / "model.safetensors")}
+    assert {name.removeprefix("base_model.model.") for name in layers} < on_disk
+    config = json.loads((folder / "adapter_config.json").read_text())
+    assert config["task_type"] == "CAUSAL_LM"
+    assert (folder / config["base_model_name_or_path"]).resolve() == base.resolve()
+    modules = ["model.layers.0.mlp.up_proj", "thinker.model.layers.0.mlp.up_proj"]
+    modules.append("thinker.model.language_model.layers.3.self_attn.q_proj")
+    assert all(re.fullmatch(config["target_modules"], name) for name in modules)
+    others = ["talker.model.layers.0.mlp.up_proj", "thinker.audio_tower.layers.0.self_attn.q_proj"]
+    assert not any(re.fullmatch(config["target_modules"], name) for name in others)
+    card = (folder / "README.md").read_text()
+    assert "| schedule | tpc |" in card
+    assert "Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained" in card
+
+
+def test_a_base_of_the_hub_s_cache_is_named_by_its_id(tmp_path):
+    folder = tmp_path / "models--Qwen--Qwen2.5-Omni-7B" / "snapshots" / "ae9e1690543ffd5c0221dc27f"
+    folder.mkdir(parents=True)
+    assert base_name(str(folder), tmp_path) == "Qwen/Qwen2.5-Omni-7B"
 
 
 def test_a_second_adapter_is_refused(backbone):

@@ -8,8 +8,8 @@ from maqam.models.adapters.lora import (
     remove_adapter,
     save_adapter,
     save_weights,
-    target_pattern,
 )
+from maqam.models.weights.names import target_pattern
 
 __all__ = [
     "add_adapter",

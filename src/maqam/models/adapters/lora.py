@@ -4,9 +4,8 @@ Targets are a pattern over full module names, because a saved bare suffix ("q_pr
 match the audio tower of whatever model the adapter is loaded on.
 """
 
-import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,12 +19,23 @@ from peft import (
 )
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from maqam.errors import ModelError
 from maqam.models.protocol import AudioLLM
 from maqam.models.quiet import no_foreign_bars
+from maqam.models.weights.adapter_files import (
+    CONFIG,
+    names_in,
+    names_of,
+    read_adapter,
+    write_adapter,
+)
+from maqam.models.weights.counting import Loading
+from maqam.models.weights.names import layer_of, target_pattern
+
+_FINISHED = "give the adapter folder of a finished run"
+_OWN_MODEL = "use the model that the adapter was trained on"
 
 
 def add_adapter(
@@ -51,7 +61,7 @@ def add_adapter(
         r=rank,
         lora_alpha=alpha,
         lora_dropout=dropout,
-        target_modules=target_pattern(backbone.lora_target_names()),
+        target_modules=names_of(backbone).pattern(),
     )
     with torch.random.fork_rng(devices=[]), _quiet():
         torch.manual_seed(seed)
@@ -62,25 +72,37 @@ def load_adapter(backbone: AudioLLM, folder: Path) -> PeftModel:
     """Put a saved adapter on the LLM of a backbone, in place and frozen.
 
     Raises:
-        ModelError: If the LLM has adapters already, or the folder holds no adapter of it.
+        ModelError: If the LLM has adapters already, or the folder holds no adapter of it: tensors
+            that are missing, unexpected, of another shape or no finite numbers are counted.
     """
     _refuse_adapters(backbone)
-    if not (folder / "adapter_config.json").is_file():
-        raise ModelError(
-            "there is no adapter here",
-            where=str(folder),
-            hint="give the adapter folder of a finished run",
-        )
+    if not (folder / CONFIG).is_file():
+        raise ModelError("there is no adapter here", where=str(folder), hint=_FINISHED)
     try:
-        with _quiet():
-            return PeftModel.from_pretrained(backbone.model, str(folder)).eval()
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        remove_adapter(backbone)
+        config, weights = read_adapter(folder)
+    except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise ModelError(
             f"the adapter does not load: {str(error).strip().splitlines()[0]}",
             where=str(folder),
-            hint="use the model that the adapter was trained on",
+            hint=_OWN_MODEL,
         ) from error
+    names = names_of(backbone)
+    weights = names.in_memory(weights)
+    meant = {*names.fitting(config.target_modules), *map(layer_of, weights)} & {*names.stored}
+    loading = _loading(folder)
+    if not meant:
+        loading.check(unexpected=weights)
+    config.target_modules, config.inference_mode = target_pattern(meant), True
+    config.base_model_name_or_path = None  # PEFT warns of a model by another name
+    with _quiet():
+        adapter = get_peft_model(backbone.model, config)
+    try:
+        _fill(adapter, weights, loading)
+    except ModelError:
+        remove_adapter(backbone)
+        raise
+    adapter.requires_grad_(False)
+    return adapter.eval()
 
 
 def begin_from(adapter: PeftModel, folder: Path) -> None:
@@ -95,13 +117,10 @@ def begin_from(adapter: PeftModel, folder: Path) -> None:
     """
     own = adapter.peft_config["default"]
     try:
-        saved = LoraConfig.from_pretrained(str(folder))
-        weights = load_file(folder / "adapter_model.safetensors")
+        saved, weights = read_adapter(folder)
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise ModelError(
-            "there is no adapter to begin from",
-            where=str(folder),
-            hint="give the adapter folder of a finished run",
+            "there is no adapter to begin from", where=str(folder), hint=_FINISHED
         ) from error
     if (saved.r, saved.lora_alpha) != (own.r, own.lora_alpha):
         raise ModelError(
@@ -110,14 +129,7 @@ def begin_from(adapter: PeftModel, folder: Path) -> None:
             where=str(folder),
             hint=f"set train.lora_rank={saved.r} train.lora_alpha={saved.lora_alpha}",
         )
-    wanted = {name: value.shape for name, value in get_peft_model_state_dict(adapter).items()}
-    if {name: value.shape for name, value in weights.items()} != wanted:
-        raise ModelError(
-            "the adapter does not fit the layers of this LLM",
-            where=str(folder),
-            hint="use the model that the adapter was trained on",
-        )
-    set_peft_model_state_dict(adapter, weights)
+    _fill(adapter, names_in(adapter).in_memory(weights), _loading(folder))
 
 
 def remove_adapter(backbone: AudioLLM) -> None:
@@ -135,9 +147,15 @@ def merge_adapter(backbone: AudioLLM) -> None:
     _forget(backbone)
 
 
-def save_adapter(adapter: PeftModel, folder: Path) -> None:
-    """Write an adapter as a plain PEFT folder, which `PeftModel.from_pretrained` loads."""
-    adapter.save_pretrained(str(folder), save_embedding_layers=False)
+def save_adapter(adapter: PeftModel, folder: Path, about: Mapping[str, str] | None = None) -> None:
+    """Write an adapter as a plain PEFT folder that any version of transformers and PEFT loads.
+
+    Args:
+        adapter: As `add_adapter` returns it.
+        folder: Where it goes.
+        about: What its card says of the training, by what it is.
+    """
+    write_adapter(adapter, names_in(adapter), folder, about or {})
 
 
 def save_weights(backbone: AudioLLM, folder: Path) -> None:
@@ -156,17 +174,6 @@ def save_weights(backbone: AudioLLM, folder: Path) -> None:
     backbone.save_companions(folder)
 
 
-def target_pattern(names: Iterable[str]) -> str:
-    r"""Return the pattern that matches full module names and their like in every layer.
-
-    Examples:
-        >>> target_pattern(["llm.layers.0.mlp.up_proj", "llm.layers.1.mlp.up_proj"])
-        'llm\\.layers\\.\\d+\\.mlp\\.up_proj'
-    """
-    patterns = {re.sub(r"\\\.\d+\\\.", r"\\.\\d+\\.", re.escape(name)) for name in names}
-    return "|".join(sorted(patterns))
-
-
 def _adapted(backbone: AudioLLM) -> Iterator[tuple[nn.Module, str, BaseTunerLayer]]:
     """Yield each adapted layer with its parent and its name there."""
     for parent in backbone.model.modules():
@@ -175,6 +182,16 @@ def _adapted(backbone: AudioLLM) -> Iterator[tuple[nn.Module, str, BaseTunerLaye
         for name, child in parent.named_children():
             if isinstance(child, BaseTunerLayer):
                 yield parent, name, child
+
+
+def _fill(adapter: PeftModel, weights: Mapping[str, Tensor], loading: Loading) -> None:
+    """Load tensors, by their names in memory, into an adapter that has those and no others."""
+    loading.check_same(weights, get_peft_model_state_dict(adapter, save_embedding_layers=False))
+    set_peft_model_state_dict(adapter, dict(weights))
+
+
+def _loading(folder: Path) -> Loading:
+    return Loading(str(folder), _OWN_MODEL, "the adapter does not fit the layers of this LLM")
 
 
 def _refuse_adapters(backbone: AudioLLM) -> None:
