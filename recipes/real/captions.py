@@ -1,6 +1,7 @@
 """Captions of Tux Paint's stamps, read aloud: from Debian's package to a list for an import.
 
-`captions.py unpack PACKAGE.deb FOLDER` unpacks the package without root on any system;
+`captions.py fetch URL SHA256 PACKAGE.deb` downloads the package, and keeps none that is another;
+`captions.py unpack PACKAGE.deb FOLDER` unpacks it without root on any system;
 `captions.py list STAMPS -o captions.jsonl` writes one line for each caption that is read aloud.
 Nothing is left out in silence: a caption without a transcript is a line, too, which the import
 rejects and counts; recordings of other languages are counted here.
@@ -11,6 +12,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import sys
 import tarfile
 import unicodedata
@@ -18,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from maqam.files import whole_file, whole_folder
 
@@ -36,6 +39,34 @@ STAMPS = "usr/share/tuxpaint/stamps"
 _RECORDING = re.compile(r"(?P<stamp>.+)_desc(?:_(?P<code>\w+))?(?:\.(?:ogg|wav))+")
 _CAPTION = re.compile(r"(?P<code>[A-Za-z_]+(?:@\w+)?)(?:\.[\w-]+)?=(?P<text>.*)")
 _MEMBER = 60  # bytes of the header of a member of an ar archive
+
+
+def fetch(address: str, sha256: str, package: Path) -> None:
+    """Download a file, unless it is there already.
+
+    Args:
+        address: Where it is.
+        sha256: Hash it must have, in hexadecimal digits.
+        package: Where it goes.
+
+    Raises:
+        SystemExit: If it cannot be had, or is another file.
+    """
+    if package.is_file() and _hash(package) == sha256:
+        return
+    try:
+        with urlopen(address, timeout=60) as source, whole_file(package) as draft:
+            with draft.open("wb") as file:
+                shutil.copyfileobj(source, file)
+            if _hash(draft) != sha256:
+                sys.exit(f"{address}: not the file that was meant; its hash is {_hash(draft)}")
+    except (OSError, ValueError) as error:
+        sys.exit(f"{address}: {error}; give a mirror with DEBIAN=https://.../debian")
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def unpack(package: Path, folder: Path) -> None:
@@ -175,9 +206,13 @@ def write_list(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one of the two commands."""
+    """Run one of the three commands."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
+    fetching = commands.add_parser("fetch", help="download the package of Debian")
+    fetching.add_argument("address")
+    fetching.add_argument("sha256")
+    fetching.add_argument("package", type=Path)
     unpacking = commands.add_parser("unpack", help="unpack the package of Debian")
     unpacking.add_argument("package", type=Path)
     unpacking.add_argument("folder", type=Path)
@@ -185,6 +220,9 @@ def main(arguments: list[str] | None = None) -> None:
     listing.add_argument("stamps", type=Path)
     listing.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args(arguments)
+    if given.command == "fetch":
+        fetch(given.address, given.sha256, given.package)
+        return
     if given.command == "unpack":
         unpack(given.package, given.folder)
         return

