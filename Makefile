@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test quick check base docs format clean
+.PHONY: demo test quick check base docs real format clean
 
 demo: $(INSTALLED)
 	$(BIN)/maqam demo
@@ -30,6 +30,10 @@ base:
 	$(PYTHON) -m venv $(VENV)-base
 	$(VENV)-base/bin/python -m pip install --quiet --editable .
 	$(VENV)-base/bin/python .ci/base.py
+
+# hours on a processor, and about 1 GB of packages; never part of the demo, of the tests or of .ci/run
+real:
+	PYTHON=$(PYTHON) recipes/real/run.sh
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

@@ -1,6 +1,7 @@
 """The list of spoken captions, on a made-up folder in the layout of Tux Paint's stamps."""
 
 import doctest
+import hashlib
 import io
 import json
 import sys
@@ -114,6 +115,30 @@ def test_a_package_without_stamps_is_refused_and_leaves_nothing(captions, stamps
     with pytest.raises(SystemExit, match="no usr/share/tuxpaint/stamps in it"):
         captions.main(["unpack", str(file), str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_download_is_kept_if_it_is_the_file_that_was_meant(captions, tmp_path) -> None:
+    source, file = tmp_path / "source.deb", tmp_path / "kept.deb"
+    source.write_bytes(b"stamps")
+    sha256 = hashlib.sha256(b"stamps").hexdigest()
+    captions.main(["fetch", source.as_uri(), sha256, str(file)])
+    assert file.read_bytes() == b"stamps"
+    source.unlink()
+    captions.main(["fetch", source.as_uri(), sha256, str(file)])  # it is there
+
+
+def test_a_download_of_another_file_is_refused_and_not_kept(captions, tmp_path) -> None:
+    source, file = tmp_path / "source.deb", tmp_path / "kept.deb"
+    source.write_bytes(b"a page that says not found")
+    with pytest.raises(SystemExit, match="not the file that was meant; its hash is"):
+        captions.main(["fetch", source.as_uri(), "0" * 64, str(file)])
+    assert not file.exists()
+
+
+def test_a_download_that_cannot_be_had_names_the_mirror_setting(captions, tmp_path) -> None:
+    absent = (tmp_path / "absent.deb").as_uri()
+    with pytest.raises(SystemExit, match="give a mirror with DEBIAN="):
+        captions.main(["fetch", absent, "0" * 64, str(tmp_path / "kept.deb")])
 
 
 @pytest.mark.parametrize("content", [b"", b"!<arch>\n", b"<html>not found</html>"])

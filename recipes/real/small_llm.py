@@ -24,7 +24,7 @@ from maqam.pocket.copy_pretraining import Copying, learn_to_copy
 from maqam.seeding import derive
 
 START, END, PADDING = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
-LONGEST = 24  # tokens of a caption that is copied: a few long ones would be padding for all others
+LONGEST = 16  # tokens of a caption that is copied: a few long ones would be padding for all others
 CHAT = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] "
     "+ '<|im_end|>\n' }}{% endfor %}"

@@ -101,6 +101,7 @@ def write_run(
     steps_taken: int | None = None,
     text: str = "",
     is_scored: bool = True,
+    is_synthetic: bool = True,
 ) -> Path:
     """Write a run folder; fewer `steps_taken` than `steps` is a run that was killed."""
     taken = steps if steps_taken is None else steps_taken
@@ -120,7 +121,7 @@ def write_run(
                 "plan": plan.fingerprint,
                 "weights": "0b1e" * 8,
             },
-            "synthetic": True,
+            "synthetic": is_synthetic,
             "trainable": [
                 {"part": "encoder", "parameters": 2_000_000, "trainable": 0},
                 {"part": "aligner", "parameters": 120_000, "trainable": 0},
@@ -138,7 +139,7 @@ def write_run(
     lines = [json.dumps(record) for record in step_records(plan, method, seed)[:taken]]
     (folder / "train.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     if is_scored and taken == steps:
-        _write_eval(folder / "eval" / "test", method, seed, text)
+        _write_eval(folder / "eval" / "test", method, seed, text, is_synthetic)
     return folder
 
 
@@ -239,7 +240,7 @@ def _made_up_verdict(task: str, method: str, num_seeds: int) -> str:
     return "no difference shown"
 
 
-def _write_eval(folder: Path, method: str, seed: int, text: str) -> None:
+def _write_eval(folder: Path, method: str, seed: int, text: str, is_synthetic: bool) -> None:
     rng = np.random.default_rng([seed, 3])
     labels = {"did": list(DIALECTS), "ser": [*EMOTIONS[:-1], EMOTIONS[-1] + text]}
     _json(
@@ -248,7 +249,7 @@ def _write_eval(folder: Path, method: str, seed: int, text: str) -> None:
             "format_version": 1,
             "split": "test",
             "profile": "leaderboard-v3",
-            "synthetic": True,
+            "synthetic": is_synthetic,
             "scores": scores(method, seed),
             "confusions": {
                 task: {"labels": names, "counts": _counts(len(names), rng)}

@@ -94,6 +94,14 @@ def test_synthetic_speech_is_said_at_the_top(html):
     assert "figures show direction, not what real speech would give" in head
 
 
+def test_real_speech_is_said_at_the_top(tmp_path):
+    write_run(tmp_path / "run", is_synthetic=False)
+    head = write_report([tmp_path / "run"], tmp_path / "report.html").read_text(encoding="utf-8")
+    head = head.split("</header>")[0]
+    assert "Real human speech:" in head
+    assert "Synthetic" not in head
+
+
 def test_better_is_marked_only_where_the_verdict_says_so(html):
     table = html.split('<section id="scores">')[1].split("</table>")[0]
     rows = [re.sub(r"<[^>]+>", " ", row) for row in table.split("<tr>")]

@@ -28,6 +28,10 @@ SYNTHETIC = (
     "Synthetic speech: figures show direction, not what real speech would give. The voices are "
     "those of a speech synthesizer; dialects and emotions are rules, not people."
 )
+REAL = (
+    "Real human speech: by what its data say, no utterance that was trained on or scored is "
+    "synthetic."
+)
 
 
 def write_report(paths: Sequence[Path], output: Path, *, overlap: Path | None = None) -> Path:
@@ -151,7 +155,8 @@ def report_context(study: StudyRecord) -> dict[str, Any]:
     return {
         "study": study,
         "board": board,
-        "synthetic": SYNTHETIC if study.is_synthetic else "",
+        "is_synthetic": study.is_synthetic,
+        "speech": (SYNTHETIC if study.is_synthetic else REAL).split(":", 1),
         "finding": finding,
         "sentences": sentences,
         "subtitle": _subtitle(study),

@@ -1,0 +1,148 @@
+"""`make real`: a small LLM that a composed model can learn from, and recipes that plan."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, WhisperConfig, WhisperModel
+
+from maqam.cli.main import main as maqam
+from maqam.data.manifest import read_manifest
+from maqam.data.pool import pool_from_manifest
+from maqam.models.checkpoint import load_dialogue
+from maqam.models.settings import ModelSettings
+from maqam.recipe import load_recipe
+from maqam.schedule import make_plan
+from maqam.studies.grid import load_study
+
+ROOT = Path(__file__).parents[1]
+REAL = ROOT / "recipes" / "real"
+TEXTS = ["Un chat.", "Un chien noir.", "Сабака.", "Un gato.", ".قطة"]
+
+
+@pytest.fixture(scope="module")
+def small_llm():
+    sys.path.insert(0, str(REAL))
+    try:
+        import small_llm
+    finally:
+        sys.path.remove(str(REAL))
+    return small_llm
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory) -> Path:
+    """A pool as the recipes have it: three tasks, imported from a list of captions."""
+    folder = tmp_path_factory.mktemp("captions")
+    lines = []
+    for index in range(18):
+        soundfile.write(folder / f"{index}.wav", np.full(8_000, 0.1), 16_000)
+        task = ("asr", "lid", "st")[index % 3]
+        lines.append(
+            f'{{"id": "{index}", "task": "{task}", "audio": "{index}.wav", "text": '
+            f'"{TEXTS[index % 4]}", "spoken": "french", "arabic": "{TEXTS[4]}"}}\n'
+        )
+    (folder / "captions.jsonl").write_text("".join(lines), encoding="utf-8")
+    options = ["-o", str(folder / "pool"), "--tasks", str(REAL / "tasks.yaml")]
+    assert maqam(["data", "import", "table", str(folder / "captions.jsonl"), *options]) == 0
+    return folder / "pool"
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    config = WhisperConfig(
+        vocab_size=60,
+        d_model=32,
+        num_mel_bins=80,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=48,
+        decoder_ffn_dim=48,
+        max_source_positions=1500,
+        pad_token_id=0,
+    )
+    folder = tmp_path_factory.mktemp("whisper")
+    WhisperModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.torch
+def test_a_small_llm_loads_in_transformers_with_the_tokenizer_of_its_texts(small_llm, tmp_path):
+    size = small_llm.new_llm(TEXTS, tmp_path / "llm", vocabulary_size=300, seed=0)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "llm")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "llm")
+    assert sum(one.numel() for one in model.parameters()) == size
+    assert [tokenizer.decode(tokenizer(text).input_ids) for text in TEXTS] == TEXTS
+    written = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "a"}], tokenize=False, add_generation_prompt=True
+    )
+    assert written == "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n"
+
+
+@pytest.mark.torch
+def test_the_same_seed_makes_the_same_llm_and_leaves_torch_s_state(small_llm, tmp_path):
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        small_llm.new_llm(TEXTS, tmp_path / name, vocabulary_size=300, seed=seed)
+    a, b, c = ((tmp_path / name / "model.safetensors").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.torch
+def test_a_composed_model_is_taught_and_only_its_llm_changes(small_llm, pool, whisper, tmp_path):
+    small_llm.main(["new", str(pool), "-o", str(tmp_path / "llm"), "--vocabulary", "300"])
+    parts = ["--encoder", str(whisper), "--llm", str(tmp_path / "llm")]
+    assert maqam(["model", "compose", *parts, "-o", str(tmp_path / "composed")]) == 0
+    taught = tmp_path / "taught"
+    composed = str(tmp_path / "composed")
+    small_llm.main(["teach", composed, str(pool), "-o", str(taught), "--steps", "1"])
+    before, after = (
+        AutoModel.from_pretrained(folder).state_dict() for folder in (composed, taught)
+    )
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all("language_model" in name or "lm_head" in name for name in changed)
+    assert load_dialogue(ModelSettings(kind="auto", path=str(taught))).audio_id > 0
+
+
+def test_the_recipes_plan_on_the_pool_that_the_tasks_make(pool) -> None:
+    recipe = load_recipe(REAL / "align.yaml")
+    study = load_study(REAL / "schedules.yaml")
+    manifest = read_manifest(pool)
+    assert set(manifest.column("task")) == {"asr", "lid", "st"}
+    assert [manifest.tasks[task].level for task in ("asr", "lid", "st")] == [1, 2, 3]
+    assert len(study.recipes()) == 12
+    rows = np.arange(manifest.num_utterances)
+    clustered = pool_from_manifest(manifest, rows, clusters=rows % 3)
+    for _, run in [("align", recipe), *study.recipes()]:
+        plan = make_plan(run.schedule, clustered, steps=6, batch_size=4, seed=run.seed)
+        assert (plan.num_steps, plan.batch_size) == (6, 4)
+
+
+def test_the_study_begins_with_what_align_leaves_and_differs_in_schedules_only() -> None:
+    recipe, study = load_recipe(REAL / "align.yaml"), load_study(REAL / "schedules.yaml")
+    runs = [run for _, run in study.recipes()]
+    assert {run.model.path for run in runs} == {f"{recipe.folder}/weights"}
+    assert all(run.data == recipe.data for run in runs)
+    apart = {"name", "seed", "schedule"}
+    assert all(run.model_dump(exclude=apart) == runs[0].model_dump(exclude=apart) for run in runs)
+
+
+def test_the_script_is_sound_and_names_files_that_there_are() -> None:
+    script = REAL / "run.sh"
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    names = re.findall(r"\$HERE/([\w.]+)", script.read_text(encoding="utf-8"))
+    assert names
+    assert all((REAL / name).is_file() for name in names)
