@@ -138,7 +138,19 @@ class Unmatched:
     hint: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Files of the source that no row comes from; it stands behind all rows.
+
+    Attributes:
+        files: Their names, from the source on.
+    """
+
+    files: tuple[str, ...]
+
+
 Found = Utterance | Unfit
+Note = Unmatched | Unread
 
 
 def located(folder: Path, path: str) -> str:

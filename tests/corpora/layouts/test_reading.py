@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 import tarfile
@@ -9,9 +10,9 @@ import pytest
 
 from maqam.corpora.cards.catalog import card_names, read_card
 from maqam.corpora.importing.run import import_corpus
-from maqam.corpora.layouts.raw import Raw, matching
-from maqam.corpora.layouts.reading import found_parts, raw_rows
-from maqam.corpora.layouts.unread import check_parts_apart, unread_clips, unread_tables
+from maqam.corpora.layouts.raw import matching
+from maqam.corpora.layouts.reading import found_parts
+from maqam.corpora.layouts.unread import Left, check_parts_apart, left_files
 from maqam.corpora.settings import ImportSettings
 from maqam.data.manifest import read_manifest
 from maqam.errors import ConfigError, ManifestError
@@ -261,15 +262,14 @@ def test_a_file_whose_name_tells_no_split_is_not_read_and_named(corpus: Path) ->
     (corpus / "data/train-00000-of-00001.parquet").rename(corpus / "data/some.parquet")
     rows, _ = imported("nadi-2025", corpus)
     assert {row["split"] for row in rows} == {"dev", "test"}
-    assert unread_tables(read_card("nadi-2025"), corpus) == ["data/some.parquet"]
+    assert left_files(read_card("nadi-2025"), corpus).tables == ("data/some.parquet",)
 
 
 @pytest.mark.parametrize("name", sorted(MAKERS))
 def test_no_file_is_read_by_parts_of_two_splits_and_none_is_left(name: str, tmp_path: Path) -> None:
     source, card = make_corpus(name, tmp_path / "corpus"), read_card(name)
     check_parts_apart(card, source)
-    assert not unread_tables(card, source)
-    assert not unread_clips(card, source)
+    assert left_files(card, source) == Left((), ())
 
 
 SPLIT_WORDS = ("train", "validation", "valid", "val", "dev", "test1", "test", "core", "duc2003")
@@ -399,14 +399,35 @@ def test_librispeech_reads_the_lines_beside_the_audio(corpus: Path) -> None:
 
 
 @corpora("madar", "baved")
-def test_a_corpus_that_serves_no_task_is_read_but_not_imported(corpus: Path) -> None:
+def test_a_corpus_that_serves_no_task_is_not_imported(corpus: Path) -> None:
     name = "baved" if (corpus / "2").is_dir() else "madar"
-    rows = [row.values for row in raw_rows(read_card(name), corpus) if isinstance(row, Raw)]
-    found = {"baved": ["0", "2"], "madar": ["CAI", "MSA"] * 3}
-    assert [row[{"baved": "level", "madar": "dialect"}[name]] for row in rows] == found[name]
     with pytest.raises(ConfigError, match="serves no task"):
         imported(name, corpus)
     assert not (corpus.parent / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["eaed", "xl-sum-ar", "librispeech", "mgb-2"])
+def test_an_import_by_a_card_looks_for_the_files_of_each_pattern_once(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, looked_for, walks = make_corpus(name, tmp_path / "corpus"), [], []
+    glob, walk = Path.glob, os.walk
+
+    def counted(path: Path, pattern: str) -> Any:
+        looked_for.append(pattern)
+        return glob(path, pattern)
+
+    def walked(top: Path) -> Any:
+        walks.append(top)
+        return walk(top)
+
+    monkeypatch.setattr(Path, "glob", counted)
+    monkeypatch.setattr(os, "walk", walked)
+    rows, _ = imported(name, source)
+    assert rows
+    assert looked_for
+    assert len(looked_for) == len(set(looked_for))
+    assert walks == [source, source]  # the listing of an import, and what no part reads
 
 
 @corpora("adi-17")

@@ -51,9 +51,16 @@ from maqam.corpora.importing.sounds import Answer, AudioJobs, Job, Measured, mea
 from maqam.corpora.importing.store import Store
 from maqam.corpora.layouts.reading import card_rows, card_settings
 from maqam.corpora.layouts.stm import stm_rows
-from maqam.corpora.layouts.unread import unread_tables
 from maqam.corpora.settings import ImportSettings
-from maqam.corpora.utterance import Found, Unfit, UnfitRowError, Unmatched, Utterance
+from maqam.corpora.utterance import (
+    Found,
+    Note,
+    Unfit,
+    UnfitRowError,
+    Unmatched,
+    Unread,
+    Utterance,
+)
 from maqam.data.containers import MISSING
 from maqam.data.schema import IMPORT_SCHEMA
 from maqam.errors import ConfigError, ManifestError
@@ -62,7 +69,7 @@ from maqam.progress import Progress
 from maqam.settings_file import nearest
 from maqam.tasks import default_tasks, write_tasks
 
-Reader = Callable[[Path, ImportSettings], Iterator[Found | Unmatched]]
+Reader = Callable[[Path, ImportSettings], Iterator[Found | Note]]
 Reason = tuple[str, str] | tuple[str, str, str | None]  # kind, text, and the word of a label
 
 READERS: Mapping[str, Reader] = MappingProxyType(
@@ -185,8 +192,8 @@ def import_corpus(
         ) as store,
     ):
         is_continued = store.num_rows > 0
-        columns: dict[str, str] = {}
-        found = islice(_rows(read(source, settings), columns), store.num_rows, None)
+        notes: list[Note] = []
+        found = islice(_rows(read(source, settings), notes), store.num_rows, None)
         batches = _batches(found, store)
         workers = num_workers or os.cpu_count() or 1
         for rows, answers in measured(
@@ -197,6 +204,7 @@ def import_corpus(
                 progress(store.num_rows, None)
         manifest, rejects = store.finish(settings.channel)
     labels = label_ways(manifest, rejects, settings)
+    columns = {one.column: one.hint for one in notes if isinstance(one, Unmatched)}
     if manifest is None:
         raise ManifestError(
             f"none of {store.num_rows} rows can be imported: {_counted(store.reasons)}",
@@ -216,7 +224,7 @@ def import_corpus(
         num_ids_numbered=store.changes["ids numbered"],
         outside=outside_folder(rejects) if OUTSIDE in store.reasons else None,
         unmatched={} if is_continued else names.unmatched(),
-        unread=unread_tables(read_card(kind), source) if is_card(kind) else (),
+        unread=[name for one in notes if isinstance(one, Unread) for name in one.files],
         unmatched_columns=columns,
     )
 
@@ -238,11 +246,11 @@ def _fingerprint(source: Path, settings: ImportSettings) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
-def _rows(found: Iterator[Found | Unmatched], columns: dict[str, str]) -> Iterator[Found]:
-    """Yield the rows of a reader, and note the columns that none of them had."""
+def _rows(found: Iterator[Found | Note], notes: list[Note]) -> Iterator[Found]:
+    """Yield the rows of a reader, and keep what it says of all of them."""
     for one in found:
-        if isinstance(one, Unmatched):
-            columns[one.column] = one.hint
+        if isinstance(one, Note):
+            notes.append(one)
         else:
             yield one
 

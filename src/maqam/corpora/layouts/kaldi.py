@@ -1,7 +1,7 @@
 """Kaldi folders as corpora give them: files of other names, labels by recording, Buckwalter."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from maqam.corpora.cards.card import KaldiPart
@@ -14,7 +14,7 @@ from maqam.text.buckwalter import from_buckwalter
 WAVS = "wav.scp"
 
 
-def kaldi_part_rows(part: KaldiPart, root: Path) -> Iterator[Raw | Unfit]:
+def kaldi_part_rows(part: KaldiPart, root: Path, folders: Sequence[Path]) -> Iterator[Raw | Unfit]:
     """Read a Kaldi folder: each segment is a row, or each recording where there are none.
 
     Shell commands of wav.scp are never run: their rows are rejected. Where there is no wav.scp, a
@@ -24,13 +24,16 @@ def kaldi_part_rows(part: KaldiPart, root: Path) -> Iterator[Raw | Unfit]:
     Args:
         part: The part.
         root: Folder of the corpus.
+        folders: The folder of the part, if it is there.
 
     Raises:
         ManifestError: If a file cannot be opened.
     """
-    folder = kaldi_folder(part, root)
-    if folder is None:
-        return
+    for folder in folders:
+        yield from _folder_rows(part, root, folder)
+
+
+def _folder_rows(part: KaldiPart, root: Path, folder: Path) -> Iterator[Raw | Unfit]:
     files = {"wav": WAVS, "text": part.text, "label": part.labels}
     has_segments, has_wavs = ((folder / file).is_file() for file in (part.segments, WAVS))
     listed = folder / (part.segments if has_segments else WAVS if has_wavs else part.labels or WAVS)
@@ -51,13 +54,13 @@ def kaldi_part_rows(part: KaldiPart, root: Path) -> Iterator[Raw | Unfit]:
                     yield Unfit(Place(name, line), None, error.kind, error.text)
 
 
-def kaldi_folder(part: KaldiPart, root: Path) -> Path | None:
-    """Return the first folder of a part that lists recordings, segments or labels."""
+def kaldi_folder(part: KaldiPart, root: Path) -> list[Path]:
+    """Return the first folder of a part that lists recordings, segments or labels, if any does."""
     names = [name for name in (WAVS, part.segments, part.labels) if name]
     for folder in matching_folders(root, part.folders):
         if any((folder / name).is_file() for name in names):
-            return folder
-    return None
+            return [folder]
+    return []
 
 
 def _fill(lookup: Lookup, column: str, file: Path, root: Path) -> Iterator[Unfit]:

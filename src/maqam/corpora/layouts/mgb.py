@@ -1,25 +1,26 @@
 """The XML of MGB-2: segments of a programme, each with its words."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 from maqam.corpora.cards.card import SegmentsXmlPart
-from maqam.corpora.layouts.raw import Raw, from_root, matching, raw_row
+from maqam.corpora.layouts.raw import Raw, from_root, raw_row
 from maqam.corpora.utterance import Place, Unfit, UnfitRowError, number, shown
 
 _SPEAKER = re.compile(r"speaker(\d+)")
 
 
-def xml_rows(part: SegmentsXmlPart, root: Path) -> Iterator[Raw | Unfit]:
+def xml_rows(part: SegmentsXmlPart, root: Path, files: Sequence[Path]) -> Iterator[Raw | Unfit]:
     """Read the segments of all files, a file at a time.
 
     Args:
         part: The part.
         root: Folder of the corpus.
+        files: The files of the part.
     """
-    for file in matching(root, part.files):
+    for file in files:
         name, count = from_root(file, root), 0
         try:
             for _, element in ElementTree.iterparse(file):

@@ -1,24 +1,25 @@
 """Corpora whose file names, or lines of text beside the audio, say what an utterance is."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from maqam.corpora.cards.card import LinesPart, NamesPart
-from maqam.corpora.layouts.raw import Raw, from_root, matching, raw_row
+from maqam.corpora.layouts.raw import Raw, from_root, raw_row
 from maqam.corpora.lines import Lines, numbered
 from maqam.corpora.utterance import Place, Unfit, UnfitRowError, shown
 
 
-def named_rows(part: NamesPart, root: Path) -> Iterator[Raw | Unfit]:
+def named_rows(part: NamesPart, root: Path, files: Sequence[Path]) -> Iterator[Raw | Unfit]:
     """Read the names of audio files; one that the pattern does not fit is no row.
 
     Args:
         part: The part.
         root: Folder of the corpus.
+        files: The files of the part.
     """
     pattern = re.compile(part.pattern)
-    for file in matching(root, part.files):
+    for file in files:
         name = from_root(file, root)
         found = pattern.search(name)
         if found is None:
@@ -29,18 +30,19 @@ def named_rows(part: NamesPart, root: Path) -> Iterator[Raw | Unfit]:
             yield raw_row(name, 1, found.groupdict())
 
 
-def line_rows(part: LinesPart, root: Path) -> Iterator[Raw | Unfit]:
+def line_rows(part: LinesPart, root: Path, files: Sequence[Path]) -> Iterator[Raw | Unfit]:
     """Read the lines that the pattern fits; others but headings and blank lines are no row.
 
     Args:
         part: The part.
         root: Folder of the corpus.
+        files: The files of the part.
 
     Raises:
         ManifestError: If a file cannot be opened.
     """
     pattern, heading = re.compile(part.pattern), re.compile(part.skip or r"(?!)")
-    for file in matching(root, part.files):
+    for file in files:
         name = from_root(file, root)
         with Lines(file) as lines:
             for line, text in numbered(lines):

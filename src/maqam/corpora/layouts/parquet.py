@@ -1,7 +1,7 @@
 """Parquet files with the encoded audio in a column, as Hugging Face writes them."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +9,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from maqam.corpora.cards.card import ParquetPart
-from maqam.corpora.layouts.raw import Raw, from_root, matching, raw_row
+from maqam.corpora.layouts.raw import Raw, from_root, raw_row
 from maqam.corpora.utterance import Place, Unfit
 
 _BATCH_ROWS = 64  # a clip may have megabytes
 
 
-def parquet_rows(part: ParquetPart, root: Path, *, with_audio: bool) -> Iterator[Raw | Unfit]:
+def parquet_rows(
+    part: ParquetPart, root: Path, files: Sequence[Path], *, with_audio: bool
+) -> Iterator[Raw | Unfit]:
     """Read the rows of Parquet files.
 
     Args:
         part: The part.
         root: Folder of the corpus.
+        files: The files of the part.
         with_audio: Whether the audio column is read too.
     """
-    for file in matching(root, part.files):
+    for file in files:
         name = from_root(file, root)
         line = 0
         try:

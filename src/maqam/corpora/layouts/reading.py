@@ -20,15 +20,15 @@ from maqam.corpora.cards.card import (
 from maqam.corpora.cards.catalog import read_card
 from maqam.corpora.cards.templates import filled
 from maqam.corpora.extra import Scalar, Untyped, extra_columns
-from maqam.corpora.layouts.kaldi import kaldi_folder, kaldi_part_rows
+from maqam.corpora.layouts.kaldi import kaldi_part_rows
 from maqam.corpora.layouts.mgb import xml_rows
 from maqam.corpora.layouts.names import line_rows, named_rows
 from maqam.corpora.layouts.parquet import parquet_rows
-from maqam.corpora.layouts.raw import Raw, inside, matching, place_columns
+from maqam.corpora.layouts.raw import Raw, inside, place_columns
 from maqam.corpora.layouts.stm import stm_part_rows
 from maqam.corpora.layouts.subtitles import subtitle_rows
 from maqam.corpora.layouts.tables import packed_rows, table_rows
-from maqam.corpora.layouts.unread import check_parts_apart, unread_clips
+from maqam.corpora.layouts.unread import PartFiles, check_parts_apart, left_files, part_files
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import (
     Found,
@@ -36,6 +36,7 @@ from maqam.corpora.utterance import (
     Sound,
     Unfit,
     UnfitRowError,
+    Unread,
     Utterance,
     number,
 )
@@ -44,8 +45,8 @@ from maqam.tasks import Task, Tasks, default_tasks
 from maqam.taxonomy.tree import TAXONOMIES
 
 
-def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
-    """Read a corpus by the card that the settings name as their kind.
+def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found | Unread]:
+    """Read a corpus by the card that the settings name as their kind; each file is looked for once.
 
     Args:
         source: Folder of the corpus.
@@ -57,8 +58,9 @@ def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
     """
     card = read_card(settings.kind)
     task = settings.tasks[card_task(card, settings.task, settings.tasks)]
-    present = [part for part in card.parts if _is_there(part, source)]
-    check_parts_apart(card, source)
+    files = part_files(card, source)
+    present = [part for part in card.parts if files[part.name]]
+    check_parts_apart(card, source, files)
     if not present:
         patterns = [pattern for part in card.parts for pattern in part_patterns(part)]
         raise ManifestError(
@@ -73,10 +75,12 @@ def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found]:
         held = {part.audio_column} if isinstance(part, ParquetPart) else set()
         read = fields.read | held
         reader = _Reader(card, part, media or source, media, task, read, is_typed)
-        for row in _raw_rows(part, source, reader.member, with_audio=task.has_audio):
+        for row in _raw_rows(part, source, files, reader.member, with_audio=task.has_audio):
             yield row if isinstance(row, Unfit) else reader.utterance(row)
-    for name in unread_clips(card, source):
+    left = left_files(card, source, files)
+    for name in left.clips:
         yield Unfit(Place(name, 1), None, "unknown file name", "the card has no pattern for it")
+    yield Unread(left.tables)
 
 
 def card_settings(settings: ImportSettings) -> ImportSettings:
@@ -148,22 +152,9 @@ def _serves(card: Card, task: Task) -> bool:
 
 def found_parts(card: Card, source: Path) -> tuple[list[str], list[str]]:
     """Return the names of a card's parts that a folder holds, and of those that it lacks."""
-    there = [part.name for part in card.parts if _is_there(part, source)]
-    return there, [part.name for part in card.parts if part.name not in there]
-
-
-def raw_rows(card: Card, source: Path) -> Iterator[Raw | Unfit]:
-    """Yield the rows of a corpus as its files have them, without audio that is held in tables.
-
-    Args:
-        card: The card.
-        source: Folder of the corpus.
-
-    Raises:
-        ManifestError: If a file cannot be opened.
-    """
-    for part in card.parts:
-        yield from _raw_rows(part, source, None, with_audio=False)
+    files = part_files(card, source)
+    there = [name for name, own in files.items() if own]
+    return there, [name for name in files if name not in there]
 
 
 def part_patterns(part: Part) -> tuple[str, ...]:
@@ -171,34 +162,29 @@ def part_patterns(part: Part) -> tuple[str, ...]:
     return part.folders if isinstance(part, KaldiPart) else part.files
 
 
-def _is_there(part: Part, source: Path) -> bool:
-    if isinstance(part, KaldiPart):
-        return kaldi_folder(part, source) is not None
-    return bool(matching(source, part.files))
-
-
 def _raw_rows(
-    part: Part, root: Path, member: Callable[[Raw], str] | None, *, with_audio: bool
+    part: Part, root: Path, files: PartFiles, member: Callable[[Raw], str], *, with_audio: bool
 ) -> Iterator[Raw | Unfit]:
+    own = files[part.name]
     match part:
-        case TablePart() if part.archive and with_audio and member:
-            return packed_rows(part, root, member)
+        case TablePart() if part.archive and with_audio:
+            return packed_rows(part, root, own, member)
         case TablePart():
-            return table_rows(part, root)
+            return table_rows(part, root, own)
         case ParquetPart():
-            return parquet_rows(part, root, with_audio=with_audio)
+            return parquet_rows(part, root, own, with_audio=with_audio)
         case NamesPart():
-            return named_rows(part, root)
+            return named_rows(part, root, own)
         case LinesPart():
-            return line_rows(part, root)
+            return line_rows(part, root, own)
         case KaldiPart():
-            return kaldi_part_rows(part, root)
+            return kaldi_part_rows(part, root, own)
         case StmPart():
-            return stm_part_rows(part, root)
+            return stm_part_rows(part, root, own)
         case SegmentsXmlPart():
-            return xml_rows(part, root)
+            return xml_rows(part, root, own)
         case SubtitlesPart():
-            return subtitle_rows(part, root)
+            return subtitle_rows(part, root, own)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """STM, the segments of NIST's scoring tools: recording, channel, speaker, times, text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from maqam.corpora.cards.card import StmPart
@@ -32,17 +32,18 @@ _IGNORED = "IGNORE_TIME_SEGMENT_IN_SCORING"
 _GAP = "inter_segment_gap"
 
 
-def stm_part_rows(part: StmPart, root: Path) -> Iterator[Raw | Unfit]:
+def stm_part_rows(part: StmPart, root: Path, files: Sequence[Path]) -> Iterator[Raw | Unfit]:
     """Read the segments of all files of a part; lines that begin with ;; are comments.
 
     Args:
         part: The part.
         root: Folder of the corpus.
+        files: The files of the part.
 
     Raises:
         ManifestError: If a file cannot be opened.
     """
-    for file in matching(root, part.files):
+    for file in files:
         yield from _segments(file, from_root(file, root))
 
 

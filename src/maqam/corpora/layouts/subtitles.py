@@ -1,6 +1,6 @@
 """Recordings that are listed in a CSV and have subtitles each: every cue is an utterance."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from maqam.corpora.cards.card import SubtitlesPart, TablePart
@@ -14,18 +14,19 @@ from maqam.corpora.utterance import Place, Unfit, UnfitRowError
 from maqam.errors import ManifestError
 
 
-def subtitle_rows(part: SubtitlesPart, root: Path) -> Iterator[Raw | Unfit]:
+def subtitle_rows(part: SubtitlesPart, root: Path, files: Sequence[Path]) -> Iterator[Raw | Unfit]:
     """Read every cue of every recording.
 
     Args:
         part: The part.
         root: Folder of the corpus.
+        files: The files of the part.
 
     Raises:
         ManifestError: If the CSV cannot be opened.
     """
     table = TablePart(name=part.name, kind="table", files=part.files, format="csv")
-    for row in table_rows(table, root):
+    for row in table_rows(table, root, files):
         if isinstance(row, Unfit):
             yield row
             continue

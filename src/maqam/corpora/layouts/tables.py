@@ -2,14 +2,14 @@
 
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from maqam.corpora.cards.card import TablePart
 from maqam.corpora.cards.templates import filled
 from maqam.corpora.cells import named, quoted, tabbed
 from maqam.corpora.encodings import encoding_of
-from maqam.corpora.layouts.raw import Raw, from_root, matching, place_columns, raw_row
+from maqam.corpora.layouts.raw import Raw, from_root, place_columns, raw_row
 from maqam.corpora.lines import Lines, json_rows
 from maqam.corpora.utterance import Place, Unfit, UnfitRowError
 
@@ -17,32 +17,36 @@ LARGEST_MEMBER = 1 << 30  # bytes of one clip in a tar
 _UNREADABLE = (tarfile.TarError, EOFError, zlib.error, OSError)
 
 
-def table_rows(part: TablePart, root: Path) -> Iterator[Raw | Unfit]:
+def table_rows(part: TablePart, root: Path, files: Sequence[Path]) -> Iterator[Raw | Unfit]:
     """Read the rows of a table, without the audio of its tar where it has one.
 
     Args:
         part: The part.
         root: Folder of the corpus.
+        files: The files of the part.
 
     Raises:
         ManifestError: If a file cannot be opened.
     """
-    for file in matching(root, part.files):
+    for file in files:
         yield from _rows(part, file, from_root(file, root))
 
 
-def packed_rows(part: TablePart, root: Path, member: Callable[[Raw], str]) -> Iterator[Raw | Unfit]:
+def packed_rows(
+    part: TablePart, root: Path, files: Sequence[Path], member: Callable[[Raw], str]
+) -> Iterator[Raw | Unfit]:
     """Read the rows of tables whose audio is in a tar each, or unpacked.
 
     Args:
         part: A part with an archive.
         root: Folder of the corpus.
+        files: The files of the part.
         member: Gives the name of a row's audio; it raises UnfitRowError for a row without one.
 
     Raises:
         ManifestError: If a file cannot be opened.
     """
-    for file in matching(root, part.files):
+    for file in files:
         name = from_root(file, root)
         archive = root / (filled(part.archive or "", place_columns(name, 1)) or "")
         rows = _rows(part, file, name)
