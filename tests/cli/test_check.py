@@ -11,7 +11,7 @@ import soundfile
 from maqam.data.manifest import read_manifest, write_manifest
 from tests.factories import make_row, make_tone
 
-from .calls import maqam
+from .calls import assert_refused, maqam
 
 
 def speech(number: int, **changes: object) -> dict[str, object]:
@@ -81,6 +81,18 @@ def test_what_is_fixed_is_sound_and_the_rest_is_listed(corpus: Path, tmp_path: P
     assert [one["id"] for one in rejects] == ["utterance-5", "utterance-6", "utterance-7"]
     assert read_manifest(out).column("seconds").tolist() == [0.5] * 6
     assert maqam("data", "check", out, "--model", "pocket").code == 0
+
+
+def test_a_manifest_that_is_there_is_replaced_by_force_only(corpus: Path, tmp_path: Path) -> None:
+    out, words = tmp_path / "sound", ("data", "check", corpus, "--fix", "--model", "pocket", "-o")
+    assert maqam(*words, out).code == 0
+    before = (out / "manifest.parquet").read_bytes()
+    again = maqam(*words, out, "--model", "qwen2_5_omni")
+    assert_refused(again, "there is a manifest already")
+    assert "--force" in again.line("hint")
+    assert (out / "manifest.parquet").read_bytes() == before
+    assert maqam(*words, out, "--force").code == 0
+    assert_refused(maqam(*words, corpus, "--force"), "it would replace the manifest")
 
 
 @pytest.mark.parametrize("own", [{}, {"channel": "tv"}], ids=["", "a column of words"])

@@ -237,12 +237,15 @@ def test_a_second_import_does_not_replace_the_first(table: Path, tmp_path: Path)
     assert first.code == 0, first.err
     again = maqam("data", "import", "table", table, "-o", tmp_path / "out", *words)
     assert_refused(again, "there is a manifest already")
+    by_force = ("-o", tmp_path / "out", "--force", "--split", "dev")
+    assert maqam("data", "import", "table", table, *words, *by_force).code == 0
+    assert set(read_manifest(tmp_path / "out").column("split")) == {"dev"}
 
 
 def test_an_import_that_is_interrupted_is_continued_by_the_same_command(tmp_path: Path) -> None:
     make_tone(tmp_path / "a.wav", seconds=0.1)
     source, out = tmp_path / "nemo.jsonl", tmp_path / "out"
-    lines = (f'{{"audio_filepath": "a.wav", "text": "قول {n}"}}\n' for n in range(60_000))
+    lines = (f'{{"audio_filepath": "a.wav", "text": "قول {n}"}}\n' for n in range(30_000))
     source.write_text("".join(lines), encoding="utf-8")
     words = ("data", "import", "nemo", str(source), "-o", str(out), "--task", "asr")
     # as in a terminal: a shell without one has its background jobs ignore Ctrl-C
@@ -256,7 +259,7 @@ def test_an_import_that_is_interrupted_is_continued_by_the_same_command(tmp_path
     )
     while not (out / ".import").exists() and process.poll() is None:
         time.sleep(0.01)
-    time.sleep(0.5)
+    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     said = process.communicate()[1]
     assert process.returncode == 130, said
@@ -264,5 +267,5 @@ def test_an_import_that_is_interrupted_is_continued_by_the_same_command(tmp_path
     assert "Traceback" not in said
     again = maqam(*words, "--json")
     assert again.code == 0, again.err
-    assert json.loads(again.out)["num_imported"] == 60_000
+    assert json.loads(again.out)["num_imported"] == 30_000
     assert [path.name for path in out.iterdir()].count(".import") == 0

@@ -6,7 +6,7 @@ when it is read; every kind of fault is counted and the first rows are named.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,15 @@ from maqam.errors import ManifestError, first_few
 from maqam.files import whole_file, writing
 from maqam.tasks import TASKS_FILE, Tasks, default_tasks, tasks_in, write_tasks
 
-__all__ = ["FILE_NAME", "SCHEMA", "SPLITS", "Manifest", "read_manifest", "write_manifest"]
+__all__ = [
+    "FILE_NAME",
+    "SCHEMA",
+    "SPLITS",
+    "Manifest",
+    "check_free",
+    "read_manifest",
+    "write_manifest",
+]
 
 MAPPED_ROWS = 200_000  # manifests from this size on are read through a mapped copy
 _VERSION = b"maqam_format_version"
@@ -255,6 +263,32 @@ def write_manifest(
     if tasks is not None and (tasks != default_tasks() or (file.parent / TASKS_FILE).exists()):
         write_tasks(tasks, file.parent)
     return file
+
+
+def check_free(folder: Path, sources: Collection[Path] = (), *, force: bool = False) -> None:
+    """Refuse a folder that a manifest cannot be written to, before any work.
+
+    Args:
+        folder: Where it shall go.
+        sources: Manifests that it is made from.
+        force: Whether a manifest that is there is replaced.
+
+    Raises:
+        ManifestError: If the folder holds a manifest and `force` is off, or one of the sources.
+    """
+    file = folder / FILE_NAME
+    if file.resolve() in [source.resolve() for source in sources]:
+        raise ManifestError(
+            "it would replace the manifest that it is made from",
+            where=str(file),
+            hint="choose another folder",
+        )
+    if file.exists() and not force:
+        raise ManifestError(
+            "there is a manifest already",
+            where=str(file),
+            hint="write over it with --force, or choose another folder",
+        )
 
 
 def _check_columns(schema: pa.Schema, file: Path) -> None:

@@ -16,7 +16,7 @@ from maqam.data.audio import OUTSIDE, Clip, audio_seconds
 from maqam.data.containers import MISSING
 from maqam.data.hearing import heard
 from maqam.data.limits import Limits
-from maqam.data.manifest import FILE_NAME, Manifest, write_manifest
+from maqam.data.manifest import FILE_NAME, Manifest, check_free, write_manifest
 from maqam.data.schema import CHANNEL, has_channels, row_faults
 from maqam.errors import AudioError, ManifestError
 from maqam.files import write_records
@@ -227,7 +227,9 @@ def mend(manifest: Manifest, report: CheckReport) -> tuple[Manifest, CheckReport
     return whole, CheckReport(report.num_utterances, findings, report.num_clips)
 
 
-def write_sound_rows(manifest: Manifest, report: CheckReport, folder: Path) -> tuple[Path, Path]:
+def write_sound_rows(
+    manifest: Manifest, report: CheckReport, folder: Path, *, force: bool = False
+) -> tuple[Path, Path]:
     """Write the utterances that can be used, and the others with their reasons.
 
     Args:
@@ -235,9 +237,11 @@ def write_sound_rows(manifest: Manifest, report: CheckReport, folder: Path) -> t
         report: What was found in them.
         folder: Gets manifest.parquet, with absolute audio paths, and rejects.jsonl: one line for
             each rejected row with all its reasons, so that both files add up to the manifest.
+        force: Whether a manifest that is there is replaced.
 
     Raises:
-        ManifestError: If the folder is the manifest's own, or a file cannot be written.
+        ManifestError: If the folder is the manifest's own, it holds another and `force` is off,
+            or a file cannot be written.
     """
     file, rejects = folder / FILE_NAME, folder / REJECTS_NAME
     if file.resolve() == manifest.path.resolve():
@@ -246,6 +250,7 @@ def write_sound_rows(manifest: Manifest, report: CheckReport, folder: Path) -> t
             where=str(file),
             hint="choose another folder",
         )
+    check_free(folder, force=force)
     is_sound = np.ones(manifest.num_utterances, dtype=bool)
     is_sound[report.rejected_rows] = False
     table = manifest.table.filter(pa.array(is_sound))

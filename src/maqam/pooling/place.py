@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from maqam.data.manifest import FILE_NAME, Manifest, write_manifest
+from maqam.data.manifest import Manifest, check_free, write_manifest
 from maqam.errors import ManifestError
 
 
@@ -66,29 +66,3 @@ def write_pool(
     check_free(folder, sources, force=force)
     table = at_folder(manifest.table, manifest.folder, folder)
     return write_manifest(table, folder, manifest.tasks)
-
-
-def check_free(folder: Path, sources: tuple[Path, ...], *, force: bool = False) -> None:
-    """Refuse a folder that a pool cannot be written to, before any work.
-
-    Args:
-        folder: Where it shall go.
-        sources: Manifests that it is made from.
-        force: Whether a manifest that is there is replaced.
-
-    Raises:
-        ManifestError: If the folder holds a manifest and `force` is off, or one of the sources.
-    """
-    file = folder / FILE_NAME
-    if file.resolve() in [source.resolve() for source in sources]:
-        raise ManifestError(
-            "it would replace the manifest that it is made from",
-            where=str(file),
-            hint="choose another folder",
-        )
-    if file.exists() and not force:
-        raise ManifestError(
-            "there is a manifest already",
-            where=str(file),
-            hint="write over it with --force, or choose another folder",
-        )

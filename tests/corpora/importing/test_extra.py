@@ -209,11 +209,11 @@ def test_a_column_that_no_file_can_hold_is_a_reject(tmp_path, extra):
 def test_a_killed_import_goes_on_to_the_same_columns(tmp_path):
     make_tone(tmp_path / "a.wav", seconds=0.1)
     with (tmp_path / "n.jsonl").open("w") as stream:
-        for n in range(20_000):
-            late = {"word": "x"} if n > 19_000 else {}
-            mixed = n if n < 17_000 else n / 2
+        for n in range(4000):
+            late = {"word": "x"} if n > 3500 else {}
+            mixed = n if n < 2500 else n / 2
             row = {"audio_filepath": "a.wav", "text": f"{n}", "mixed": mixed, "code": n % 7, **late}
-            stream.write(json.dumps({**row, "code": "last"} if n == 19_999 else row) + "\n")
+            stream.write(json.dumps({**row, "code": "last"} if n == 3999 else row) + "\n")
     source, out = tmp_path / "n.jsonl", tmp_path / "out"
     words = [sys.executable, "-c", KILLED, str(source), str(out)]
     done = subprocess.run(words, check=False, env={**os.environ, "PYTHONPATH": ":".join(sys.path)})
@@ -225,7 +225,7 @@ def test_a_killed_import_goes_on_to_the_same_columns(tmp_path):
     assert one.equals(other)
     types = {name: one.schema.field(name).type for name in ("mixed", "code", "word")}
     assert types == {"mixed": pa.float64(), "code": pa.string(), "word": pa.string()}
-    assert one.column("code").to_pylist()[-2:] == [str(19_998 % 7), "last"]
+    assert one.column("code").to_pylist()[-2:] == [str(3998 % 7), "last"]
 
 
 def test_a_number_of_a_table_is_a_measure_of_the_pool(tmp_path):

@@ -4,8 +4,12 @@ import signal
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import soundfile
 
+from maqam.corpora.importing import run
 from maqam.corpora.importing.run import import_corpus
 from maqam.corpora.settings import ImportSettings
 from maqam.data.manifest import read_manifest
@@ -57,7 +61,7 @@ def test_an_interrupted_import_goes_on_to_the_same_result(tmp_path):
 
 
 def test_a_killed_import_goes_on_to_the_same_result(tmp_path):
-    source = write_rows(tmp_path, 20_000)
+    source = write_rows(tmp_path, 5000)
     words = [sys.executable, "-c", KILLED, str(source), str(tmp_path / "out")]
     done = subprocess.run(words, check=False, env={**os.environ, "PYTHONPATH": ":".join(sys.path)})
     assert done.returncode == -signal.SIGKILL
@@ -65,8 +69,65 @@ def test_a_killed_import_goes_on_to_the_same_result(tmp_path):
     again = import_corpus(
         source, tmp_path / "out", NEMO, num_workers=1, progress=lambda done, _: calls.append(done)
     )
-    assert calls[0] > 16_384
+    assert calls[0] > 2048
     same(again, import_corpus(source, tmp_path / "whole", NEMO, num_workers=1))
+
+
+def parquet_of(folder, seconds, number):
+    """Write a dataset that holds its clips itself, of one length."""
+    clip = make_tone(folder / "clip.wav", seconds=seconds).read_bytes()
+    rows = [{"audio": {"bytes": clip, "path": "c.wav"}, "text": f"قول {n}"} for n in range(number)]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "rows.parquet")
+    return folder / "rows.parquet"
+
+
+def seconds_of_clips(manifest):
+    """Measure the clips that a manifest names."""
+    found = read_manifest(manifest)
+    paths = [found.audio_path(row) for row in range(found.num_utterances)]
+    return [soundfile.info(path).duration for path in paths]
+
+
+def test_a_manifest_is_replaced_by_force_and_its_clips_go(tmp_path):
+    held, out = ImportSettings(kind="huggingface", task="asr"), tmp_path / "out"
+    import_corpus(parquet_of(tmp_path, 0.5, 5), out, held, num_workers=1)
+    (out / "audio" / "notes.txt").write_text("mine")
+    source = parquet_of(tmp_path, 0.25, 3)
+    with pytest.raises(ManifestError, match="there is a manifest already") as caught:
+        import_corpus(source, out, held, num_workers=1)
+    assert "--force" in caught.value.hint
+    again = import_corpus(source, out, held, num_workers=1, force=True)
+    assert seconds_of_clips(again.manifest) == [0.25] * 3
+    assert len([*out.rglob("*.wav")]) == 3
+    assert (out / "audio" / "notes.txt").is_file()
+
+
+def test_a_forced_import_that_is_interrupted_leaves_the_old_manifest_whole_and_goes_on(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(run, "_BATCH_ROWS", 4)
+    held, out = ImportSettings(kind="huggingface", task="asr"), tmp_path / "out"
+    import_corpus(parquet_of(tmp_path, 0.1, 5), out, held, num_workers=1)
+    source = parquet_of(tmp_path, 0.05, 10)
+    with pytest.raises(KeyboardInterrupt):
+        import_corpus(source, out, held, num_workers=1, progress=stop_at(4), force=True)
+    assert seconds_of_clips(out) == [0.1] * 5
+    calls = []
+    again = import_corpus(
+        source, out, held, num_workers=1, progress=lambda done, _: calls.append(done), force=True
+    )
+    assert calls == [8, 10]
+    assert set(seconds_of_clips(again.manifest)) == {0.05}
+    assert len([*out.rglob("*.wav")]) == 10
+
+
+def test_a_forced_import_that_finds_nothing_leaves_the_old_manifest(tmp_path):
+    source, out = write_rows(tmp_path, 5), tmp_path / "out"
+    import_corpus(source, out, NEMO, num_workers=1)
+    source.write_text('{"audio_filepath": "none.wav", "text": "x"}\n')
+    with pytest.raises(ManifestError, match="none of 1 rows"):
+        import_corpus(source, out, NEMO, num_workers=1, force=True)
+    assert read_manifest(out).num_utterances == 4
 
 
 def test_ids_of_before_an_interruption_are_known_after_it(tmp_path):

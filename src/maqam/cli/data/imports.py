@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from maqam.cli.data import pooling
-from maqam.cli.data.manifests import AsJson, TasksFile, known_split, known_tasks
+from maqam.cli.data.manifests import AsJson, Force, TasksFile, known_split, known_tasks
 
 _MOST_WAYS = 20  # labels without a place that are listed
 
@@ -68,6 +68,7 @@ def import_from(
     workers: Annotated[
         int | None, typer.Option(help="Processes that read audio; one for each core by default.")
     ] = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a manifest of a corpus of another format; rejected rows are in rejects.jsonl.
@@ -120,7 +121,9 @@ def import_from(
         if said := unusual_form(file, settings):
             screen.say(f"{file.name}: {said}; if that is wrong, name it: --encoding, --delimiter")
     with screen.progress_bar("import rows") as progress:
-        report = import_corpus(source, output, settings, num_workers=workers, progress=progress)
+        report = import_corpus(
+            source, output, settings, num_workers=workers, progress=progress, force=force
+        )
     if split is None and (named := split_of_name(source.name)) and not is_card(kind):
         screen.say(f"rows that name no split are {named}, as {source.name} is called; or --split")
     if split is None:

@@ -12,6 +12,7 @@ ManifestPath = Annotated[Path, typer.Argument(help="Manifest: a folder or its Pa
 TasksFile = Annotated[
     Path | None, typer.Option(help="YAML of tasks of one's own; else tasks.yaml beside the data.")
 ]
+Force = Annotated[bool, typer.Option(help="Replace the manifest that is in the folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -67,6 +68,7 @@ def check(
     ] = None,
     read: Annotated[bool, typer.Option(help="Decode all audio.")] = True,
     tasks: TasksFile = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Find missing, damaged and leaking utterances; all findings are listed.
@@ -76,7 +78,7 @@ def check(
     from dataclasses import asdict
 
     from maqam.cli import screen
-    from maqam.data.manifest import read_manifest
+    from maqam.data.manifest import check_free, read_manifest
     from maqam.errors import ConfigError
     from maqam.inspection.checks import check_manifest, mend, write_sound_rows
     from maqam.runs.fitting import limits_for
@@ -85,6 +87,8 @@ def check(
         raise ConfigError("no folder to write to", where="--fix", hint="name one: -o FOLDER")
     known = known_tasks(tasks, manifest)
     found = read_manifest(manifest, tasks=known, check_rows=False)
+    if output is not None:
+        check_free(output, (found.path,), force=force)
     limits, unfit = limits_for(model, found)
     screen.say(f"limits of {limits.name}{'' if model else '; --model KIND takes those of one'}")
     with screen.progress_bar("check utterances") as progress:
@@ -113,7 +117,7 @@ def check(
             "all audio is missing: import again with --media-dir, the folder paths start from"
         )
     if output is not None:
-        for path in write_sound_rows(found, report, output):
+        for path in write_sound_rows(found, report, output, force=force):
             screen.say(str(path))
     if len(report.rejected_ids) > (max(found.num_utterances - 1, 0) if fix else 0):
         raise typer.Exit(1)

@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from maqam.cli.data.manifests import AsJson, ManifestPath, known_split
+from maqam.cli.data.manifests import AsJson, Force, ManifestPath, known_split
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder of the new manifest.")]
 Seed = Annotated[int, typer.Option(help="Random seed: the same seed, the same rows.")]
-Force = Annotated[bool, typer.Option(help="Replace the manifest that is in the folder.")]
 
 
 def merge(
@@ -33,8 +32,9 @@ def merge(
     from dataclasses import asdict
 
     from maqam.cli import screen
+    from maqam.data.manifest import check_free
     from maqam.pooling.merge import merge as merged
-    from maqam.pooling.place import check_free, write_pool
+    from maqam.pooling.place import write_pool
 
     parts = [_part(word) for word in manifests]
     sources = tuple(part.path for part in parts)
@@ -80,7 +80,8 @@ def split(
 ) -> None:
     """Deal training rows to train, dev and test by whole groups, every label to each."""
     from maqam.cli import screen
-    from maqam.pooling.place import check_free, write_pool
+    from maqam.data.manifest import check_free
+    from maqam.pooling.place import write_pool
     from maqam.pooling.split import split as dealt
 
     pool = _opened(manifest)
@@ -133,8 +134,9 @@ def select(
     from dataclasses import asdict
 
     from maqam.cli import screen
+    from maqam.data.manifest import check_free
     from maqam.errors import ConfigError
-    from maqam.pooling.place import check_free, write_pool
+    from maqam.pooling.place import write_pool
     from maqam.pooling.select import select as selected
 
     if where is None and not cap:

@@ -144,6 +144,7 @@ def import_corpus(
     *,
     num_workers: int | None = None,
     progress: Progress | None = None,
+    force: bool = False,
 ) -> ImportReport:
     """Make a manifest of a corpus of another format.
 
@@ -156,6 +157,7 @@ def import_corpus(
         settings: Format, task, split and names.
         num_workers: Processes that look at audio; one for each core when absent.
         progress: Called with the rows done; their total is not known before the end.
+        force: Whether a manifest that is in the folder is replaced, once the new one is whole.
 
     Raises:
         ConfigError: If the format is unknown, or the corpus of a card cannot serve the task.
@@ -189,6 +191,7 @@ def import_corpus(
             _fingerprint(source, settings),
             listing(source, folder),
             _extra_types(manifest_source),
+            force=force,
         ) as store,
     ):
         is_continued = store.num_rows > 0

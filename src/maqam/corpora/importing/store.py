@@ -5,12 +5,14 @@ was killed at any moment goes on from there.
 """
 
 import json
+import re
 import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,13 +25,14 @@ from maqam.corpora.extra import Scalar
 from maqam.corpora.importing.extra import ExtraColumns
 from maqam.corpora.importing.listing import Listing
 from maqam.corpora.importing.seen import Seen, SeenIds
-from maqam.data.manifest import FILE_NAME, VERSION_METADATA
+from maqam.data.manifest import FILE_NAME, VERSION_METADATA, check_free
 from maqam.data.schema import CHANNEL, IMPORT_SCHEMA
 from maqam.errors import ManifestError
 from maqam.files import whole_file, write_json
 
 REJECTS_NAME = "rejects.jsonl"
 WORK_NAME = ".import"
+_AUDIO = "audio"  # folder of clips
 
 _DIGEST = "\0digest"  # column of parts: what tells a row from its copy
 _PART_ROWS = 16_384
@@ -44,21 +47,28 @@ class Store:
         folder: Folder of the manifest.
         fingerprint: Names source and settings; an interrupted import of another is not continued.
         files: The files of the source; where they have changed, rows would be lost or repeated.
+        types: Types of the source's own columns, where they are known.
+        force: Whether a manifest that is in the folder is replaced at the end. Until then it stays
+            whole: clips of the import stand in a folder of their own.
 
     Raises:
-        ManifestError: If the folder has a manifest or an import of other settings or files, or
-            cannot be written.
+        ManifestError: If the folder has a manifest and `force` is off, or an import of other
+            settings or files, or cannot be written.
     """
 
     def __init__(
-        self, folder: Path, fingerprint: str, files: Listing, types: pa.Schema | None = None
+        self,
+        folder: Path,
+        fingerprint: str,
+        files: Listing,
+        types: pa.Schema | None = None,
+        *,
+        force: bool = False,
     ) -> None:
         self._folder, self._work = folder, folder / WORK_NAME
         self._fingerprint, self._files = fingerprint, files
-        if (folder / FILE_NAME).exists():
-            raise ManifestError(
-                "there is a manifest already", where=str(folder), hint="choose another folder"
-            )
+        check_free(folder, force=force)
+        self._audio = _audio_name(folder)
         self.num_rows = self.num_imported = 0
         self.reasons: Counter[str] = Counter()
         self.changes: Counter[str] = Counter()
@@ -97,7 +107,7 @@ class Store:
     @property
     def audio_folder(self) -> Path:
         """Where audio goes that has no file of its own."""
-        return self._folder / "audio"
+        return self._folder / self._audio
 
     def _resume(self) -> None:
         state_file = self._work / "state.json"
@@ -130,7 +140,7 @@ class Store:
             )
         self.num_rows, self.num_imported = state["num_rows"], state["num_imported"]
         self.reasons, self.changes = Counter(state["reasons"]), Counter(state["changes"])
-        self._num_parts = state["num_parts"]
+        self._num_parts, self._audio = state["num_parts"], state.get("audio", _AUDIO)
         self._extra.kinds = dict(state["columns"])
         with self._rejects.open("r+b") as stream:
             stream.truncate(state["rejects_bytes"])
@@ -206,6 +216,7 @@ class Store:
             "reasons": dict(self.reasons),
             "changes": dict(self.changes),
             "num_parts": self._num_parts,
+            "audio": self._audio,
             "columns": self._extra.kinds,
             "rejects_bytes": size,
         }
@@ -239,6 +250,7 @@ class Store:
                 for group in self._groups():
                     group = _with_channel(group, channel)
                     writer.write_table(group.replace_schema_metadata(VERSION_METADATA))
+            _remove_clips(self._folder, but=self._audio)
         shutil.rmtree(self._work)
         return manifest, rejects
 
@@ -256,6 +268,24 @@ class Store:
     @property
     def _rejects(self) -> Path:
         return self._work / REJECTS_NAME
+
+
+def _audio_name(folder: Path) -> str:
+    """Return the name of a folder for clips: one that is free beside a manifest that stands."""
+    names = chain([_AUDIO], (f"{_AUDIO}-{number}" for number in count(2)))
+    is_first = not (folder / FILE_NAME).exists()
+    return next(name for name in names if is_first or not (folder / name).exists())
+
+
+def _remove_clips(folder: Path, but: str) -> None:
+    """Remove the clips that an import wrote for a manifest that is replaced."""
+    for old in folder.glob(f"{_AUDIO}*"):
+        if old.name != but and re.fullmatch(rf"{_AUDIO}(-\d+)?", old.name):
+            for clip in old.glob(f"{'[0-9]' * 6}/{'[0-9]' * 9}*"):
+                clip.unlink()
+            for empty in (*old.glob("[0-9]" * 6), old):
+                with suppress(OSError):  # it holds something else
+                    empty.rmdir()
 
 
 def _with_channel(table: pa.Table, channel: int | None) -> pa.Table:

@@ -1,6 +1,6 @@
 """A corpus in its own layout, read as its card says."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -28,7 +28,7 @@ from maqam.corpora.layouts.raw import Raw, inside, place_columns
 from maqam.corpora.layouts.stm import stm_part_rows
 from maqam.corpora.layouts.subtitles import subtitle_rows
 from maqam.corpora.layouts.tables import packed_rows, table_rows
-from maqam.corpora.layouts.unread import PartFiles, check_parts_apart, left_files, part_files
+from maqam.corpora.layouts.unread import check_parts_apart, left_files, part_files
 from maqam.corpora.settings import ImportSettings
 from maqam.corpora.utterance import (
     Found,
@@ -59,7 +59,7 @@ def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found | Unread
     card = read_card(settings.kind)
     task = settings.tasks[card_task(card, settings.task, settings.tasks)]
     files = part_files(card, source)
-    present = [part for part in card.parts if files[part.name]]
+    present = [(part, own) for part, own in zip(card.parts, files, strict=True) if own]
     check_parts_apart(card, source, files)
     if not present:
         patterns = [pattern for part in card.parts for pattern in part_patterns(part)]
@@ -68,14 +68,14 @@ def card_rows(source: Path, settings: ImportSettings) -> Iterator[Found | Unread
             where=str(source),
             hint=f"its card expects {', '.join(dict.fromkeys(patterns))}",
         )
-    for part in present:
+    for part, own in present:
         media = settings.media_dir
         fields = card.part_fields(part)
         is_typed = isinstance(part, ParquetPart) or getattr(part, "format", None) == "jsonl"
         held = {part.audio_column} if isinstance(part, ParquetPart) else set()
         read = fields.read | held
         reader = _Reader(card, part, media or source, media, task, read, is_typed)
-        for row in _raw_rows(part, source, files, reader.member, with_audio=task.has_audio):
+        for row in _raw_rows(part, source, own, reader.member, with_audio=task.has_audio):
             yield row if isinstance(row, Unfit) else reader.utterance(row)
     left = left_files(card, source, files)
     for name in left.clips:
@@ -153,8 +153,8 @@ def _serves(card: Card, task: Task) -> bool:
 def found_parts(card: Card, source: Path) -> tuple[list[str], list[str]]:
     """Return the names of a card's parts that a folder holds, and of those that it lacks."""
     files = part_files(card, source)
-    there = [name for name, own in files.items() if own]
-    return there, [name for name in files if name not in there]
+    there = [part.name for part, own in zip(card.parts, files, strict=True) if own]
+    return there, [part.name for part in card.parts if part.name not in there]
 
 
 def part_patterns(part: Part) -> tuple[str, ...]:
@@ -163,28 +163,27 @@ def part_patterns(part: Part) -> tuple[str, ...]:
 
 
 def _raw_rows(
-    part: Part, root: Path, files: PartFiles, member: Callable[[Raw], str], *, with_audio: bool
+    part: Part, root: Path, files: Sequence[Path], member: Callable[[Raw], str], *, with_audio: bool
 ) -> Iterator[Raw | Unfit]:
-    own = files[part.name]
     match part:
         case TablePart() if part.archive and with_audio:
-            return packed_rows(part, root, own, member)
+            return packed_rows(part, root, files, member)
         case TablePart():
-            return table_rows(part, root, own)
+            return table_rows(part, root, files)
         case ParquetPart():
-            return parquet_rows(part, root, own, with_audio=with_audio)
+            return parquet_rows(part, root, files, with_audio=with_audio)
         case NamesPart():
-            return named_rows(part, root, own)
+            return named_rows(part, root, files)
         case LinesPart():
-            return line_rows(part, root, own)
+            return line_rows(part, root, files)
         case KaldiPart():
-            return kaldi_part_rows(part, root, own)
+            return kaldi_part_rows(part, root, files)
         case StmPart():
-            return stm_part_rows(part, root, own)
+            return stm_part_rows(part, root, files)
         case SegmentsXmlPart():
-            return xml_rows(part, root, own)
+            return xml_rows(part, root, files)
         case SubtitlesPart():
-            return subtitle_rows(part, root, own)
+            return subtitle_rows(part, root, files)
 
 
 @dataclass(frozen=True, slots=True)

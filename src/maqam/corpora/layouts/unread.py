@@ -1,17 +1,17 @@
 """Files of a corpus that its card does not read, or would read twice."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from maqam.corpora.cards.card import Card, KaldiPart, NamesPart
+from maqam.corpora.cards.card import Card, KaldiPart, NamesPart, Part
 from maqam.corpora.importing.sounds import AUDIO_SUFFIXES
 from maqam.corpora.layouts.kaldi import kaldi_folder
 from maqam.corpora.layouts.raw import from_root, matching
 from maqam.errors import ConfigError
 
-PartFiles = Mapping[str, Sequence[Path]]  # by name of the part
+PartFiles = Sequence[Sequence[Path]]  # of each part of a card
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,12 @@ class Left:
     tables: tuple[str, ...]
 
 
-def part_files(card: Card, source: Path) -> dict[str, list[Path]]:
+def part_files(card: Card, source: Path) -> list[list[Path]]:
     """Look for the files of each part of a card, or for the folder of a part of Kaldi."""
-    return {
-        part.name: kaldi_folder(part, source)
-        if isinstance(part, KaldiPart)
-        else matching(source, part.files)
+    return [
+        kaldi_folder(part, source) if isinstance(part, KaldiPart) else matching(source, part.files)
         for part in card.parts
-    }
+    ]
 
 
 def check_parts_apart(card: Card, source: Path, files: PartFiles | None = None) -> None:
@@ -48,14 +46,14 @@ def check_parts_apart(card: Card, source: Path, files: PartFiles | None = None) 
     Raises:
         ConfigError: If there is one.
     """
-    reader: dict[Path, str] = {}
+    reader: dict[Path, Part] = {}
     found = part_files(card, source) if files is None else files
-    for part in card.parts:
-        for file in () if isinstance(part, KaldiPart) else found[part.name]:
-            other = reader.setdefault(file, part.name)
-            if other != part.name:
+    for part, own in zip(card.parts, found, strict=True):
+        for file in () if isinstance(part, KaldiPart) else own:
+            other = reader.setdefault(file, part)
+            if other is not part:
                 raise ConfigError(
-                    f"parts {other} and {part.name} both read {from_root(file, source)}",
+                    f"parts {other.name} and {part.name} both read {from_root(file, source)}",
                     where=f"card {card.name}",
                     hint="give their `files` patterns that no file shares",
                 )
@@ -70,7 +68,7 @@ def left_files(card: Card, source: Path, files: PartFiles | None = None) -> Left
         files: The files of its parts; they are looked for when absent.
     """
     found = part_files(card, source) if files is None else files
-    read = {from_root(file, source) for own in found.values() for file in own}
+    read = {from_root(file, source) for own in found for file in own}
     by_name = any(isinstance(part, NamesPart) for part in card.parts)
     tables = frozenset(
         PurePosixPath(pattern).suffix
