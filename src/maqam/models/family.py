@@ -52,12 +52,15 @@ class EncoderInputs:
         mask: Argument that marks real frames; None where the encoder hears all of a window.
         axes: Their order: windows (B), numbers of a frame (M), frames (N).
         multiple_frames: Windows of no fixed length are filled up to a multiple of this.
+        is_alone: Whether windows are heard one after the other, because the encoder hears what
+            fills up those of a batch.
     """
 
     features: str = "input_features"
     mask: str | None = "input_features_mask"
     axes: Literal["BMN", "BNM", "BN"] = "BMN"
     multiple_frames: int = 1
+    is_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,7 +144,7 @@ class OwnExtractor:
     def frames(self, samples: np.ndarray, num_bins: int) -> np.ndarray:
         """Return the (num_frames, num_bins) float32 frames of samples."""
         extractor = _own_extractor(self.architecture, self.settings)
-        made = extractor(samples, sampling_rate=self.sample_rate, **self.call)[self.output]
+        made = extractor([samples], sampling_rate=self.sample_rate, **self.call)[self.output]
         frames = np.asarray(made, dtype=np.float32)[0]
         frames = frames.T if self.bins_first else frames
         return frames.reshape(len(frames), -1)[: self.num_frames(len(samples))]
@@ -248,10 +248,12 @@ class FrontEnd:
         """Return the front end of a checkpoint.
 
         Args:
-            num_bins: As its config.json says it; None where it does not.
+            num_bins: Mel bins as its config.json says them; None where it does not.
             settings: Of its feature extractor.
         """
         extractor = self.extractor
         if isinstance(extractor, OwnExtractor):
             extractor = replace(extractor, settings=json.dumps(settings, sort_keys=True))
-        return replace(self, extractor=extractor, num_bins=num_bins or self.num_bins)
+        if num_bins is None or not isinstance(extractor, LogMel):
+            num_bins = self.num_bins
+        return replace(self, extractor=extractor, num_bins=num_bins)

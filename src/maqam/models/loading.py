@@ -11,6 +11,8 @@ from safetensors import SafetensorError
 from maqam.errors import ModelError
 from maqam.models.checkpoint import dialogue_of, open_checkpoint
 from maqam.models.common.model import CommonAudioLLM
+from maqam.models.deviating.gemma import Gemma4
+from maqam.models.deviating.vibevoice import VibeVoiceASR
 from maqam.models.protocol import AudioLLM
 from maqam.models.quiet import no_foreign_bars
 from maqam.models.qwen2_audio.model import Qwen2Audio
@@ -19,7 +21,12 @@ from maqam.models.settings import ModelSettings
 from maqam.models.weights.counting import Loading
 from maqam.models.weights.shards import weight_files
 
-DEVIATING = {"qwen2_5_omni": QwenOmni, "qwen2_audio": Qwen2Audio}  # all others are common
+DEVIATING = {  # all others are common
+    "qwen2_5_omni": QwenOmni,
+    "qwen2_audio": Qwen2Audio,
+    "gemma4": Gemma4,
+    "vibevoice_asr": VibeVoiceASR,
+}
 
 
 def own_device() -> torch.device:
@@ -58,7 +65,6 @@ def load_backbone(settings: ModelSettings, *, device: torch.device | None = None
                 source,
                 config=config,
                 dtype=getattr(torch, settings.dtype),
-                attn_implementation="sdpa",
                 ignore_mismatched_sizes=True,  # counted below
                 output_loading_info=True,
             )

@@ -39,9 +39,13 @@ def single_precision_attention(model: PreTrainedModel) -> Iterator[None]:
     AttentionMaskInterface.register(SINGLE, sdpa_mask)
     configs = [one.config for one in model.modules() if isinstance(one, PreTrainedModel)]
     before = [config._attn_implementation for config in configs]
-    model.set_attn_implementation(SINGLE)
+    _set_all(configs, [SINGLE if one == "sdpa" else one for one in before])
     try:
         yield
     finally:
-        for config, implementation in zip(configs, before, strict=True):
-            config._attn_implementation = implementation  # parents first, they set their parts'
+        _set_all(configs, before)
+
+
+def _set_all(configs: list[Any], implementations: list[str]) -> None:
+    for config, implementation in zip(configs, implementations, strict=True):
+        config._attn_implementation = implementation  # parents first, they set their parts'

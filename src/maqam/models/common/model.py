@@ -73,6 +73,8 @@ class CommonAudioLLM:
         Returns:
             Aligner outputs [num_audio_tokens, D] of each utterance; gradients flow.
         """
+        if self.family.inputs.is_alone and len(log_mels) > 1:
+            return [states for one in log_mels for states in self.encode_audio([one])]
         if not log_mels:
             return []
         windows = side_by_side(log_mels, self.dialogue.front_end, self.family.inputs)
@@ -98,7 +100,7 @@ class CommonAudioLLM:
         if inputs.mask is not None:
             arguments[inputs.mask] = is_real.long()
         aligned: Tensor = self.model.get_audio_features(**arguments, return_dict=True).pooler_output
-        return aligned
+        return aligned.flatten(0, -2)
 
     def embeddings(self, batch: Batch) -> Tensor:
         """Return the LLM's inputs [B, T, D], aligner outputs in place of the placeholders."""
@@ -116,9 +118,14 @@ class CommonAudioLLM:
         Rows are right-padded, so causal attention alone keeps padding out of real positions.
         Without images, rotary axes of more than one kind all count tokens.
         """
-        outputs = self.llm(inputs_embeds=self.embeddings(batch), use_cache=False)
+        ids = batch.input_ids.to(self.device)
+        outputs = self._run(ids, self.embeddings(batch), use_cache=False)
         hidden: Tensor = outputs.last_hidden_state
         return hidden
+
+    def _run(self, ids: Tensor, inputs: Tensor, **settings: Any) -> Any:  # noqa: ANN401
+        """Run the LLM on inputs [B, T, D] that are the embeddings of ids [B, T]."""
+        return self.llm(inputs_embeds=inputs, **settings)
 
     def hidden_at(self, batch: Batch, positions: Tensor) -> Tensor:
         """Return the LLM's hidden states [S, D] at positions of the flattened [B * T].
@@ -192,9 +199,10 @@ class CommonAudioLLM:
             float32 log-likelihoods of the fixed answers.
         """
         batch = collate(prompts, audio_states, self.dialogue.padding_id)
-        inputs, mask = _left_padded(self.embeddings(batch), batch.lengths.to(self.device))
+        ids, inputs, mask = self._left_padded(batch)
         cache = DynamicCache()  # keeps all of the prompt, whatever a layer reaches back
-        hidden = self._read(inputs, mask, (mask.cumsum(dim=1) - 1).clamp(min=0), cache)[:, -1:]
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        hidden = self._read(ids, mask, positions, cache, inputs)[:, -1:]
         scores = hidden.new_zeros(len(prompts), 0, dtype=torch.float32)
         if continuations:
             scores = self._scores(continuations, hidden, mask, cache)
@@ -202,14 +210,24 @@ class CommonAudioLLM:
 
     def _read(
         self,
-        inputs: Tensor,
+        ids: Tensor,
         mask: Tensor | dict[str, Tensor],
         positions: Tensor,
         cache: DynamicCache,
+        inputs: Tensor | None = None,
     ) -> Tensor:
-        """Return the hidden states [B, T, D] of inputs [B, T, D] after what the cache holds."""
-        outputs = self.llm(
-            inputs_embeds=inputs,
+        """Return the hidden states [B, T, D] of ids [B, T] after what the cache holds.
+
+        Args:
+            ids: Of the LLM's vocabulary.
+            mask: What each of them attends to.
+            positions: Of each of them.
+            cache: Of what stands before them.
+            inputs: Their embeddings [B, T, D], where audio stands among them.
+        """
+        outputs = self._run(
+            ids,
+            self.llm.get_input_embeddings()(ids) if inputs is None else inputs,
             attention_mask=mask,
             position_ids=positions,
             cache=cache,
@@ -235,7 +253,7 @@ class CommonAudioLLM:
                 break
             mask = torch.cat([mask, mask.new_ones(len(hidden), 1)], dim=1)
             positions = mask.sum(dim=1, keepdim=True) - 1
-            hidden = self._read(self.llm.embed_tokens(chosen)[:, None], mask, positions, cache)
+            hidden = self._read(chosen[:, None], mask, positions, cache)
         return answers
 
     def _scores(
@@ -248,8 +266,8 @@ class CommonAudioLLM:
         """Return the log-likelihoods of fixed answers, which run as one tree after the prompts."""
         tree = AnswerTree.of(continuations, self.device)
         if len(tree.tokens):
-            inputs = self.llm.embed_tokens(tree.tokens).expand(len(hidden), -1, -1)
-            later = self._read(inputs, self._tree_mask(tree, mask), tree.positions(mask), cache)
+            ids = tree.tokens.expand(len(hidden), -1)
+            later = self._read(ids, self._tree_mask(tree, mask), tree.positions(mask), cache)
             cache.crop(-len(tree.tokens))
             hidden = torch.cat([hidden, later], dim=1)
         return tree.summed(torch.stack([tree.likelihoods(self.logits(row)) for row in hidden]))
@@ -263,6 +281,19 @@ class CommonAudioLLM:
             "full_attention": tree.mask(prompts),
             "sliding_attention": tree.mask(prompts, config.sliding_window),
         }
+
+    def _left_padded(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Move a batch's padding to the left, where a growing answer needs it.
+
+        Returns:
+            Ids [B, T], the LLM's inputs [B, T, D] and their [B, T] int64 mask.
+        """
+        ids = batch.input_ids.to(self.device)
+        columns = torch.arange(ids.shape[1], device=self.device)
+        shift = ids.shape[1] - batch.lengths.to(self.device)[:, None]
+        rows = torch.arange(len(ids), device=self.device)[:, None]
+        source = (columns - shift) % ids.shape[1]
+        return ids[rows, source], self.embeddings(batch)[rows, source], (columns >= shift).long()
 
     def part_of(self, parameter_name: str) -> str | None:
         """Return the part a parameter belongs to, None for what is never trained."""
@@ -302,21 +333,3 @@ class CommonAudioLLM:
     def save_companions(self, folder: Path) -> None:
         """Write what belongs to the weights in a checkpoint: tokenizer, processor, template."""
         save_companions(self.dialogue, self.source, folder)
-
-
-def _left_padded(embeddings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Move right padding to the left, where a growing answer needs it.
-
-    Args:
-        embeddings: [B, T, D] right-padded.
-        lengths: [B] real tokens.
-
-    Returns:
-        [B, T, D] left-padded inputs and their [B, T] int64 mask.
-    """
-    longest = embeddings.shape[1]
-    columns = torch.arange(longest, device=embeddings.device)
-    shift = longest - lengths[:, None]
-    source = (columns - shift) % longest
-    moved = embeddings.gather(1, source[..., None].expand_as(embeddings))
-    return moved, (columns >= shift).long()

@@ -2,6 +2,11 @@
 
 from maqam.errors import ModelError
 from maqam.models.families.flamingo import AUDIO_FLAMINGO_3
+from maqam.models.families.fun_asr import FUN_ASR_NANO
+from maqam.models.families.gemma import GEMMA_4
+from maqam.models.families.granite import GRANITE_SPEECH, GRANITE_SPEECH_PLUS
+from maqam.models.families.omniasr import OMNIASR
+from maqam.models.families.vibevoice import VIBEVOICE_ASR
 from maqam.models.family import Family
 from maqam.models.qwen2_audio.family import QWEN2_AUDIO
 from maqam.models.qwen_omni.family import QWEN_OMNI
@@ -12,6 +17,12 @@ FAMILIES: dict[str, Family] = {
         QWEN_OMNI,
         QWEN2_AUDIO,
         AUDIO_FLAMINGO_3,
+        GRANITE_SPEECH,
+        GRANITE_SPEECH_PLUS,
+        FUN_ASR_NANO,
+        OMNIASR,
+        VIBEVOICE_ASR,
+        GEMMA_4,
     )
 }
 

@@ -1,0 +1,1 @@
+"""What families of the common seam do in a way of their own."""

@@ -1,0 +1,53 @@
+"""VibeVoice-ASR: two audio tokenizers on the waveform at 24 kHz, Qwen2 behind them."""
+
+from maqam.models.common.qwen_tokenizer import as_qwen2
+from maqam.models.family import EncoderInputs, Family, chatml
+from maqam.models.front_end import FrontEnd, OwnExtractor
+
+HOP_SAMPLES = 3200
+OPENING, CLOSING = "<|object_ref_start|>", "<|object_ref_end|>"
+
+
+def hops(num_samples: int) -> int:
+    """Count the hops that samples begin.
+
+    Examples:
+        >>> hops(24_000), hops(1)
+        (8, 1)
+    """
+    return -(-num_samples // HOP_SAMPLES)
+
+
+VIBEVOICE_ASR = Family(
+    kind="vibevoice_asr",
+    title="VibeVoice-ASR",
+    hub_id="microsoft/VibeVoice-ASR-HF",
+    model_type="vibevoice_asr",
+    architecture="VibeVoiceAsrForConditionalGeneration",
+    template=chatml(
+        (OPENING, "<|box_start|>", CLOSING + "\n"),
+        extra_tokens=(OPENING, CLOSING),
+        system="You are a helpful assistant that transcribes audio input into text output in "
+        "JSON format.",
+    ),
+    front_end=FrontEnd(
+        hops,
+        OwnExtractor(
+            "VibeVoiceAcousticTokenizerFeatureExtractor",
+            int,
+            sample_rate=24_000,
+            hop_samples=1,
+            output="input_values",
+            bins_first=True,
+            call={},
+        ),
+        num_bins=1,
+    ),
+    inputs=EncoderInputs("input_values", "padding_mask", multiple_frames=HOP_SAMPLES),
+    parts={
+        "encoder": ("model.acoustic_tokenizer_encoder.", "model.semantic_tokenizer_encoder."),
+        "aligner": ("model.multi_modal_projector.",),
+        "llm": ("model.language_model.", "lm_head."),
+    },
+    prepare_tokenizer=as_qwen2,
+)
