@@ -9,7 +9,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is loaded, here or in a child
 
 HERE = Path(__file__).parent
-WITH_A_MODEL = ("evaluate", "features", "models", "pocket", "runs", "studies", "train")
+WITH_A_MODEL = ("diagnose", "evaluate", "features", "models", "pocket", "runs", "studies", "train")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -31,6 +31,7 @@ LAYERS = (  # lowest first; packages of one layer do not know each other
     ("score", "models"),
     ("corpora", "export", "inspection", "pooling", "synth"),
     ("evaluate", "features", "train"),
+    ("diagnose",),
     ("recipe",),
     ("runs",),
     ("report",),
@@ -53,6 +54,7 @@ WITHOUT_TORCH = (
     "maqam.train.settings",
     "maqam.features.settings",
     "maqam.models.settings",
+    "maqam.diagnose.settings",
 )
 DOORS = ("maqam.synth.espeak",)  # of what an extra installs
 NAMED_ALIKE = {  # files of another kind

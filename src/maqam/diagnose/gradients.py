@@ -1,0 +1,182 @@
+"""Exact gradients of single utterances, for whatever trains in linear layers.
+
+The gradient of a linear layer's weight is the product of its input and of the gradient at its
+output, so both are caught and multiplied utterance by utterance: no projection, no loop over
+utterances, and no gradient is written to `.grad`. That holds for LoRA's A and B, for adapters that
+share or route them, and for whole matrices; what trains elsewhere (a norm) is counted.
+
+Tensor letters: B utterances, T tokens, S positions, I width of an input, O width of an output.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from maqam.train.objective import MicroBatch, TrainingModel
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a linear layer.
+
+    Attributes:
+        name: Name of the layer.
+        inputs: [B, T, I], or [S, I] where it ran at supervised positions only.
+        outputs: [B, T, O] or [S, O], with the graph that made them.
+    """
+
+    name: str
+    inputs: Tensor
+    outputs: Tensor
+
+
+class SampleGradients:
+    """Gradients of the utterances of a micro-batch, one by one.
+
+    Args:
+        learner: The model and its loss; what requires gradients is looked at.
+    """
+
+    def __init__(self, learner: TrainingModel) -> None:
+        self._learner = learner
+        owners = Counter(
+            id(one) for module in learner.modules() for one in module.parameters(recurse=False)
+        )
+        self.layers = {
+            name: module
+            for name, module in learner.named_modules()
+            if isinstance(module, nn.Linear)
+            and module.weight.requires_grad
+            and owners[id(module.weight)] == 1  # a head that is the embeddings learns as both
+        }
+        seen = {id(module.weight) for module in self.layers.values()}
+        others = [one for one in learner.parameters() if one.requires_grad and id(one) not in seen]
+        self.num_unseen = sum(one.numel() for one in others)
+        self.num_seen = sum(module.weight.numel() for module in self.layers.values())
+
+    def __call__(self, micro_batch: MicroBatch) -> dict[str, Tensor]:
+        """Return the gradients of each utterance's mean loss of a target token.
+
+        Args:
+            micro_batch: The utterances.
+
+        Returns:
+            [B, O, I] float32 of each layer by name, on the CPU; 0 for a layer that did not run.
+
+        Raises:
+            PartsOfBatchError: If a layer ran on a part of the utterances, as layers that are
+                routed do; one utterance at a time is right then.
+        """
+        tokens = torch.bincount(micro_batch.owners, minlength=len(micro_batch.rows))
+        own = replace(micro_batch, weights=1.0 / tokens.clamp(min=1).float())
+        with self._caught() as calls, _without_dropout(self._learner):
+            loss = self._learner(own)[0]
+        found = torch.autograd.grad(
+            loss, [call.outputs for call in calls], allow_unused=True, materialize_grads=True
+        )
+        size = len(micro_batch.rows)
+        totals = {
+            name: torch.zeros(size, *module.weight.shape) for name, module in self.layers.items()
+        }
+        for call, gradient in zip(calls, found, strict=True):
+            totals[call.name] += _by_utterance(call.inputs, gradient, own).cpu()
+        return totals
+
+    @contextmanager
+    def _caught(self) -> Iterator[list[Call]]:
+        """Yield the list that the calls of the layers are added to while the block runs."""
+        calls: list[Call] = []
+
+        def catch(name: str) -> Any:  # noqa: ANN401  a hook, which torch types loosely
+            def hook(module: nn.Module, inputs: tuple[Tensor], outputs: Tensor) -> None:
+                calls.append(Call(name, inputs[0].detach(), outputs))
+
+            return hook
+
+        handles = [
+            module.register_forward_hook(catch(name)) for name, module in self.layers.items()
+        ]
+        try:
+            yield calls
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+class PartsOfBatchError(ValueError):
+    """A layer ran on a part of a micro-batch, so its tokens cannot be told apart by utterance."""
+
+
+def _by_utterance(inputs: Tensor, gradient: Tensor, micro_batch: MicroBatch) -> Tensor:
+    """Return the products of inputs and gradients at outputs, [B, O, I] float32."""
+    ids = micro_batch.batch.input_ids
+    size = len(ids)
+    inputs, gradient = inputs.float(), gradient.float()
+    if size == 1:
+        inputs, gradient = inputs.reshape(1, -1, inputs.shape[-1]), gradient.flatten(0, -2)[None]
+    elif inputs.shape[:-1] != ids.shape:
+        positions = micro_batch.supervised.to(inputs.device)
+        if inputs.shape[:-1] != positions.shape:
+            raise PartsOfBatchError(f"a layer ran on {tuple(inputs.shape)} of {tuple(ids.shape)}")
+        inputs, gradient = (
+            one.new_zeros(ids.numel(), one.shape[-1])
+            .index_copy(0, positions, one)
+            .view(*ids.shape, -1)
+            for one in (inputs, gradient)
+        )
+    return torch.einsum("bto,bti->boi", gradient, inputs)
+
+
+@contextmanager
+def _without_dropout(learner: TrainingModel) -> Iterator[None]:
+    was_training = learner.training
+    learner.eval()
+    try:
+        yield
+    finally:
+        learner.train(was_training)
+
+
+class Grams:
+    """Inner products of the gradients of utterances, layer by layer.
+
+    Args:
+        scales: By name of a layer, what its gradients are multiplied by: the root of what an
+            optimiser multiplies them by, for its metric; nothing for the Euclidean one.
+    """
+
+    def __init__(self, scales: Mapping[str, Tensor] | None = None) -> None:
+        self._scales = scales
+
+    def __call__(self, gradients: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """Return the [N, N] float64 inner products of all utterances, by name of the layer.
+
+        Args:
+            gradients: What `SampleGradients` returned of each micro-batch.
+        """
+        return {
+            name: self._products([one[name] for one in gradients], name) for name in gradients[0]
+        }
+
+    def heads(
+        self, gradients: Sequence[Mapping[str, Tensor]], name: str, num_heads: int
+    ) -> list[Tensor]:
+        """Return the [N, N] inner products of each head's rows of a layer's weight."""
+        whole = self._scaled(torch.cat([one[name] for one in gradients]), name)
+        return [_product(part) for part in whole.chunk(num_heads, dim=1)]
+
+    def _products(self, parts: Sequence[Tensor], name: str) -> Tensor:
+        return _product(self._scaled(torch.cat([*parts]), name))
+
+    def _scaled(self, gradients: Tensor, name: str) -> Tensor:
+        return gradients if self._scales is None else gradients * self._scales[name]
+
+
+def _product(gradients: Tensor) -> Tensor:
+    flat = gradients.flatten(1).double()
+    return flat @ flat.T
