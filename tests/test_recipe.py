@@ -67,7 +67,7 @@ def test_an_unknown_key_at_the_top_is_named(file: Path) -> None:
 
 def test_a_key_like_no_other_gets_the_list_of_known_keys(file: Path) -> None:
     found = refusal(file, "xyzzy: 1\n")
-    assert found.hint.startswith("known keys: data, deal, features, model")
+    assert found.hint.startswith("known keys: data, deal, diagnose, features, model")
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,10 @@ def test_a_value_of_the_wrong_type_is_shown(file: Path) -> None:
         ("train: {phase: tuned}\n", "'align' or 'tune'"),
         ("train: 5\n", "got 5"),
         ("train: {phase: align, llm: off}\n", 'llm "off" leaves the CTC loss only'),
+        (
+            "{train: {phase: align, llm: off}, objective: {ctc_weight: 1}, diagnose: {every: 5}}\n",
+            'llm "off" leaves no next-token loss',
+        ),
         ("schedule: {kind: tcp}\n", "tcp"),
         ("score: {profile: nonesuch}\n", "nonesuch"),
     ],

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from maqam.diagnose.settings import DiagnoseSettings
 from maqam.errors import ConfigError
 from maqam.features.settings import FeatureSettings
 from maqam.models.settings import ModelSettings
@@ -150,6 +151,7 @@ class Recipe(BaseModel):
         objective: How utterances weigh in the loss.
         train: The optimiser, its budget and its adapters.
         score: What is decoded and how it is scored.
+        diagnose: What the run measures of itself while it trains.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
@@ -166,12 +168,18 @@ class Recipe(BaseModel):
     objective: Objective = Field(default_factory=Objective)
     train: TrainSettings = Field(default_factory=TrainSettings)
     score: ScoreSettings = Field(default_factory=ScoreSettings)
+    diagnose: DiagnoseSettings = Field(default_factory=DiagnoseSettings)
 
     @model_validator(mode="after")
     def _learns(self) -> Self:
         if self.train.llm == "off" and not self.objective.ctc_weight:
             raise ValueError(
                 'train.llm "off" leaves the CTC loss only: set objective.ctc_weight above 0'
+            )
+        if self.train.llm == "off" and self.diagnose.every:
+            raise ValueError(
+                'train.llm "off" leaves no next-token loss to take gradients of: set '
+                "diagnose.every to 0"
             )
         return self
 

@@ -204,6 +204,16 @@ class RunLayout:
         return self.folder / "decisions.jsonl"
 
     @property
+    def conflicts(self) -> Path:
+        """One JSON line a measure of the conflict between tasks."""
+        return self.folder / "conflict.jsonl"
+
+    @property
+    def diagnosis(self) -> Path:
+        """What was found of why the run went as it did."""
+        return self.folder / "diagnosis.json"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints to resume from."""
         return self.folder / "checkpoints"
@@ -251,19 +261,11 @@ class RunLayout:
         return {one.folder.name: one for one in found if one.scores.is_file()}
 
     def read_record(self) -> RunTable:
-        """Read the run's description.
-
-        Raises:
-            RunError: If there is none, or it is broken or of another format.
-        """
+        """Read the run's description."""
         return cast(RunTable, read_table(self.record, RETRAIN))
 
     def add_to_record(self, values: Mapping[str, Any]) -> None:
-        """Add values to the run's description, begun where there is none.
-
-        Raises:
-            RunError: If it is broken or cannot be written.
-        """
+        """Add values to the run's description, begun where there is none."""
         earlier = self.read_record() if self.record.exists() else {}
         content = {**earlier, "format_version": FORMAT_VERSION, **values}
         write_json(self.record, content, "the run's description")
@@ -360,19 +362,11 @@ class StudyLayout:
             ) from error
 
     def write_record(self, content: StudyTable) -> None:
-        """Write what is studied.
-
-        Raises:
-            RunError: If it cannot be written.
-        """
+        """Write what is studied."""
         write_json(self.record, {"format_version": FORMAT_VERSION, **content})
 
     def read_comparison(self) -> dict[str, Any]:
-        """Read the methods against the baseline.
-
-        Raises:
-            RunError: If they were not compared, or the file is broken or of another format.
-        """
+        """Read the methods against the baseline."""
         return read_table(self.comparison, RECOMPARE)
 
 

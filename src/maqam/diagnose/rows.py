@@ -98,5 +98,5 @@ def _too_few(manifest: Manifest) -> RunError:
     return RunError(
         "no task has two rows to take gradients of",
         where=str(manifest.path),
-        hint="name a split that has rows of every task: --split",
+        hint="set diagnose.split to a split with rows of every task",
     )

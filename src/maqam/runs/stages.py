@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from maqam.data.manifest import Manifest
+from maqam.diagnose.rows import FixedRows, choose_rows
+from maqam.diagnose.watch import ConflictWatch
 from maqam.errors import RunError, ScheduleError
 from maqam.evaluate.invariance import BatchCheck, check_batches
 from maqam.evaluate.run import Evaluation, evaluate_rows
@@ -77,6 +79,12 @@ def train(
         check_rows(plan, session.pool, processes.count)
     say_unscored(session)
     probed = [*adaptive.probe_rows.values()] if adaptive else []
+    watches = []
+    if recipe.diagnose.every:
+        fixed = diagnosed_rows(session)
+        probed.append(fixed.rows)
+        every = recipe.diagnose.every
+        watches.append(ConflictWatch(manifest, fixed, every, folder, recipe.seed))
     heard = np.concatenate([session.train_rows, *probed])
     audio_states = session.audio_states(heard)
     if processes.is_first:
@@ -108,7 +116,7 @@ def train(
                 folder,
                 resume=goes_on,
                 progress=progress,
-                observers=observers,
+                observers=[*watches, *observers],
             )
     finally:
         if settings.phase == "align":
@@ -116,6 +124,19 @@ def train(
     if adaptive and processes.is_first:
         save_plan(adaptive.plan.finished(), session, own.plan.folder)
     return result
+
+
+def diagnosed_rows(session: Session) -> FixedRows:
+    """Deal the fixed rows whose gradients a recipe's run compares.
+
+    Runs of one manifest have the same, whatever their seeds.
+
+    Raises:
+        RunError: If the split has no two rows of a task that the model takes.
+    """
+    settings, manifest = session.recipe.diagnose, session.manifest
+    rows = session.fitting(manifest.select(split=settings.split))
+    return choose_rows(manifest, rows, settings.rows, seed=0)
 
 
 def evaluate(session: Session, folder: Path, *, split: str = "test") -> dict[str, Any]:

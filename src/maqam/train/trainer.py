@@ -181,7 +181,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
             loss, failed_tokens = self._add_gradients(model, loaded)
         self._budget.end_step()
         passes = len(loaded.micro_batches) * self.args.world_size
-        gradients = Gradients(self.model, self._batches, loaded.step, passes)
+        gradients = Gradients(self.model, self._batches, loaded.step, passes, self.optimizer)
         for observer in self._observers:
             observer.on_gradients(gradients)
         return loss

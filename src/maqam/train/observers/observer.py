@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from transformers import TrainingArguments
 
 from maqam.progress import Progress
@@ -46,12 +47,14 @@ class Gradients:
         batches: Where its micro-batches come from.
         step: Its rows, and how they weigh.
         num_micro_batches: Forward passes it took on all processes together.
+        optimizer: What will take them, its state of the step before.
     """
 
     learner: TrainingModel
     batches: PlanBatches
     step: Step
     num_micro_batches: int
+    optimizer: torch.optim.Optimizer
 
     @property
     def tasks(self) -> np.ndarray:
