@@ -71,6 +71,10 @@ def test_a_curly_apostrophe_is_an_apostrophe():
         ("ذهب", "ذهب OK", False),  # half of the letters or less
         ("٣ ٤", "three", False),  # no letters to compare with
         ("ذهب", "", False),
+        ("ذهب الولد", "یک پسر می‌روید", True),
+        ("ذهب الولد", "لڑکا چلا گیا ہے", True),
+        ("شلونك", "چان گلت پاسبان", False),  # Iraqi is written so
+        ("کتاب", "کتاب", False),
     ],
 )
 def test_a_script_that_the_reference_does_not_use_is_wrong(reference, answer, is_wrong):

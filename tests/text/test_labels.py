@@ -1,13 +1,25 @@
+from pathlib import Path
+
 import pytest
 
 from maqam.tasks import default_tasks
 from maqam.taxonomy.tree import TAXONOMIES, read_taxonomy
 from maqam.text.labels import code_named, parse_label
 
+ANSWERS = [  # as models and people write them; an empty label where none is named
+    line.split("\t")
+    for line in Path(__file__).with_name("answers.tsv").read_text("utf-8").splitlines()[1:]
+]
 DIALECTS = default_tasks()["did"].labels
 EMOTIONS = default_tasks()["ser"].labels
 
 ALL_LABELS = (*DIALECTS, *EMOTIONS)
+
+
+@pytest.mark.parametrize(("answer", "label"), ANSWERS)
+def test_an_answer_is_read_as_a_person_would_read_it(answer, label):
+    read = {parse_label(answer, labels) for labels in (DIALECTS, EMOTIONS)} - {None}
+    assert read == ({label} if label else set())
 
 
 @pytest.mark.parametrize("lenient", [True, False])

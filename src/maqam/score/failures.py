@@ -21,6 +21,9 @@ REFUSALS = (
     *("لا يمكنني", "أنا آسف", "للأسف لا", "بصفتي نموذج"),
 )
 
+# letters of Persian and Urdu; پ چ گ ژ are not among them, for Arabic dialects are written with them
+_OF_NEIGHBOURS = frozenset("ٹڈڑںےۓہھۀۂیک")
+
 
 def is_blank(hypotheses: Sequence[str]) -> np.ndarray:
     """Tell which answers hold nothing.
@@ -89,7 +92,8 @@ def is_refusal(references: Sequence[str], hypotheses: Sequence[str]) -> np.ndarr
 def is_wrong_script(references: Sequence[str], hypotheses: Sequence[str]) -> np.ndarray:
     """Tell which answers have most letters in scripts that their reference does not use.
 
-    Where reference or answer have no letters there is nothing to compare.
+    A word with letters of Persian or Urdu alone is not Arabic. Where reference or answer have no
+    letters there is nothing to compare.
 
     Examples:
         >>> is_wrong_script(["نعم", "iPhone جديد"], ["yes", "iPhone"]).tolist()
@@ -120,7 +124,13 @@ def _plain(text: str) -> str:
 
 
 def _scripts(text: str) -> list[str]:
-    return [_script(letter) for letter in text if letter.isalpha()]
+    """Return the script of every letter; a word that Arabic does not spell so is no Arabic."""
+    found = []
+    for word in text.split():
+        is_foreign = not _OF_NEIGHBOURS.isdisjoint(word)
+        scripts = [_script(letter) for letter in word if letter.isalpha()]
+        found += ["NOT ARABIC" if is_foreign and one == "ARABIC" else one for one in scripts]
+    return found
 
 
 @cache

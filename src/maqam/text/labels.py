@@ -11,9 +11,12 @@ from maqam.taxonomy.tree import TAXONOMIES, Taxonomy, read_taxonomy
 from maqam.text.profiles import normalize
 
 _ARTICLES = ("وال", "بال", "فال", "كال", "ال", "لل")
+_ENDINGS = ("ه", "ا", "ين", "ون", "ات")  # feminine, accusative, plurals
 _SHORTEST = 3  # letters that an article leaves
 _NOT = {"not", "isnt", "arent", "wasnt", "doesnt", "never", "neither", "nor", "non"}
-_NOT |= {"غير", "ليس", "ليست", "مش", "مو", "موش", "مهوش"}
+_NOT |= {"without", "aint", "cannot", "hardly"}
+_NOT |= {"غير", "ليس", "ليست", "ليسو", "مش", "مو", "موش", "مهوش", "مب", "موب", "مهو", "مهي"}
+_NOT |= {"ماهو", "ماهي", "بدون", "بلا", "لست", "ماني", "مانه"}
 _BETWEEN = {"a", "an", "the", "any", "really", "very", "in", "of", "or", "dialect", "accent"}
 _BETWEEN |= {"او", "لهجه", "هي", "هو"}
 _CODES = ("region", "emotion", "shade", "intensity")  # levels whose codes are words
@@ -85,7 +88,13 @@ def _stem(word: str) -> str:
 def _looked_up(words: tuple[str, ...], known: Mapping[tuple[str, ...], str]) -> str | None:
     if not words:
         return None
-    return known.get(words) or known.get((*words[:-1], words[-1].removesuffix("ه")))
+    *first, last = words
+    for ending in ("", *_ENDINGS):
+        if last.endswith(ending):
+            found = known.get((*first, last.removesuffix(ending)))
+            if found is not None:
+                return found
+    return None
 
 
 def _names(taxonomy: Taxonomy, code: str) -> list[tuple[str, ...]]:
