@@ -15,6 +15,7 @@ from maqam import extras
 from maqam.data.audio import SAMPLE_RATE
 from maqam.data.limits import Limits
 from maqam.errors import ModelError
+from maqam.models.common.tekken import read_tekken
 from maqam.models.composed.record import as_composed
 from maqam.models.dialogue import DialogueEncoder
 from maqam.models.families import FAMILIES, family_of
@@ -155,21 +156,29 @@ def dialogue_of(checkpoint: Checkpoint) -> DialogueEncoder:
         ModelError: If the tokenizer does not load, or lacks a token of control.
     """
     family = checkpoint.family
-    try:
-        path = checkpoint_file(checkpoint.source, "tokenizer.json")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise _broken(checkpoint.source, error) from error
-    tokenizers = extras.load("tokenizers")
-    try:
-        tokenizer = tokenizers.Tokenizer.from_str(text)
-    except Exception as error:
-        raise _broken(str(path), error) from error
+    tokenizer = _tokenizer_of(checkpoint.source)
     if family.prepare_tokenizer is not None:
         family.prepare_tokenizer(tokenizer)
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return DialogueEncoder(tokenizer, family.template, checkpoint.front_end, checkpoint.max_tokens)
+
+
+def _tokenizer_of(source: str) -> Any:  # noqa: ANN401
+    """Read the tokenizer of a checkpoint: tokenizer.json, or Mistral's tekken.json."""
+    from_json = extras.load("tokenizers").Tokenizer.from_str
+    missing: list[Exception] = []
+    for name, read in (("tokenizer.json", from_json), ("tekken.json", read_tekken)):
+        try:
+            path = checkpoint_file(source, name)
+        except (OSError, ValueError) as error:
+            missing.append(error)
+            continue
+        try:
+            return read(path.read_text(encoding="utf-8"))
+        except Exception as error:
+            raise _broken(str(path), error) from error
+    raise _broken(source, missing[0])
 
 
 def checkpoint_file(source: str, name: str) -> Path:

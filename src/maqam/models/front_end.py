@@ -167,7 +167,7 @@ class FrontEnd:
             and the last is filled up; None where it hears a clip whole.
         max_frames: Longest audio the encoder takes, without the tail; None where only the LLM's
             context limits it.
-        min_frames: Fewest frames that are audio to be heard, where any number gives a token.
+        least_samples: Fewest samples that are taken for audio, where even one gives a token.
     """
 
     count: Callable[[int], int]
@@ -175,7 +175,7 @@ class FrontEnd:
     num_bins: int = 128
     window_frames: int | None = None
     max_frames: int | None = None
-    min_frames: int = 1
+    least_samples: int = 1
 
     @property
     def name(self) -> str:
@@ -207,11 +207,10 @@ class FrontEnd:
         """Fewest samples that give an audio token."""
 
         def is_heard(num_samples: int) -> bool:
-            num_frames = self.num_frames(num_samples)
-            is_long_enough = num_frames - self.tail_frames >= self.min_frames
-            return is_long_enough and self.num_audio_tokens(num_frames) > 0
+            return self.num_audio_tokens(self.num_frames(num_samples)) > 0
 
-        return 1 + bisect_left(range(1, 10 * self.sample_rate), True, key=is_heard)
+        fewest = 1 + bisect_left(range(1, 10 * self.sample_rate), True, key=is_heard)
+        return max(fewest, self.least_samples)
 
     @property
     def max_seconds(self) -> float | None:

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from maqam.errors import ModelError
 from maqam.models.checkpoint import dialogue_of, open_checkpoint
 from maqam.models.common.model import CommonAudioLLM
+from maqam.models.deviating.flamingo import MusicFlamingo
 from maqam.models.deviating.gemma import Gemma4
 from maqam.models.deviating.vibevoice import VibeVoiceASR
 from maqam.models.protocol import AudioLLM
@@ -21,11 +22,12 @@ from maqam.models.settings import ModelSettings
 from maqam.models.weights.counting import Loading
 from maqam.models.weights.shards import weight_files
 
-DEVIATING = {  # all others are common
+DEVIATING: dict[str, type[CommonAudioLLM]] = {  # all others are common
     "qwen2_5_omni": QwenOmni,
     "qwen2_audio": Qwen2Audio,
     "gemma4": Gemma4,
     "vibevoice_asr": VibeVoiceASR,
+    "music_flamingo": MusicFlamingo,
 }
 
 

@@ -1,5 +1,6 @@
 """What checkpoints of all families are made of."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import PreTrainedConfig, PreTrainedModel, Qwen2Tokenizer
 
@@ -22,7 +24,7 @@ CHATML = (
 )
 _SYSTEM = (
     "{% if loop.first and turn['role'] != 'system' %}<|im_start|>system\n"
-    "You are a helpful assistant.<|im_end|>\n{% endif %}"
+    "WORDS<|im_end|>\n{% endif %}"
 )
 
 
@@ -71,6 +73,7 @@ class TinyFamily:
         ids: Gives the stock ids of audio and a text, as `stock_ids` does.
         inputs: Gives the stock inputs of audio, as `stock_inputs` does.
         frames: Finds the frames among them, as `stock_frames` does.
+        layout: What a second checkpoint of a kind differs in.
     """
 
     kind: str
@@ -79,16 +82,18 @@ class TinyFamily:
     ids: Callable[[Any, np.ndarray, str], list[int]] = stock_ids
     inputs: Callable[[Any, np.ndarray], dict[str, Any]] = stock_inputs
     frames: Callable[[dict[str, Any]], np.ndarray] = stock_frames
+    layout: str = ""
 
 
-def chatml(audio: str, *, system: bool = False) -> str:
+def chatml(audio: str, *, system: str | None = None) -> str:
     """Return the chat template of Qwen's models.
 
     Args:
         audio: What stands for audio.
-        system: Whether a dialogue without a system's turn is given one.
+        system: What the system's turn says where a dialogue has none; None for no such turn.
     """
-    return CHATML.replace("AUDIO", audio).replace("SYSTEM", _SYSTEM if system else "")
+    opening = "" if system is None else _SYSTEM.replace("WORDS", system)
+    return CHATML.replace("AUDIO", audio).replace("SYSTEM", opening)
 
 
 def trained_tokenizer(*tokens: str) -> Tokenizer:
@@ -146,3 +151,22 @@ def save(
     """Write random weights with their configuration."""
     with no_foreign_bars():
         new_model(architecture, config, eos).save_pretrained(folder)
+
+
+def as_whole(folder: Path, model_type: str, beside: str) -> None:
+    """Turn a thinker's folder into that of a whole Omni as the hub lays it out."""
+    thinker = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    weights = {f"thinker.{name}": one for name, one in thinker.items()}
+    weights |= {"talker.model.norm.weight": torch.ones(4), f"{beside}.scale": torch.ones(4)}
+    names, index = sorted(weights), {}
+    for number in range(3):
+        shard = f"model-{number + 1:05d}-of-00003.safetensors"
+        held = {name: weights[name].contiguous() for name in names[number::3]}
+        save_file(held, folder / shard, metadata={"format": "pt"})
+        index |= dict.fromkeys(held, shard)
+    written = json.dumps({"metadata": {}, "weight_map": index})
+    (folder / "model.safetensors.index.json").write_text(written, encoding="utf-8")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    whole = {"model_type": model_type, "thinker_config": config, "enable_audio_output": False}
+    (folder / "config.json").write_text(json.dumps(whole), encoding="utf-8")

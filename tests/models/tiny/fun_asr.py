@@ -60,7 +60,7 @@ def make(folder: Path) -> None:
         audio_token_id=trained.token_to_id(AUDIO),
     )
     save(FunAsrNanoForConditionalGeneration, config, text["eos_token_id"], folder)
-    template = chatml(AUDIO, system=True)
+    template = chatml(AUDIO, system="You are a helpful assistant.")
     Processor(Extractor(), qwen_tokenizer(trained), template).save_pretrained(folder)
 
 

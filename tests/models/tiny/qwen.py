@@ -13,11 +13,17 @@ from transformers import (
 from maqam.models.pocket import new_pocket, save_pocket
 from tests.export.processors import pocket_processor
 
-from .base import TEXTS, TinyFamily, qwen_tokenizer, save, text_config, trained_tokenizer
+from .base import TEXTS, TinyFamily, as_whole, qwen_tokenizer, save, text_config, trained_tokenizer
 
 
 def make_qwen_omni(folder: Path) -> None:
     save_pocket(new_pocket(TEXTS, seed=0), folder)
+
+
+def make_whole_qwen_omni(folder: Path) -> None:
+    """Write a whole Qwen2.5-Omni: its thinker's weights in shards, a talker's beside."""
+    make_qwen_omni(folder)
+    as_whole(folder, "qwen2_5_omni", "token2wav")
 
 
 def make_qwen2_audio(folder: Path) -> None:
@@ -48,4 +54,5 @@ def omni_processor(folder: Path) -> Any:
 
 
 QWEN_OMNI = TinyFamily("qwen2_5_omni", make_qwen_omni, omni_processor)
+WHOLE_QWEN_OMNI = TinyFamily("qwen2_5_omni", make_whole_qwen_omni, omni_processor, layout="whole")
 QWEN2_AUDIO = TinyFamily("qwen2_audio", make_qwen2_audio, Qwen2AudioProcessor.from_pretrained)

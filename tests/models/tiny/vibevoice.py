@@ -47,7 +47,7 @@ def make(folder: Path) -> None:
     )
     save(VibeVoiceAsrForConditionalGeneration, config, text["eos_token_id"], folder)
     extractor = VibeVoiceAcousticTokenizerFeatureExtractor()
-    template = chatml("".join(AUDIO) + "\n", system=True).replace(
+    template = chatml("".join(AUDIO) + "\n", system="You are a helpful assistant.").replace(
         "helpful assistant.",
         "helpful assistant that transcribes audio input into text output in JSON format.",
     )

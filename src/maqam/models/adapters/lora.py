@@ -62,6 +62,7 @@ def add_adapter(
         lora_alpha=alpha,
         lora_dropout=dropout,
         target_modules=names_of(backbone).pattern(),
+        exclude_modules=_namesakes(backbone),
     )
     with torch.random.fork_rng(devices=[]), _quiet():
         torch.manual_seed(seed)
@@ -172,6 +173,22 @@ def save_weights(backbone: AudioLLM, folder: Path) -> None:
     with _quiet():
         backbone.model.save_pretrained(folder)
     backbone.save_companions(folder)
+
+
+def _namesakes(backbone: AudioLLM) -> str | None:
+    """Return the pattern of what an LLM with experts must not share its targets' names with.
+
+    PEFT turns the pattern of such a model's targets into the last part of their names, and would
+    adapt layers of that name in the encoder, too.
+    """
+    names = [name for name, _ in backbone.model.named_parameters()]
+    if not any(".experts." in name for name in names):
+        return None
+    targets = set(backbone.lora_target_names())
+    last = {name.rpartition(".")[2] for name in targets}
+    others = {name.rpartition(".")[0] for name in names} - targets
+    shared = [name for name in others if name.rpartition(".")[2] in last]
+    return rf"(.*\.)?({target_pattern(shared)})" if shared else None
 
 
 def _adapted(backbone: AudioLLM) -> Iterator[tuple[nn.Module, str, BaseTunerLayer]]:

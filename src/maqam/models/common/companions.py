@@ -10,6 +10,8 @@ from maqam.models.dialogue import DialogueEncoder
 
 COMPANIONS = (
     "tokenizer.json",
+    "tekken.json",
+    "tokenizer.model",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",

@@ -94,13 +94,18 @@ class CommonAudioLLM:
         Returns:
             [total audio tokens, D], in the order of the windows.
         """
+        arguments = self.encoder_inputs(features, is_real, owners)
+        aligned: Tensor = self.model.get_audio_features(**arguments, return_dict=True).pooler_output
+        return aligned.flatten(0, -2)
+
+    def encoder_inputs(
+        self, features: Tensor, is_real: Tensor, owners: list[int]
+    ) -> dict[str, Any]:
+        """Return the arguments of `get_audio_features` for windows, as `_aligned` takes them."""
         inputs = self.family.inputs
         axes = {"BMN": features, "BNM": features.transpose(1, 2), "BN": features[:, 0]}
         arguments = {inputs.features: axes[inputs.axes]}
-        if inputs.mask is not None:
-            arguments[inputs.mask] = is_real.long()
-        aligned: Tensor = self.model.get_audio_features(**arguments, return_dict=True).pooler_output
-        return aligned.flatten(0, -2)
+        return arguments if inputs.mask is None else arguments | {inputs.mask: is_real.long()}
 
     def embeddings(self, batch: Batch) -> Tensor:
         """Return the LLM's inputs [B, T, D], aligner outputs in place of the placeholders."""

@@ -1,12 +1,15 @@
 """The families of audio LLMs that Maqam trains, one line each."""
 
 from maqam.errors import ModelError
-from maqam.models.families.flamingo import AUDIO_FLAMINGO_3
+from maqam.models.families.flamingo import AUDIO_FLAMINGO_3, MUSIC_FLAMINGO
 from maqam.models.families.fun_asr import FUN_ASR_NANO
 from maqam.models.families.gemma import GEMMA_4
+from maqam.models.families.glm_asr import GLM_ASR
 from maqam.models.families.granite import GRANITE_SPEECH, GRANITE_SPEECH_PLUS
 from maqam.models.families.omniasr import OMNIASR
+from maqam.models.families.qwen3 import QWEN3_ASR, QWEN3_OMNI
 from maqam.models.families.vibevoice import VIBEVOICE_ASR
+from maqam.models.families.voxtral import VOXTRAL
 from maqam.models.family import Family
 from maqam.models.qwen2_audio.family import QWEN2_AUDIO
 from maqam.models.qwen_omni.family import QWEN_OMNI
@@ -16,7 +19,12 @@ FAMILIES: dict[str, Family] = {
     for family in (
         QWEN_OMNI,
         QWEN2_AUDIO,
+        QWEN3_OMNI,
+        QWEN3_ASR,
+        VOXTRAL,
         AUDIO_FLAMINGO_3,
+        MUSIC_FLAMINGO,
+        GLM_ASR,
         GRANITE_SPEECH,
         GRANITE_SPEECH_PLUS,
         FUN_ASR_NANO,
