@@ -22,6 +22,7 @@ from maqam.models.families import FAMILIES, family_of
 from maqam.models.family import Family
 from maqam.models.front_end import FrontEnd, OwnExtractor
 from maqam.models.settings import AUTO, POCKET, ModelSettings
+from maqam.models.units.family import is_units, units_family
 
 POCKET_FAMILY = FAMILIES["qwen2_5_omni"]
 
@@ -62,7 +63,10 @@ def open_checkpoint(settings: ModelSettings) -> Checkpoint:
     for family in FAMILIES.values():
         if family.whole is not None and config.get("model_type") == family.whole:
             config = {"model_type": family.model_type, **(config.get(family.nested) or {})}
-    family = as_composed(family_of(config.get("model_type"), source), config, source)
+    if is_units(config):
+        family = units_family(config, source)
+    else:
+        family = as_composed(family_of(config.get("model_type"), source), config, source)
     wanted = POCKET_FAMILY.kind if settings.kind == POCKET else settings.kind
     if wanted not in (AUTO, family.kind):
         raise ModelError(
@@ -71,7 +75,7 @@ def open_checkpoint(settings: ModelSettings) -> Checkpoint:
             hint=f"set model.kind={family.kind}",
         )
     audio: Mapping[str, Any] = config.get("audio_config") or {}
-    text: Mapping[str, Any] = config.get("text_config") or {}
+    text: Mapping[str, Any] = config.get("text_config") or config
     return Checkpoint(
         source=source,
         family=family,

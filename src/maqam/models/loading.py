@@ -19,6 +19,8 @@ from maqam.models.quiet import no_foreign_bars
 from maqam.models.qwen2_audio.model import Qwen2Audio
 from maqam.models.qwen_omni.model import QwenOmni
 from maqam.models.settings import ModelSettings
+from maqam.models.units.family import KIND
+from maqam.models.units.loading import load_units
 from maqam.models.weights.counting import Loading
 from maqam.models.weights.shards import weight_files
 
@@ -56,6 +58,8 @@ def load_backbone(settings: ModelSettings, *, device: torch.device | None = None
     checkpoint = open_checkpoint(settings)
     source, family = checkpoint.source, checkpoint.family
     dialogue = dialogue_of(checkpoint)
+    if family.kind == KIND:
+        return load_units(checkpoint, dialogue, dtype=settings.dtype, device=device or own_device())
     if Path(source).is_dir() and not any(Path(source).glob("pytorch_model*")):
         weight_files(Path(source))
     try:

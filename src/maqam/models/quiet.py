@@ -1,4 +1,4 @@
-"""Whose progress bars are on the screen: ours, where the command line draws any."""
+"""Whose progress bars and words are on the screen: ours, where the command line has any."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,3 +16,14 @@ def no_foreign_bars() -> Iterator[None]:
     finally:
         if was_shown:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def no_foreign_words() -> Iterator[None]:
+    """Keep what transformers tells of tensors beside an LLM's own off the screen."""
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)

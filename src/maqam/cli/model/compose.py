@@ -16,7 +16,7 @@ class Projector(StrEnum):
     mlp = "mlp"
 
 
-class Dtype(StrEnum):
+class NumberFormat(StrEnum):
     """Number formats of weights."""
 
     float32 = "float32"
@@ -24,18 +24,25 @@ class Dtype(StrEnum):
     float16 = "float16"
 
 
+Encoder = Annotated[str, typer.Option(help="Folder or hub id of a Whisper.")]
+Llm = Annotated[str, typer.Option(help="Folder or hub id of a causal LLM.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Checkpoint folder.")]
+Dtype = Annotated[NumberFormat | None, typer.Option(help="Of the LLM's weights; its own without it.")]
+Force = Annotated[bool, typer.Option(help="Write over what is there.")]
+
+
 @app.command("compose")
 def compose(
-    encoder: Annotated[str, typer.Option(help="Folder or hub id of a Whisper.")],
-    llm: Annotated[str, typer.Option(help="Folder or hub id of a causal LLM.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Checkpoint folder.")],
+    encoder: Encoder,
+    llm: Llm,
+    output: Output,
     stack: Annotated[
         int, typer.Option(help="Encoder outputs, of 20 ms each, that become an audio token.")
     ] = 2,
     projector: Annotated[Projector, typer.Option(help="Aligner.")] = Projector.linear,
-    dtype: Annotated[Dtype | None, typer.Option(help="Of the weights; the LLM's own.")] = None,
+    dtype: Dtype = None,
     seed: Annotated[int, typer.Option(help="Seed of the aligner.")] = 0,
-    force: Annotated[bool, typer.Option(help="Write over what is there.")] = False,
+    force: Force = False,
 ) -> None:
     """Put an audio LLM together: the encoder of a Whisper, a new aligner, a causal LLM."""
     from maqam.cli import screen

@@ -12,19 +12,20 @@ from typing import Any
 from jinja2 import TemplateError
 
 from maqam.errors import ModelError
+from maqam.models.composed.forms import AUDIO
 from maqam.models.family import ChatTemplate
 
-AUDIO = "<|AUDIO|>"
 _SYSTEM, _USER, _ANSWER, _AGAIN = "zqsystemqz", "zquserqz", "zqanswerqz", "zqagainqz"
 _ANOTHER = "use an LLM whose chat template writes turns one after the other, or one without any"
 
 
-def template_of(tokenizer: Any, where: str) -> ChatTemplate:  # noqa: ANN401
+def template_of(tokenizer: Any, where: str, audio: str = AUDIO) -> ChatTemplate:  # noqa: ANN401
     """Return how an LLM writes a dialogue.
 
     Args:
         tokenizer: The LLM's, as transformers loads it.
         where: The LLM, as an error names it.
+        audio: Token that stands for audio.
 
     Returns:
         The pieces of its chat template; a plain form, prompt and answer in a line each, for an LLM
@@ -34,7 +35,7 @@ def template_of(tokenizer: Any, where: str) -> ChatTemplate:  # noqa: ANN401
         ModelError: If the chat template cannot be said in pieces, or nothing ends an answer.
     """
     if tokenizer.chat_template is None:
-        return _plain(tokenizer, where)
+        return _plain(tokenizer, where, audio)
     try:
         before_user, between, after_answer, answer, start = _pieces(tokenizer)
         system = _system(tokenizer, before_user)
@@ -46,7 +47,7 @@ def template_of(tokenizer: Any, where: str) -> ChatTemplate:  # noqa: ANN401
     if system is not None:
         turns["system"] = system
     end = _end(tokenizer, after_answer, where)
-    return _whole(tokenizer, turns, answer, end, start)
+    return _whole(tokenizer, turns, (start, answer), end, audio)
 
 
 def chat_template(template: ChatTemplate) -> str:
@@ -135,19 +136,21 @@ def _end(tokenizer: Any, after_answer: str, where: str) -> str:  # noqa: ANN401
     return str(end)
 
 
-def _plain(tokenizer: Any, where: str) -> ChatTemplate:  # noqa: ANN401
+def _plain(tokenizer: Any, where: str, audio: str) -> ChatTemplate:  # noqa: ANN401
     end = _end(tokenizer, "", where)
     turns = {"system": ("", "\n"), "user": ("", "\n"), "assistant": ("", f"{end}\n")}
-    return _whole(tokenizer, turns, "", end, tokenizer.bos_token or "")
+    return _whole(tokenizer, turns, (tokenizer.bos_token or "", ""), end, audio)
 
 
 def _whole(
     tokenizer: Any,  # noqa: ANN401
     turns: Mapping[str, tuple[str, str]],
-    answer: str,
+    around: tuple[str, str],
     end: str,
-    start: str,
+    audio: str,
 ) -> ChatTemplate:
+    """Return the template of turns, of what stands at the start and of what calls for an answer."""
+    start, answer = around
     padding = tokenizer.pad_token or end
     written = "".join([*(piece for pair in turns.values() for piece in pair), answer, start])
     control = [token for token in tokenizer.get_added_vocab() if token in written]
@@ -155,9 +158,9 @@ def _whole(
         turns=turns,
         answer=answer,
         end=end,
-        audio=("", AUDIO, ""),
+        audio=("", audio, ""),
         padding=padding,
-        special_tokens=tuple(dict.fromkeys([*control, end, padding, AUDIO])),
+        special_tokens=tuple(dict.fromkeys([*control, end, padding, audio])),
         start=start,
     )
 

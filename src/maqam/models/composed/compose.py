@@ -15,12 +15,12 @@ from torch import nn
 
 from maqam.errors import ModelError, RunError
 from maqam.files import whole_folder, writing
-from maqam.models.composed.chat import AUDIO, chat_template, template_of
-from maqam.models.composed.forms import Form, form_of
-from maqam.models.composed.parts import load_encoder, load_llm, load_tokenizer
-from maqam.models.composed.record import KEY, composed_record
+from maqam.models.composed.chat import chat_template, template_of
+from maqam.models.composed.forms import AUDIO, Form, form_of
+from maqam.models.composed.parts import load_encoder, load_llm, load_tokenizer, narrows
+from maqam.models.composed.record import KEY, record_of
 from maqam.models.family import ChatTemplate
-from maqam.models.quiet import no_foreign_bars
+from maqam.models.quiet import no_foreign_bars, no_foreign_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def compose(composition: Composition, folder: Path, *, overwrite: bool = False) 
     """
     form = form_of(composition.stack, composition.projector)
     refuse_occupied(folder, overwrite=overwrite)
-    with no_foreign_bars():
+    with no_foreign_bars(), no_foreign_words():
         llm = load_llm(composition.llm, composition.dtype)
         tokenizer = load_tokenizer(composition.llm)
         template = template_of(tokenizer, composition.llm)
@@ -89,7 +89,7 @@ def compose(composition: Composition, folder: Path, *, overwrite: bool = False) 
             "stack": form.stack,
             "projector": form.projector,
         }
-        record = composed_record(template, made_of)
+        record = record_of(template, narrows_last_layer=narrows(llm), made_of=made_of)
         config = _config(form, encoder, llm, tokenizer, record)
         model = _assembled(form, config, encoder, llm, composition.seed)
         model.generation_config = generation_config(llm, tokenizer, template)
@@ -100,6 +100,7 @@ def compose(composition: Composition, folder: Path, *, overwrite: bool = False) 
                 feature_extractor=features,
                 tokenizer=tokenizer,
                 chat_template=chat_template(template),
+                **form.processor_settings,
             ).save_pretrained(draft)
     counts = {
         part: sum(one.numel() for one in module.parameters())
@@ -131,8 +132,8 @@ def add_tokens(llm: Any, tokenizer: Any, tokens: list[str], seed: int) -> None: 
     """Add tokens of control to a tokenizer, and rows to the LLM where it has none to spare.
 
     Args:
-        llm: The LLM; new rows of its embeddings and of its head are the mean of those before, with
-            a little noise so that no two are the same.
+        llm: The LLM; new rows of its embeddings are drawn from their mean and their spread, those
+            of a head of its own stay close to the mean: nothing is to be said by them.
         tokenizer: Its tokenizer.
         tokens: What is added; those it knows are left.
         seed: Seed of the noise.
@@ -144,27 +145,28 @@ def add_tokens(llm: Any, tokenizer: Any, tokens: list[str], seed: int) -> None: 
     if len(tokenizer) > num_rows:
         llm.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     generator = torch.Generator().manual_seed(seed)
-    tied = llm.get_output_embeddings().weight is llm.get_input_embeddings().weight
-    layers = (
-        [llm.get_input_embeddings()]
-        if tied
-        else [llm.get_input_embeddings(), llm.get_output_embeddings()]
-    )
-    for layer in layers:
+    layers = {llm.get_output_embeddings(): 0.02, llm.get_input_embeddings(): 1.0}
+    if llm.get_output_embeddings().weight is llm.get_input_embeddings().weight:
+        del layers[llm.get_output_embeddings()]
+    for layer, spread in layers.items():
         with torch.no_grad():
             old = layer.weight[:known].float()
             rows = layer.weight[known : len(tokenizer)]
             noise = torch.randn(rows.shape, generator=generator)
-            rows.copy_(old.mean(dim=0) + 0.02 * old.std(dim=0) * noise)
+            rows.copy_(old.mean(dim=0) + spread * old.std(dim=0) * noise)
 
 
 def generation_config(llm: Any, tokenizer: Any, template: ChatTemplate) -> Any:  # noqa: ANN401
-    """Return how the LLM generates, an answer ending where its dialogues end one."""
+    """Return how the LLM generates: an answer ends where its dialogues end one.
+
+    The tokenizer pads as the dialogues do.
+    """
     config = llm.generation_config
     ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
     own = [tokenizer.convert_tokens_to_ids(template.end), *ends]
     config.eos_token_id = list(dict.fromkeys(one for one in own if one is not None))
-    config.pad_token_id = tokenizer.convert_tokens_to_ids(template.padding)
+    tokenizer.pad_token = template.padding
+    config.pad_token_id = tokenizer.pad_token_id
     return config
 
 
@@ -185,7 +187,6 @@ def _config(
         audio_config={"model_type": form.encoder_type, **audio},
         text_config=text,
         **{form.audio_key: tokenizer.convert_tokens_to_ids(AUDIO)},
-        **form.settings,
         **{KEY: record},
     )
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from maqam.errors import ConfigError
 
+AUDIO = "<|AUDIO|>"
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -20,7 +22,7 @@ class Form:
         encoder_type: `model_type` of its encoder.
         audio_key: Key of its configuration that names the audio token.
         encoder_keys: Names its encoder's configuration gives to Whisper's.
-        settings: Further settings of its configuration.
+        processor_settings: Settings of its processor.
     """
 
     stack: int
@@ -31,9 +33,15 @@ class Form:
     encoder_type: str
     audio_key: str = "audio_token_id"
     encoder_keys: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    processor_settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+_RENAMED = {
+    "d_model": "hidden_size",
+    "encoder_layers": "num_hidden_layers",
+    "encoder_attention_heads": "num_attention_heads",
+    "encoder_ffn_dim": "intermediate_size",
+}
 FORMS = (
     Form(
         stack=2,
@@ -43,6 +51,16 @@ FORMS = (
         processor="Qwen2AudioProcessor",
         encoder_type="qwen2_audio_encoder",
         audio_key="audio_token_index",
+    ),
+    Form(
+        stack=2,
+        projector="mlp",
+        how="mean of 2, two layers",
+        architecture="AudioFlamingo3ForConditionalGeneration",
+        processor="AudioFlamingo3Processor",
+        encoder_type="audioflamingo3_encoder",
+        encoder_keys=_RENAMED,
+        processor_settings={"audio_token": AUDIO},
     ),
 )
 

@@ -8,12 +8,15 @@ import torch
 import transformers
 from safetensors import SafetensorError
 
-from maqam.errors import ModelError, first_few
+from maqam.errors import ModelError
+from maqam.models.common.last_layer import last_layer_at
+from maqam.models.weights.counting import Loading
 
 Loaded = TypeVar("Loaded")
 
 WHISPER_FOLDER = "give a folder with the config.json and the *.safetensors of a Whisper"
 LLM_FOLDER = "give a folder with config.json, *.safetensors and tokenizer.json of a causal LLM"
+_AGAIN = "copy the whole checkpoint again"
 _NEEDED = ("layers", "embed_tokens")  # what the shared seam asks of an LLM
 
 
@@ -46,7 +49,7 @@ def load_encoder(source: str, dtype: torch.dtype) -> tuple[Any, Any]:
         ),
     )
     absent = [name for name in loading["missing_keys"] if name.startswith("encoder.")]
-    _refuse_broken(model.encoder, absent, source, "encoder")
+    Loading(source, _AGAIN).check(missing=absent, tensors=model.encoder.named_parameters())
     return model.encoder, _feature_extractor(source, config)
 
 
@@ -71,7 +74,8 @@ def load_llm(source: str, dtype: str | None) -> Any:  # noqa: ANN401
             output_loading_info=True,
         ),
     )
-    _refuse_broken(model, list(loading["missing_keys"]), source, "LLM")
+    absent = loading["missing_keys"]
+    Loading(source, _AGAIN).check(missing=absent, tensors=model.named_parameters())
     head, ids = model.get_output_embeddings(), torch.arange(8)[None] + 1
     plain = head is not None and all(hasattr(model.base_model, name) for name in _NEEDED)
     if plain:
@@ -87,6 +91,19 @@ def load_llm(source: str, dtype: str | None) -> Any:  # noqa: ANN401
             hint="use an LLM such as Qwen2.5, Qwen3, SmolLM2 or Llama",
         )
     return model
+
+
+@torch.no_grad()
+def narrows(llm: Any) -> bool:  # noqa: ANN401
+    """Return whether an LLM's last layer can be computed at some positions only."""
+    base, ids, chosen = llm.base_model, torch.arange(8)[None] + 1, torch.tensor([2, 5])
+    whole = base(input_ids=ids).last_hidden_state[0, chosen]
+    try:
+        with last_layer_at(base, chosen):
+            narrow = base(input_ids=ids).last_hidden_state[0, chosen]
+    except (AttributeError, ValueError, RuntimeError):  # named otherwise, or of other shapes
+        return False
+    return bool(torch.allclose(narrow, whole, rtol=1e-2, atol=1e-2))
 
 
 def load_tokenizer(source: str) -> Any:  # noqa: ANN401
@@ -143,15 +160,3 @@ def _read(source: str, what: str, hint: str, load: Callable[[str], Loaded]) -> L
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"the {what} does not load: {reason}", where=source, hint=hint) from error
-
-
-def _refuse_broken(model: Any, absent: list[str], source: str, what: str) -> None:  # noqa: ANN401
-    """Refuse weights that are absent or not numbers."""
-    broken = [name for name, one in model.named_parameters() if not one.isfinite().all()]
-    for names, fault in ((absent, "not in the checkpoint"), (broken, "not finite")):
-        if names:
-            raise ModelError(
-                f"{len(names)} tensors of the {what} are {fault}: {first_few(sorted(names))}",
-                where=source,
-                hint="copy the whole checkpoint again",
-            )

@@ -16,17 +16,21 @@ KEY = "maqam"
 FORMAT_VERSION = 1
 
 
-def composed_record(template: ChatTemplate, made_of: Mapping[str, Any]) -> dict[str, Any]:
+def record_of(
+    template: ChatTemplate, *, narrows_last_layer: bool, **others: object
+) -> dict[str, Any]:
     """Return what goes under `KEY` of config.json.
 
     Args:
         template: How the LLM writes a dialogue.
-        made_of: What the model was put together from.
+        narrows_last_layer: Whether the LLM's last layer can be computed at some positions only.
+        others: What else is said.
     """
     return {
         "format_version": FORMAT_VERSION,
-        "made_of": dict(made_of),
         "template": asdict(template),
+        "narrows_last_layer": narrows_last_layer,
+        **others,
     }
 
 
@@ -50,9 +54,9 @@ def as_composed(family: Family, config: Mapping[str, Any], where: str) -> Family
     try:
         if record["format_version"] != FORMAT_VERSION:
             raise KeyError(f"format {record['format_version']}")
-        template = _template(record["template"])
+        template = read_template(record["template"])
         window = 2 * int(config["audio_config"]["max_source_positions"])
-        extractor = LogMel(tail_frames=3, window_frames=window)
+        extractor = LogMel(tail_frames=3, window_frames=window, is_cut=True)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             f"the key {KEY} of config.json is not of format {FORMAT_VERSION}",
@@ -63,12 +67,16 @@ def as_composed(family: Family, config: Mapping[str, Any], where: str) -> Family
         family,
         title=f"a composed model in the form of {family.title}",
         template=template,
-        front_end=replace(family.front_end, max_frames=window, extractor=extractor),
+        front_end=replace(
+            family.front_end, extractor=extractor, window_frames=window, max_frames=None
+        ),
+        narrows_last_layer=bool(record["narrows_last_layer"]),
         prepare_tokenizer=None,
     )
 
 
-def _template(fields: Mapping[str, Any]) -> ChatTemplate:
+def read_template(fields: Mapping[str, Any]) -> ChatTemplate:
+    """Return how the LLM writes a dialogue, as the record has it."""
     opening, placeholder, closing = fields["audio"]
     return ChatTemplate(
         turns={role: (before, after) for role, (before, after) in fields["turns"].items()},

@@ -1,0 +1,74 @@
+"""The encoder of a model of units: the first layers of a Whisper, kept in float32.
+
+A unit is a decision, so it must not turn with the number format that the LLM runs in. Whisper's
+encoder knows no padding, so that each clip runs alone, at its own length.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import WhisperConfig
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from maqam.models.common.positions import encode_at_length
+
+TOWER = "unit_tower"  # its name inside the model
+_KEPT = (
+    "d_model",
+    "encoder_layers",
+    "encoder_attention_heads",
+    "encoder_ffn_dim",
+    "num_mel_bins",
+    "max_source_positions",
+    "activation_function",
+    "scale_embedding",
+)
+
+
+def first_layers(encoder: WhisperEncoder, layer: int) -> WhisperEncoder:
+    """Return an encoder that gives the outputs of one of its layers, in place.
+
+    Args:
+        encoder: A Whisper's.
+        layer: From 1; the layers after it and the last norm go.
+    """
+    del encoder.layers[layer:]
+    encoder.config.encoder_layers = layer
+    encoder.layer_norm = nn.Identity()
+    return encoder.float().eval()
+
+
+def tower_settings(encoder: WhisperEncoder) -> dict[str, Any]:
+    """Return what an encoder is built from again."""
+    return {name: getattr(encoder.config, name) for name in _KEPT}
+
+
+def new_tower(settings: Mapping[str, Any]) -> WhisperEncoder:
+    """Build an encoder without its weights.
+
+    Args:
+        settings: As `tower_settings` returns them.
+    """
+    config = WhisperConfig(**{name: settings[name] for name in _KEPT})
+    config._attn_implementation = "sdpa"
+    return first_layers(WhisperEncoder(config), config.encoder_layers)
+
+
+@torch.no_grad()
+def encoder_frames(encoder: WhisperEncoder, log_mel: Tensor, num_frames: int) -> Tensor:
+    """Return the [T, D] outputs of an encoder for one clip, window by window.
+
+    Args:
+        encoder: As `first_layers` returns it.
+        log_mel: [N, M] frames of the clip, silence after it included.
+        num_frames: Those of the clip alone.
+    """
+    window = 2 * encoder.config.max_source_positions
+    heard = []
+    for first in range(0, num_frames, window):
+        frames = log_mel[first : first + window].T[None].float()
+        states = encode_at_length(encoder, frames, -(-frames.shape[2] // 2)).last_hidden_state
+        heard.append(states[0, : (min(num_frames - first, window) - 1) // 2 + 1])
+    return torch.cat(heard)
