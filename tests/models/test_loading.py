@@ -3,11 +3,15 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from safetensors.torch import load_file, save_file
 
-from maqam.errors import ModelError
+from maqam.data.manifest import read_manifest, write_manifest
+from maqam.errors import AudioError, ModelError
+from maqam.models.audio_states import encoded_states
 from maqam.models.loading import load_backbone
 from maqam.models.settings import ModelSettings
 from maqam.models.weights.shards import INDEX, ONE_FILE, weight_files
@@ -147,3 +151,52 @@ def test_shards_that_are_not_all_there_are_one_line(checkpoint, damage, fault):
     damage(checkpoint)
     with pytest.raises(ModelError, match=fault):
         load(checkpoint)
+
+
+@pytest.fixture
+def granite(tmp_path):
+    tiny.GRANITE_SPEECH.make(tmp_path)
+    return tmp_path
+
+
+def test_an_encoder_of_another_form_than_the_family_s_is_one_line_with_both_counts(granite):
+    config = json.loads((granite / "config.json").read_text(encoding="utf-8"))
+    config["downsample_rate"] = 15  # one query where the family has three
+    (granite / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    query = "projector.query"
+    change(granite, lambda weights: weights.update({query: weights[query][:, :1].clone()}))
+    llm = load(granite)
+    frames = llm.dialogue.front_end.frames(np.ones(16_000, dtype=np.float32))
+    with pytest.raises(ModelError, match="gives 4 audio tokens where Granite Speech has 12"):
+        llm.encode_audio([frames])
+
+
+def test_a_checkpoint_with_an_adapter_of_its_own_is_one_line(granite):
+    (granite / "adapter_config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ModelError, match="carries an adapter of its own") as error:
+        load(granite)
+    assert error.value.hint.endswith("give a folder without adapter_config.json")
+
+
+def test_audio_too_short_for_a_frame_is_one_line(granite, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(200, dtype=np.float32), 16_000)
+    row = {
+        "id": "a",
+        "messages": [
+            {"role": "user", "content": "<audio>"},
+            {"role": "assistant", "content": "-"},
+        ],
+        "audios": ["a.wav"],
+        "task": "asr",
+        **dict.fromkeys(("label", "dialect", "speaker")),
+        "source": "tones",
+        "synthetic": True,
+        "split": "train",
+        "start": 0.0,
+        "seconds": 200 / 16_000,
+        "target": "-",
+    }
+    manifest = read_manifest(write_manifest([row], tmp_path))
+    words = "the audio of 1 rows is too short for an audio token: 1"
+    with pytest.raises(AudioError, match=words):
+        encoded_states(load(granite), manifest)([0])

@@ -3,13 +3,24 @@
 import numpy as np
 import pytest
 
+from maqam.errors import ConfigError
+from maqam.models.families import FAMILIES
 from maqam.models.log_mel import log_mel
-from maqam.train.augment import Augmentation, augment, warp_frequencies
+from maqam.train.augment import Augmentation, augment, check_frames, warp_frequencies
 from maqam.train.batches import PlanBatches
 from maqam.train.log_mels import LogMels
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective, TrainSettings
 from tests.train.corpus import load_step, make_backbone, make_manifest, make_plan
+
+OTHER_FRAMES = (  # than Whisper's
+    "fun_asr_nano",
+    "gemma4",
+    "granite_speech",
+    "granite_speech_plus",
+    "omniasr",
+    "vibevoice_asr",
+)
 
 
 def tone(hertz: float) -> np.ndarray:
@@ -81,3 +92,15 @@ def test_impossible_settings_are_refused(values: dict[str, float], words: str) -
 def test_a_phase_without_a_training_encoder_refuses_augmentation() -> None:
     with pytest.raises(ValueError, match="trains no encoder"):
         TrainSettings(phase="tune", augment=Augmentation(warp=0.1))
+
+
+@pytest.mark.parametrize("kind", sorted(FAMILIES))
+def test_frequencies_are_varied_of_plain_log_mels_only(kind: str) -> None:
+    front_end = FAMILIES[kind].front_end
+    check_frames(Augmentation(time_masks=2), front_end)
+    if kind not in OTHER_FRAMES:
+        check_frames(Augmentation(warp=0.1, frequency_masks=2), front_end)
+        return
+    for settings in (Augmentation(warp=0.1), Augmentation(frequency_masks=1)):
+        with pytest.raises(ConfigError, match="warp and frequency_masks vary plain log-mels"):
+            check_frames(settings, front_end)

@@ -10,6 +10,8 @@ from maqam.data.manifest import Manifest
 from maqam.errors import AudioError, first_few
 from maqam.models.protocol import AudioLLM
 
+TOO_SHORT = "too short for an audio token"
+
 
 class RowAudio:
     """Log-mels of manifest rows, read when they are asked for.
@@ -28,12 +30,15 @@ class RowAudio:
         """Return the (num_frames, num_mel_bins) float32 log-mel of a row, empty for text.
 
         Raises:
-            AudioError: If the file cannot be read as the row says.
+            AudioError: If the file cannot be read as the row says, or is too short for a frame.
         """
         if not self.seconds[row]:
             return np.zeros((0, self._front_end.num_bins), dtype=np.float32)
         clip = self.manifest.clips([row])[row]
-        return self._front_end.frames(clip.read(self._front_end.sample_rate))
+        frames = self._front_end.frames(clip.read(self._front_end.sample_rate))
+        if not len(frames):
+            raise _beyond([row], TOO_SHORT)
+        return frames
 
 
 class EncodedStates:
@@ -82,16 +87,20 @@ def encode_rows(
     too_short = [row for row, count in counted if front_end.num_audio_tokens(count) < 1]
     too_long = [row for row, count in counted if front_end.exceeds(count)]
     for found, fault in (
-        (too_short, "too short for an audio token"),
+        (too_short, TOO_SHORT),
         (too_long, f"longer than the {front_end.max_seconds} s that the encoder takes"),
     ):
         if found:
-            raise AudioError(
-                f"the audio of {len(found)} rows is {fault}: {first_few(found)}",
-                where="manifest rows",
-                hint="leave them out",
-            )
+            raise _beyond(found, fault)
     with torch.no_grad():
         heard = iter(backbone.encode_audio([frames for frames in log_mels if len(frames)]))
     silent = torch.zeros(0, backbone.audio_dim)
     return [next(heard).float().cpu() if len(frames) else silent for frames in log_mels]
+
+
+def _beyond(rows: list[int], fault: str) -> AudioError:
+    return AudioError(
+        f"the audio of {len(rows)} rows is {fault}: {first_few(rows)}",
+        where="manifest rows",
+        hint="leave them out",
+    )

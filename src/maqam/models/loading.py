@@ -9,7 +9,7 @@ import transformers
 from safetensors import SafetensorError
 
 from maqam.errors import ModelError
-from maqam.models.checkpoint import dialogue_of, open_checkpoint
+from maqam.models.checkpoint import checkpoint_file, dialogue_of, open_checkpoint
 from maqam.models.common.model import CommonAudioLLM
 from maqam.models.deviating.flamingo import MusicFlamingo
 from maqam.models.deviating.gemma import Gemma4
@@ -53,7 +53,7 @@ def load_backbone(settings: ModelSettings, *, device: torch.device | None = None
 
     Raises:
         ModelError: If there is no such checkpoint, it is of another architecture, or its weights
-            are not all there, of the right shape and finite numbers.
+            are not all there, of the right shape and finite numbers, or it carries an adapter.
     """
     checkpoint = open_checkpoint(settings)
     source, family = checkpoint.source, checkpoint.family
@@ -62,6 +62,7 @@ def load_backbone(settings: ModelSettings, *, device: torch.device | None = None
         return load_units(checkpoint, dialogue, dtype=settings.dtype, device=device or own_device())
     if Path(source).is_dir() and not any(Path(source).glob("pytorch_model*")):
         weight_files(Path(source))
+    _refuse_own_adapter(source)
     try:
         config = transformers.AutoConfig.from_pretrained(source)
         if family.nested:
@@ -93,3 +94,16 @@ def load_backbone(settings: ModelSettings, *, device: torch.device | None = None
         )
     kind = DEVIATING.get(family.kind, CommonAudioLLM)
     return kind(model.to(device or own_device()).eval(), dialogue, family, source=source)
+
+
+def _refuse_own_adapter(source: str) -> None:
+    """Refuse a checkpoint whose adapter transformers would load with it."""
+    try:
+        checkpoint_file(source, "adapter_config.json")
+    except OSError:
+        return
+    raise ModelError(
+        "the checkpoint carries an adapter of its own, and one cannot be trained beside another",
+        where=source,
+        hint="merge it into the weights and give a folder without adapter_config.json",
+    )

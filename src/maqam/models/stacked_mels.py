@@ -44,6 +44,8 @@ class PairedMel:
 
     def frames(self, samples: np.ndarray, num_bins: int) -> np.ndarray:
         """Return the (num_frames, num_bins) float32 frames of samples."""
+        if not self.num_frames(len(samples)):
+            return np.zeros((0, num_bins), dtype=np.float32)
         half, side = FFT_SAMPLES // 2, (FFT_SAMPLES - WINDOW_SAMPLES) // 2
         padded = np.pad(samples.astype(np.float32), half, mode="reflect")
         window = np.pad(np.hanning(WINDOW_SAMPLES + 1)[:-1], side)
@@ -55,13 +57,17 @@ class PairedMel:
 
 @dataclass(frozen=True, slots=True)
 class KaldiMel:
-    """Kaldi's log-mel frames, seven side by side at every sixth, as Fun-ASR-Nano reads them."""
+    """Kaldi's log-mel frames, some side by side at every sixth, as Fun-ASR-Nano reads them.
+
+    Attributes:
+        stacked: How many stand side by side.
+    """
 
     stacked: int = 7
-    stride: int = 6
 
+    stride = 6
     sample_rate = SAMPLE_RATE
-    hop_samples = 6 * HOP_SAMPLES
+    hop_samples = stride * HOP_SAMPLES
     tail_frames = 0
 
     def name(self, num_bins: int) -> str:
@@ -80,6 +86,8 @@ class KaldiMel:
 
     def frames(self, samples: np.ndarray, num_bins: int) -> np.ndarray:
         """Return the (num_frames, num_bins) float32 frames of samples."""
+        if not self.num_frames(len(samples)):
+            return np.zeros((0, num_bins), dtype=np.float32)
         frames = sliding_window_view(samples.astype(np.float64), WINDOW_SAMPLES)[::HOP_SAMPLES]
         frames = frames - frames.mean(axis=1, keepdims=True)
         before = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)

@@ -11,6 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from maqam.errors import ConfigError
+from maqam.models.front_end import FrontEnd, LogMel
 from maqam.models.log_mel import bin_frequencies
 
 
@@ -50,6 +52,24 @@ class Augmentation:
     def is_on(self) -> bool:
         """Whether any utterance is changed."""
         return self.warp > 0 or self.frequency_masks > 0 or self.time_masks > 0
+
+
+def check_frames(settings: Augmentation, front_end: FrontEnd) -> None:
+    """Refuse to vary frequencies of what has none.
+
+    Args:
+        settings: How much is varied.
+        front_end: Of the model that trains.
+
+    Raises:
+        ConfigError: If frequencies vary and the model reads no log-mels of Whisper's kind.
+    """
+    if (settings.warp or settings.frequency_masks) and not isinstance(front_end.extractor, LogMel):
+        raise ConfigError(
+            f"warp and frequency_masks vary plain log-mels, and this model reads {front_end.name}",
+            where="train.augment",
+            hint="leave both out; time_masks go with every model",
+        )
 
 
 def augment(

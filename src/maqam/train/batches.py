@@ -13,7 +13,7 @@ from maqam.schedule.plan import StepRows
 from maqam.schedule.ranks import micro_batches
 from maqam.schedule.sampler import StepPart
 from maqam.seeding import generator
-from maqam.train.augment import Augmentation, augment
+from maqam.train.augment import Augmentation, augment, check_frames
 from maqam.train.ctc import Transcripts
 from maqam.train.log_mels import LogMels
 from maqam.train.objective import MicroBatch, supervise, utterance_weights
@@ -69,6 +69,9 @@ class PlanBatches(Dataset[LoadedStep]):
         transcripts: What CTC spells, by prepared position; None without CTC.
         augmentation: How log-mels are varied where the encoder trains.
         seed: The run's seed; what varies a log-mel follows from it, the step and the row.
+
+    Raises:
+        ConfigError: If frequencies vary of what has none.
     """
 
     backbone: AudioLLM
@@ -80,6 +83,9 @@ class PlanBatches(Dataset[LoadedStep]):
     transcripts: Transcripts | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_frames(self.augmentation, self.backbone.dialogue.front_end)
 
     def __len__(self) -> int:
         """Return the steps of the whole plan."""

@@ -30,4 +30,4 @@ FAMILIES = (
     GEMMA_4,
 )
 
-__all__ = ["FAMILIES", "TEXTS", "TinyFamily", "make_qwen2_audio"]
+__all__ = ["FAMILIES", "GRANITE_SPEECH", "TEXTS", "TinyFamily", "make_qwen2_audio"]

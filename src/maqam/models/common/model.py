@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
+from maqam.errors import ModelError
 from maqam.models.common.answer_tree import AnswerTree
 from maqam.models.common.attention import single_precision_attention
 from maqam.models.common.companions import save_companions
@@ -72,6 +73,9 @@ class CommonAudioLLM:
 
         Returns:
             Aligner outputs [num_audio_tokens, D] of each utterance; gradients flow.
+
+        Raises:
+            ModelError: If the encoder is of another form than the family's.
         """
         if self.family.inputs.is_alone and len(log_mels) > 1:
             return [states for one in log_mels for states in self.encode_audio([one])]
@@ -81,6 +85,13 @@ class CommonAudioLLM:
         features = windows.features.to(self.device, self.model.dtype)
         aligned = self._aligned(features, windows.is_real.to(self.device), windows.owners)
         counts = [self.dialogue.num_audio_tokens(len(one)) for one in log_mels]
+        if len(aligned) != sum(counts):
+            raise ModelError(
+                f"its encoder gives {len(aligned)} audio tokens where {self.family.title} has "
+                f"{sum(counts)}",
+                where=self.source or "",
+                hint=f"take a checkpoint whose encoder is built as that of {self.family.hub_id}",
+            )
         return list(torch.split(aligned, counts))
 
     def _aligned(self, features: Tensor, is_real: Tensor, owners: list[int]) -> Tensor:
