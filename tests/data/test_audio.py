@@ -5,7 +5,8 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maqam.data.audio import audio_seconds, read_audio
+from maqam.data.audio import OUTSIDE, audio_seconds, read_audio
+from maqam.data.containers import CUT_SHORT
 from maqam.errors import AudioError
 from tests.factories import make_tone
 
@@ -150,6 +151,21 @@ def test_a_truncated_file_is_never_taken_for_the_whole(tmp_path, suffix, share):
     # An MP3 may lose its last frame: 72 ms at most.
     assert suffix == ".mp3"
     assert len(samples) >= 48_000 - 1152
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.02, 0.04])
+def test_a_segment_at_the_lost_end_of_an_mp3_is_cut_short_and_never_empty(tmp_path, seconds):
+    path = make_tone(tmp_path / "a.mp3", seconds=3.0)
+    whole = path.read_bytes()
+    kinds = set()
+    for lost in range(0, 1400, 100):
+        path.write_bytes(whole[: len(whole) - lost])
+        try:
+            assert len(read_audio(path, start=3.0 - seconds, seconds=seconds))
+        except AudioError as error:
+            kinds.add(error.kind)
+    assert kinds <= {CUT_SHORT, OUTSIDE}
+    assert CUT_SHORT in kinds
 
 
 def test_a_truncated_wav_is_told_by_its_header(tmp_path):

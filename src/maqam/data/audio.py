@@ -227,7 +227,7 @@ def _decoded(clip: Clip) -> tuple[np.ndarray, int]:
                 hint="copy the file again, or give segments of it",
             ) from error
         allowed = round(EDGE_SECONDS * rate) if sound.format == _ESTIMATED else 0
-    if len(samples) < wanted - allowed:
+    if len(samples) < max(1, wanted - allowed):
         raise cut_short(file, f"{len(samples)} of {wanted} samples could be read")
     return samples, rate
 
