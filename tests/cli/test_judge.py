@@ -48,6 +48,25 @@ def test_two_runs_are_held_against_each_other_in_both_orders(server, pair):
     assert (pair[0] / "eval" / "test" / f"judge.against.{pair[1].name}.json").is_file()
 
 
+def test_the_summaries_of_another_system_are_rated_and_held_against_a_second(server, tmp_path):
+    for name in ("one", "other"):
+        rows = [
+            {"id": f"{at}", "reference": f"خلاصة {at}", "hypothesis": f"{name} {at}"}
+            for at in range(3)
+        ]
+        file = tmp_path / f"{name}.jsonl"
+        file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+        scored = maqam("score", file, "--task", "tsum", "-o", tmp_path / name)
+        assert scored.code == 0, scored.err
+    words = ("--url", server.url, "--model", "m", "--per-minute", "60000", "--json")
+    rated = json.loads(maqam("judge", tmp_path / "one", *words).out)
+    assert rated["tasks"]["tsum"]["num_judged"] == 3
+    assert (tmp_path / "one/eval/test/judge.json").is_file()
+    server.answer = lambda prompt: said("Better: A")
+    held = json.loads(maqam("judge", tmp_path / "one", tmp_path / "other", *words).out)
+    assert held["tasks"]["tsum"]["mean"] == 0.5
+
+
 def test_what_cannot_be_judged_is_refused_in_a_line(server, pair, tmp_path):
     words = ("--url", server.url, "--model", "m")
     assert_refused(maqam("judge", tmp_path / "none", *words), "no hypotheses")

@@ -260,6 +260,38 @@ def test_what_is_kept_is_compared_reported_and_scored_again_as_a_run(tmp_path: P
     assert_refused(maqam(*words, "-o", tmp_path / "perfect", "--force"), "a trained run stands")
 
 
+def test_systems_are_compared_on_the_mean_over_their_test_sets(tmp_path: Path) -> None:
+    for name, places in (("good", range(0, 60, 20)), ("bad", range(0, 60, 2))):
+        rows = [
+            {
+                "id": str(at),
+                "source": "long" if at < 45 else "short",
+                "reference": "نعم",
+                "hypothesis": "لا" if at in places else "نعم",
+            }
+            for at in range(60)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+        assert maqam("score", tmp_path / f"{name}.jsonl", "-o", tmp_path / name).code == 0
+    both = ("compare", tmp_path / "bad", tmp_path / "good")
+    (row,) = [
+        row
+        for row in json.loads(maqam(*both, "--checkpoints", "--json").out)["rows"]
+        if (row["metric"], row["group"]) == ("wer", "mean over sources")
+    ]
+    assert row["value"] == pytest.approx((3 / 45 + 0 / 15) / 2)
+    assert row["baseline_value"] == pytest.approx((23 / 45 + 7 / 15) / 2)
+    assert row["verdict"] == "better checkpoint"
+    scores = json.loads((tmp_path / "good/eval/test/scores.json").read_text(encoding="utf-8"))
+    assert row["value"] in [
+        pytest.approx(one["value"])
+        for one in scores["scores"]
+        if (one["metric"], one["group"]) == ("wer", "mean over sources")
+    ]
+    for flag in ("--checkpoints",), ():
+        assert "asr wer, mean over sources" in maqam(*both, *flag).out
+
+
 def test_systems_with_and_without_scores_of_labels_are_compared_on_what_both_have(
     tmp_path: Path,
 ) -> None:

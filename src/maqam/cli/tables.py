@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from maqam.cli import screen
-from maqam.score.groups import MEAN_OF_SOURCES
+from maqam.score.groups import ALL, MEAN_OF_SOURCES
 from maqam.tasks import tasks_of_record
 
 
@@ -28,7 +28,7 @@ def print_scores(scores: Mapping[str, Any]) -> None:
     shown = [
         row
         for row in scores["scores"]
-        if row["group"] == "all"
+        if row["group"] == ALL
         or row["group"].startswith("label=")
         or (row["group"] == MEAN_OF_SOURCES and row["metric"] in tasks[row["task"]].metrics)
         or (row["metric"] == tasks[row["task"]].metrics[0] and row["profile"] in main)
@@ -52,18 +52,21 @@ def print_scores(scores: Mapping[str, Any]) -> None:
 def print_comparison(comparison: Mapping[str, Any]) -> None:
     """Print methods side by side on the main metric of every task."""
     found = {
-        (row["task"], row["metric"], row["method"]): row
+        (_score(row), row["method"]): row
         for row in comparison["rows"]
-        if row["group"] == "all"
+        if row["group"] in (ALL, MEAN_OF_SOURCES)
     }
     methods = list(dict.fromkeys(row["method"] for row in comparison["rows"]))
-    metrics = [
-        key for key in _headlines(comparison) if any((*key, one) in found for one in methods)
-    ]
+    metrics = dict.fromkeys(
+        key
+        for head in _headlines(comparison)
+        for (key, _), row in found.items()
+        if (row["task"], row["metric"]) == head
+    )
     rows = [
         (
-            " ".join(key),
-            *(_cell(found.get((*key, method)), method, comparison) for method in methods),
+            key,
+            *(_cell(found.get((key, method)), method, comparison) for method in methods),
         )
         for key in metrics
     ]
@@ -127,7 +130,7 @@ def print_checkpoints(comparison: Mapping[str, Any]) -> None:
     heads = _headlines(comparison)
     rows = [
         (
-            f"{row['task']} {row['metric']}",
+            _score(row),
             row["checkpoint"],
             _percent(row["baseline_value"]),
             _percent(row["value"]),
@@ -151,6 +154,17 @@ def _headlines(comparison: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(task.name, metric) for task in tasks.values() for metric in task.metrics[:2]]
 
 
+def _score(row: Mapping[str, Any]) -> str:
+    """Name the score of a row, and whether it is a mean over sources.
+
+    Examples:
+        >>> _score({"task": "asr", "metric": "wer", "group": "mean over sources"})
+        'asr wer, mean over sources'
+    """
+    group = "" if row["group"] == ALL else f", {row['group']}"
+    return f"{row['task']} {row['metric']}{group}"
+
+
 def _cell(row: Mapping[str, Any] | None, method: str, comparison: Mapping[str, Any]) -> str:
     if row is None:
         return "n/a"
@@ -162,7 +176,7 @@ def _cell(row: Mapping[str, Any] | None, method: str, comparison: Mapping[str, A
 def _sentence(row: Mapping[str, Any], baseline: str) -> str:
     low, high = row["difference_low"], row["difference_high"]
     return (
-        f"{row['method']} is {row['verdict']} than {baseline} on {row['task']} {row['metric']} by "
+        f"{row['method']} is {row['verdict']} than {baseline} on {_score(row)} by "
         f"{100 * row['difference']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}] points"
     )
 

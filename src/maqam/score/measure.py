@@ -1,7 +1,7 @@
 """A score as statistics that add up over utterances, which is what resampling needs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -45,6 +45,37 @@ class Measure(Counts):
     higher_is_better: bool | None
     is_detail: bool
     profile: str | None
+
+
+def mean_of_parts(measure: Measure, parts: Sequence[np.ndarray]) -> Measure:
+    """Return a score as its mean over parts of the utterances, in which each part counts alike.
+
+    Args:
+        measure: The score.
+        parts: Utterances of each part.
+
+    Examples:
+        >>> shares = mean(np.array([1.0, 1.0, 1.0, 0.0]))
+        >>> found = mean_of_parts(
+        ...     Measure(
+        ...         name="share",
+        ...         higher_is_better=True,
+        ...         is_detail=False,
+        ...         profile=None,
+        ...         sums=shares.sums,
+        ...         statistic=shares.statistic,
+        ...         num_units=shares.num_units,
+        ...     ),
+        ...     [np.arange(3), np.array([3])],
+        ... )
+        >>> float(found.statistic(found.sums.sum(axis=0)))
+        0.5
+    """
+    sums, statistic = measure.sums, measure.statistic
+    wide = np.zeros((len(sums), len(parts), *sums.shape[1:]))
+    for place, members in enumerate(parts):
+        wide[members, place] = sums[members]
+    return replace(measure, sums=wide, statistic=lambda each: statistic(each).mean(axis=-1))
 
 
 def ratio(sums: np.ndarray) -> np.ndarray:

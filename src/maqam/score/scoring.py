@@ -11,7 +11,7 @@ from maqam.score.answers import Answers
 from maqam.score.bootstrap import Interval, block_sums, mean_interval
 from maqam.score.groups import ALL, MEAN_OF_SOURCES, groups_of, tells_dialects
 from maqam.score.labels import Columns, chosen_labels
-from maqam.score.measure import Counts, Measure, ratio
+from maqam.score.measure import Counts, Measure, mean_of_parts, ratio
 from maqam.score.metrics import metrics_of
 from maqam.score.ngrams import bleu_signature, chrf_signature
 from maqam.score.settings import ScoreSettings
@@ -66,6 +66,29 @@ def common_measures(
         *({(one.name, one.profile, one.label) for one in own} for own in found)
     )
     return [[one for one in own if (one.name, one.profile, one.label) in shared] for own in found]
+
+
+def over_sources(found: Sequence[Measure], columns: Columns, task: Task) -> list[Measure]:
+    """Return one score of several systems as its mean over sources, which adds up as well.
+
+    Args:
+        found: The score of each system, of the same utterances.
+        columns: Columns of hypotheses.parquet of these, of any of the systems.
+        task: The task.
+
+    Returns:
+        The score of each system, over the sources for which all systems have a value; none where
+        fewer than two are left, or it is not a main score of the task.
+    """
+    first = found[0]
+    if first.name not in task.metrics or first.label or not first.axes:
+        return []
+    sources = [
+        members
+        for name, members in groups_of(columns, ("source",)).items()
+        if name != ALL and all(np.isfinite(_value(one, members)) for one in found)
+    ]
+    return [mean_of_parts(one, sources) for one in found] if len(sources) > 1 else []
 
 
 def score_hypotheses(
@@ -163,9 +186,14 @@ def _parts_of_groups(measure: Measure, columns: Columns, task: Task) -> dict[str
     sources = [
         members
         for name, members in groups_of(columns, ("source",)).items()
-        if name != ALL and np.isfinite(measure.statistic(measure.sums[members].sum(axis=0)))
+        if name != ALL and np.isfinite(_value(measure, members))
     ]
     return groups | ({MEAN_OF_SOURCES: sources} if len(sources) > 1 else {})
+
+
+@np.errstate(invalid="ignore", divide="ignore")
+def _value(measure: Measure, members: np.ndarray) -> float:
+    return float(measure.statistic(measure.sums[members].sum(axis=0)))
 
 
 def _by_group(

@@ -89,6 +89,35 @@ def test_a_higher_f1_is_better_and_a_lower_one_worse():
     assert find(rows, "bad", "macro_f1")["verdict"] == "worse"
 
 
+def with_sources(by_seed):
+    """The first 30 utterances of one source, the other 10 of another."""
+    own = {"source": ["large"] * 30 + ["small"] * 10}
+    return {seed: {**columns, **own} for seed, columns in by_seed.items()}
+
+
+def test_every_source_counts_alike_in_their_mean():
+    def wrong(numbers):
+        return make_columns("asr", [("نعم", "لا" if i in numbers else "نعم") for i in range(40)])
+
+    good, bad = (
+        {seed: wrong({seed, 30}) for seed in SEEDS},
+        {seed: wrong(range(25, 40)) for seed in SEEDS},
+    )
+    rows = compare({"uniform": with_sources(bad), "good": with_sources(good)})
+    mean, pooled = (find(rows, "good", group=group) for group in ("mean over sources", "all"))
+    assert mean["mean"] == pytest.approx((1 / 30 + 1 / 10) / 2)
+    assert pooled["mean"] == pytest.approx(2 / 40)
+    assert mean["difference"] == pytest.approx((1 / 30 + 1 / 10) / 2 - (5 / 30 + 1) / 2)
+    assert mean["verdict"] == "better"
+    assert mean["low"] < mean["mean"] < mean["high"]
+
+
+def test_where_one_source_is_there_no_mean_of_sources_is():
+    one = {seed: {**recognised(0.3, seed), "source": ["a"] * 40} for seed in SEEDS}
+    rows = compare({"uniform": one, "twin": one})
+    assert {row["group"] for row in rows} == {"all", "dialect=egyptian", "dialect=gulf"}
+
+
 def test_equal_methods_show_no_difference():
     rows = compare({"uniform": method(recognised, 0.4), "twin": method(recognised, 0.4)})
     twin = find(rows, "twin")

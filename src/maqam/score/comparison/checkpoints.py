@@ -20,8 +20,16 @@ from maqam.score.comparison.paired import (
     swap_p_value,
     swapped_differences,
 )
+from maqam.score.groups import ALL, MEAN_OF_SOURCES
 from maqam.score.measure import Measure
-from maqam.score.scoring import Columns, blocks_of, common_measures, rows_by_task, take
+from maqam.score.scoring import (
+    Columns,
+    blocks_of,
+    common_measures,
+    over_sources,
+    rows_by_task,
+    take,
+)
 from maqam.score.settings import ScoreSettings
 from maqam.seeding import generator
 from maqam.tasks import Task, Tasks
@@ -35,6 +43,7 @@ class _Pair:
 
     task: Task
     name: str
+    group: str
     measure: Measure
     first: np.ndarray
     second: np.ndarray
@@ -42,7 +51,7 @@ class _Pair:
 
     @property
     def is_main(self) -> bool:
-        return self.measure.name == self.task.metrics[0]
+        return self.group == ALL and self.measure.name == self.task.metrics[0]
 
     @property
     def values(self) -> tuple[float, float]:
@@ -126,12 +135,20 @@ def _pairs(
         for place, measure in enumerate(measured[baseline]):
             if measure.is_detail or measure.profile not in (None, settings.profile):
                 continue
-            sums = {name: _summed(one[place], blocks, len(names)) for name, one in measured.items()}
-            found += [
-                _Pair(task, name, measure, sums[baseline], sums[name], is_held)
-                for name in hypotheses
-                if name != baseline
-            ]
+            pooled = [one[place] for one in measured.values()]
+            for group, scores in (
+                (ALL, pooled),
+                (MEAN_OF_SOURCES, over_sources(pooled, own[baseline], task)),
+            ):
+                sums = {
+                    name: _summed(one, blocks, len(names))
+                    for name, one in zip(measured, scores, strict=False)
+                }
+                found += [
+                    _Pair(task, name, group, scores[0], sums[baseline], sums[name], is_held)
+                    for name in sums
+                    if name != baseline
+                ]
     return found
 
 
@@ -149,6 +166,7 @@ def _row(pair: _Pair, num_resamples: int, seed: int) -> tuple[dict[str, Any], np
     row: dict[str, Any] = {
         "task": pair.task.name,
         "metric": pair.measure.name,
+        "group": pair.group,
         "checkpoint": pair.name,
         "baseline_value": before if np.isfinite(before) else None,
         "value": after if np.isfinite(after) else None,
@@ -165,12 +183,13 @@ def _row(pair: _Pair, num_resamples: int, seed: int) -> tuple[dict[str, Any], np
     if row["num_blocks"] < 2:
         return row, none
     held, statistic = pair.is_held, pair.measure.statistic
+    group = [] if pair.group == ALL else [pair.group]
     drawn = bootstrap_differences(
         pair.first[held],
         pair.second[held],
         statistic,
         num_resamples=num_resamples,
-        rng=generator(seed, "checkpoints", pair.task.name, pair.measure.name),
+        rng=generator(seed, "checkpoints", pair.task.name, pair.measure.name, *group),
     )
     nulls = swapped_differences(
         pair.first,

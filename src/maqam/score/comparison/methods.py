@@ -14,9 +14,16 @@ from scipy import stats
 
 from maqam.errors import RunError
 from maqam.score.bootstrap import Interval, block_sums, interval, two_level
-from maqam.score.groups import tells_dialects
+from maqam.score.groups import ALL, MEAN_OF_SOURCES, tells_dialects
 from maqam.score.measure import Measure
-from maqam.score.scoring import Columns, blocks_of, common_measures, rows_by_task, take
+from maqam.score.scoring import (
+    Columns,
+    blocks_of,
+    common_measures,
+    over_sources,
+    rows_by_task,
+    take,
+)
 from maqam.score.settings import ScoreSettings
 from maqam.seeding import generator
 from maqam.tasks import Task, Tasks
@@ -109,7 +116,7 @@ def _compare_task(
     seed: int,
 ) -> list[dict[str, Any]]:
     dialects = np.array([value or "" for value in own[baseline][0]["dialect"]])
-    groups = {"all": np.arange(len(dialects))}
+    groups = {ALL: np.arange(len(dialects))}
     if not (task.labels and tells_dialects(own[baseline][0])):
         for dialect in sorted(set(dialects) - {""}):
             groups[f"dialect={dialect}"] = np.flatnonzero(dialects == dialect)
@@ -122,26 +129,36 @@ def _compare_task(
     for index, measure in enumerate(measured[baseline][0]):
         if measure.is_detail or measure.profile not in (None, settings.profile):
             continue
-        for group, members in groups.items():
-            if group != "all" and "dialect" not in measure.axes:
-                continue
-            scores = {
-                method: _Seeds(
-                    np.stack(
-                        [
-                            block_sums(one[index].sums[members], blocks[members].tolist())
-                            for one in by_seed
-                        ]
-                    ),
-                    measure,
-                )
-                for method, by_seed in measured.items()
-            }
-            rows += [
-                _row(task.name, group, method, scores, baseline, settings, seed)
-                for method in scores
-            ]
+        pooled = {method: [one[index] for one in by_seed] for method, by_seed in measured.items()}
+        compared = {
+            group: _seeds(pooled, members, blocks)
+            for group, members in groups.items()
+            if group == ALL or "dialect" in measure.axes
+        }
+        every = [one for by_seed in pooled.values() for one in by_seed]
+        if means := over_sources(every, own[baseline][0], task):
+            left = iter(means)
+            averaged = {method: [next(left) for _ in by_seed] for method, by_seed in pooled.items()}
+            compared[MEAN_OF_SOURCES] = _seeds(averaged, groups[ALL], blocks)
+        rows += [
+            _row(task.name, group, method, scores, baseline, settings, seed)
+            for group, scores in compared.items()
+            for method in scores
+        ]
     return rows
+
+
+def _seeds(
+    found: Mapping[str, Sequence[Measure]], members: np.ndarray, blocks: np.ndarray
+) -> dict[str, _Seeds]:
+    """Sum one score of all methods and seeds over the blocks of some utterances."""
+    own = blocks[members].tolist()
+    return {
+        method: _Seeds(
+            np.stack([block_sums(one.sums[members], own) for one in by_seed]), by_seed[0]
+        )
+        for method, by_seed in found.items()
+    }
 
 
 @np.errstate(invalid="ignore")
@@ -217,13 +234,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def _correct(rows: list[dict[str, Any]], tasks: Tasks) -> None:
     """Correct the p-values of each family and give the verdicts, in place.
 
-    The family of a claim is every method on every task's main metric; other scores and single
-    dialects are corrected among themselves. A score without a direction gets no verdict.
+    The family of a claim is every method on every task's main metric; other scores, single dialects
+    and means over sources are corrected among themselves. A score without a direction gets no
+    verdict.
     """
     families: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     for row in rows:
         if row["p_value"] is not None and row["higher_is_better"] is not None:
-            is_main = row["group"] == "all" and row["metric"] == tasks[row["task"]].metrics[0]
+            is_main = row["group"] == ALL and row["metric"] == tasks[row["task"]].metrics[0]
             families[is_main].append(row)
     for family in families.values():
         for row, p_value in zip(family, holm([row["p_value"] for row in family]), strict=True):
