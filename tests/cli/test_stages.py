@@ -2,11 +2,14 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+from maqam.recipe import dump_yaml
 from maqam.schedule import load_plan
+from maqam.studies.grid import load_study
 from maqam.tasks import default_tasks
 
 from .calls import assert_refused, maqam
@@ -193,6 +196,41 @@ def test_a_study_of_two_methods_ends_with_a_report(world: World, tmp_path: Path)
     assert (tmp_path / "study" / "report.html").is_file()
     assert maqam("compare", tmp_path / "study").code == 0
     assert "finished before, kept" in maqam("study", study).err
+    assert_refused(maqam("study", study, "--power"), "two pilot runs of one method")
+
+
+def test_two_seeds_of_each_method_tell_how_many_seeds_show_what(
+    world: World, runs: list[Path], tmp_path: Path
+) -> None:
+    study = tmp_path / "study.yaml"
+    kept = world.recipe.read_text("utf-8").splitlines()
+    kept = [line for line in kept if not line.startswith(("name", "output", "seed", "schedule"))]
+    methods = [
+        "methods:",
+        "  uniform: {schedule: {kind: uniform}}",
+        "  tpc: {schedule: {kind: tpc}}",
+    ]
+    lines = [f"output: {tmp_path}", "baseline: uniform", "seeds: [0, 1]", "base:"]
+    study.write_text("\n".join([*lines, *(f"  {line}" for line in kept), *methods]), "utf-8")
+    resolved = load_study(study)
+    for run in runs:
+        folder = tmp_path / "runs" / run.name
+        shutil.copytree(run, folder)
+        method, _, seed = run.name.rpartition("-seed")
+        dump = dump_yaml(resolved.recipe(method, int(seed)).model_dump(mode="json"))
+        (folder / "recipe.yaml").write_text(dump, "utf-8")
+    found = json.loads(maqam("study", study, "--power", "--json").out)
+    scores = [
+        {row["task"]: row["value"] for row in read["scores"] if row["metric"] == "macro_f1"}
+        for read in (json.loads((run / "eval/test/scores.json").read_text("utf-8")) for run in runs)
+    ]
+    (did,) = (row for row in found if row["task"] == "did")
+    first, second = (scores[at]["did"] - scores[at + 1]["did"] for at in (0, 2))
+    assert did["spread"]["value"] == pytest.approx(abs(first - second) / 2**0.5)
+    assert did["num_comparisons"] == len(found) == 5
+    table = maqam("study", study, "--power")
+    assert "did macro_f1" in table.out
+    assert "paired runs" in table.err
 
 
 def test_a_relative_corpus_can_be_moved_with_its_audio(world: World, tmp_path: Path) -> None:

@@ -11,13 +11,31 @@ def study(
     settings: Annotated[
         list[str] | None, typer.Argument(help="Settings on top of the study: key.sub=value.")
     ] = None,
+    power: Annotated[
+        bool,
+        typer.Option(
+            "--power", help="Train nothing: tell from finished runs how many seeds show what."
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train, score and compare every method and seed of a study; finished runs are kept."""
     from maqam.cli import screen, tables
     from maqam.studies import grid, runner
+    from maqam.studies.power import power_of
 
     resolved = grid.load_study(file, settings or [])
+    if power:
+        rows = power_of(resolved)
+        if as_json:
+            screen.print_json(rows)
+        else:
+            tables.print_power(rows)
+        return
     outcome = runner.run_study(resolved, screen.progress_bar, screen.say)
+    if as_json:
+        screen.print_json(outcome.comparison)
+        return
     tables.print_comparison(outcome.comparison)
     screen.stdout.print(str(outcome.report), markup=False)
 

@@ -86,6 +86,28 @@ def print_comparison(comparison: Mapping[str, Any]) -> None:
             _print_losses(comparison[name], title)
 
 
+def print_power(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the differences that a study would show, by number of seeds."""
+    numbers = list(rows[0]["detectable"])
+    shown = [
+        (
+            f"{row['task']} {row['metric']}",
+            f"{100 * row['spread']['value']:.1f} (below {100 * row['spread']['high']:.1f})",
+            *(f"{100 * row['detectable'][number]:.1f}" for number in numbers),
+        )
+        for row in rows
+    ]
+    title = "points between two methods that four studies of five would show, by number of seeds"
+    screen.print_table(title, ("score", "spread", *numbers), shown)
+    first = rows[0]["spread"]
+    seen = "paired runs" if first["is_paired"] else "seeds of one method, unpaired"
+    screen.say(
+        f"The spread of the difference is of {seen}, {first['freedom']} degrees of freedom; in "
+        "brackets what it lies below in four cases of five. P-values are corrected over "
+        f"{rows[0]['num_comparisons']} comparisons."
+    )
+
+
 def _print_convergence(comparison: Mapping[str, Any]) -> None:
     names = ("steps_to_50_percent", "steps_to_90_percent", "steps_to_baseline")
     rows = [
