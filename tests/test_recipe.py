@@ -7,6 +7,7 @@ import pytest
 from maqam.errors import ConfigError
 from maqam.recipe import Recipe, dump_yaml, load_recipe, validate, with_overrides
 from maqam.schedule import Uniform
+from maqam.studies.grid import make_study
 from maqam.yaml_files import read_yaml
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
@@ -258,3 +259,41 @@ def test_a_key_given_twice_is_named_with_its_line(file: Path) -> None:
     found = refusal(file, "seed: 1\nseed: 2\n")
     assert found.where == f"{file}:2"
     assert "duplicate key" in found.problem
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "number"),
+    [
+        ("train: {num_steps: 1e3}", "train.num_steps", 1000),
+        ("seed: 7.0", "seed", 7),
+        ("data: {synth: {train: {asr: 1e2}}}", "data.synth.train.asr", 100),
+        (
+            "schedule: {kind: then, first: {kind: tpc}, second: {kind: ads}, dip_steps: 5e1}",
+            "schedule.dip_steps",
+            50,
+        ),
+        ("schedule: {kind: curriculum, by: seconds, num_bins: 4.0}", "schedule.num_bins", 4),
+    ],
+)
+def test_a_float_that_is_whole_is_a_whole_number(
+    file: Path, text: str, key: str, number: int
+) -> None:
+    found: Any = loaded(file, text).model_dump()
+    for part in key.split("."):
+        found = found[part]
+    assert (found, type(found)) == (number, int)
+
+
+@pytest.mark.parametrize("value", ["1.5", "1e-3", "1e400", "-.inf", ".nan", "1e3x", "true"])
+def test_a_float_that_is_not_whole_is_no_whole_number(file: Path, value: str) -> None:
+    file.write_text("name: tiny\n")
+    with pytest.raises(ConfigError, match="must be a whole number"):
+        load_recipe(file, [f"train.num_steps={value}"])
+
+
+def test_a_whole_float_of_a_list_or_beside_another_fault_is_read_too(file: Path) -> None:
+    assert make_study(
+        {"baseline": "a", "methods": {"a": {}}, "seeds": [1.0, 2]}, where="x"
+    ).seeds == (1, 2)
+    found = refusal(file, "train: {num_steps: 1e3, batch_size: 1.5}\n")
+    assert found.problem == "must be a whole number (got 1.5)"

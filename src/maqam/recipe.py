@@ -34,7 +34,7 @@ from maqam.settings_file import (
     config_error,
     nearest,
     place_of,
-    plain_json,
+    read_settings,
     with_overrides,
 )
 from maqam.synth.settings import SynthSettings
@@ -265,7 +265,7 @@ def validate(
     """
     merged = with_overrides(values, overrides)
     try:
-        recipe = Recipe.model_validate_json(plain_json(merged), strict=True)
+        recipe = read_settings(Recipe, merged)
     except ValidationError as error:
         given = [] if _is_there(error, values) else [*overrides]
         raise config_error(error, Recipe, merged, where, [*given, *laid_over], within) from error
@@ -290,7 +290,7 @@ def dump_yaml(values: BaseModel | Mapping[str, Any]) -> str:
 def _is_there(error: ValidationError, values: Mapping[str, Any]) -> bool:
     """Tell whether the first fault is in the file already, without what lies over it."""
     try:
-        Recipe.model_validate_json(plain_json(values), strict=True)
+        read_settings(Recipe, values)
     except ValidationError as alone:
         first, own = error.errors()[0], alone.errors()
         return any((one["loc"], one["msg"]) == (first["loc"], first["msg"]) for one in own)

@@ -7,7 +7,7 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -16,6 +16,8 @@ from ruamel.yaml.nodes import MappingNode
 
 from maqam.errors import ConfigError
 from maqam.yaml_files import read_value
+
+Model = TypeVar("Model", bound=BaseModel)
 
 EVERY_KEY = "see docs/recipes.md for every key, its unit and its default"
 _MOST_LISTED = 30  # names that are listed beside a suggestion
@@ -74,6 +76,45 @@ def plain_json(values: object) -> str:
         '{"groups": [["asr"]], "at": Infinity}'
     """
     return json.dumps(values, default=str, ensure_ascii=False)
+
+
+def read_settings(model: type[Model], values: Mapping[str, Any]) -> Model:
+    """Read plain values as settings, strictly; only `1e3`, which YAML calls a float, is 1000.
+
+    Args:
+        model: The settings.
+        values: As YAML holds them.
+
+    Raises:
+        ValidationError: If a setting is unknown or of the wrong kind.
+
+    Examples:
+        >>> class Steps(BaseModel):
+        ...     num_steps: int
+        >>> read_settings(Steps, {"num_steps": 1e3})
+        Steps(num_steps=1000)
+    """
+    try:
+        return model.model_validate_json(plain_json(values), strict=True)
+    except ValidationError as error:
+        whole = _copied(values)
+        changed = [_made_whole(whole, fault) for fault in error.errors()]
+        if not any(changed):
+            raise
+        return model.model_validate_json(plain_json(whole), strict=True)
+
+
+def _made_whole(values: dict[str, Any], fault: ErrorDetails) -> bool:
+    """Write a float as the whole number that it is, in place, where a fault asks for one."""
+    given = fault.get("input")
+    if not (fault["type"].startswith("int_") and isinstance(given, float) and given.is_integer()):
+        return False
+    at: Any = values
+    *parents, last = _path_in(values, [str(part) for part in fault["loc"]])
+    for part in parents:
+        at = at[int(part) if isinstance(at, list) else part]
+    at[int(last) if isinstance(at, list) else last] = int(given)
+    return True
 
 
 def said(fault: ErrorDetails) -> str:
@@ -191,7 +232,11 @@ def place_of(
 
 def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: _copied(value) if isinstance(value, Mapping) else value
+        key: _copied(value)
+        if isinstance(value, Mapping)
+        else [*value]
+        if isinstance(value, list)
+        else value
         for key, value in values.items()
     }
 
@@ -213,6 +258,10 @@ def _line_of(file: Path, keys: Sequence[str]) -> tuple[int | None, int]:
 
 def key_in(values: Mapping[str, Any], path: Sequence[str]) -> str:
     """Return the dotted key of a fault as the user wrote it, without the names of union members."""
+    return ".".join(_path_in(values, path))
+
+
+def _path_in(values: Mapping[str, Any], path: Sequence[str]) -> list[str]:
     kept: list[str] = []
     at: Any = values
     for index, part in enumerate(path):
@@ -224,7 +273,7 @@ def key_in(values: Mapping[str, Any], path: Sequence[str]) -> str:
         elif not (is_last and isinstance(at, Mapping)):
             continue
         kept.append(part)
-    return ".".join(kept)
+    return kept
 
 
 def _known_keys(model: type[BaseModel], path: Sequence[str]) -> list[str]:

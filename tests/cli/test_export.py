@@ -9,7 +9,7 @@ from maqam.data.manifest import read_manifest, write_manifest
 from maqam.schedule import load_plan
 from tests.factories import make_row
 
-from .calls import maqam
+from .calls import assert_refused, maqam
 from .conftest import World
 
 pytestmark = pytest.mark.torch
@@ -94,7 +94,7 @@ def test_a_tag_in_a_text_is_refused_and_escaped_only_where_asked(tmp_path: Path)
     ("words", "said"),
     [
         (("--to", "ms-swift", "--tags", "drop"), "tags must be refuse or escape"),
-        (("--to", "pigeon"), "no export target 'pigeon'"),
+        (("--to", "pigeon"), "--to: no export target 'pigeon'"),
         (("--to", "ms-swift", "--world-size", "3"), "3"),
         (("--to", "ms-swift", "--world-size", "0"), "world_size must be at least 1"),
         (("--to", "ms-swift", "--loss-weight", "did=lots"), "'did=lots' is no weight"),
@@ -121,3 +121,9 @@ def test_rejected_rows_are_counted_and_listed(tmp_path: Path) -> None:
     assert result.code == 0, result.err
     assert "1 of 2 rows rejected" in result.err
     assert len((tmp_path / "out" / "rejects.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_trainer_by_half_its_name_is_told_with_the_nearest(plan: Path, tmp_path: Path) -> None:
+    result = maqam("plan", "export", plan, "--to", "swift", "-o", tmp_path / "out")
+    assert_refused(result, "--to: no export target 'swift'")
+    assert "did you mean 'ms-swift'?" in result.line("hint")

@@ -231,6 +231,17 @@ def test_what_cannot_be_followed_is_refused_in_one_line(
     assert not (tmp_path / "out").exists()
 
 
+def test_broken_tasks_do_not_hide_what_else_is_wrong(table: Path, tmp_path: Path) -> None:
+    (tmp_path / "tasks.yaml").write_text("asr: {metrics: [wer")
+    right = maqam("data", "import", "table", table, "-o", tmp_path / "out")
+    assert_refused(right, "tasks.yaml", "not YAML")
+    assert ";" not in right.line("error")
+    words = ("data", "import", "tabel", tmp_path / "nowhere", "-o", tmp_path / "out")
+    wrong = maqam(*words, "--label-set", "adi71")
+    assert_refused(wrong, "not YAML", "no kind 'tabel'", "nowhere", "no label set 'adi71'")
+    assert "did you mean 'table'?" in wrong.line("hint")
+
+
 def test_a_second_import_does_not_replace_the_first(table: Path, tmp_path: Path) -> None:
     words = ("--column", "audio=wav", "--column", "text=words", "--task", "asr")
     first = maqam("data", "import", "table", table, "-o", tmp_path / "out", *words)

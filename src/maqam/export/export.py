@@ -29,6 +29,7 @@ from maqam.files import whole_folder, writing
 from maqam.models.families import FAMILIES
 from maqam.progress import Progress
 from maqam.schedule import Plan
+from maqam.settings_file import nearest
 
 __all__ = ["TARGETS", "ExportSettings", "export_plan", "not_kept", "read_meta"]
 
@@ -77,9 +78,8 @@ def export_plan(
         AudioError: If audio is missing or damaged.
     """
     if target not in TARGETS:
-        raise ConfigError(
-            f"no export target {target!r}", where="target", hint=f"use {', '.join(TARGETS)}"
-        )
+        hint = nearest(target, TARGETS, is_listed=True)
+        raise ConfigError(f"no export target {target!r}", where="--to", hint=hint)
     final = folder.expanduser().resolve()
     _check_folder(final, overwrite=settings.overwrite)
     export = _prepared(plan, manifest, TARGETS[target], settings)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from maqam.errors import ConfigError
 from maqam.recipe import Recipe, validate
 from maqam.run_layout import StudyLayout, run_name
-from maqam.settings_file import config_error, place_of, plain_json, with_overrides
+from maqam.settings_file import config_error, place_of, read_settings, with_overrides
 from maqam.yaml_files import read_yaml
 
 
@@ -98,7 +98,7 @@ def make_study(values: Mapping[str, Any], overrides: Sequence[str] = (), *, wher
             hint=f"maqam train {where}, or give it a baseline and methods",
         )
     try:
-        study = Study.model_validate_json(plain_json(laid), strict=True)
+        study = read_settings(Study, laid)
     except ValidationError as error:
         raise config_error(error, Study, laid, where, overrides) from error
     if study.baseline not in study.methods:

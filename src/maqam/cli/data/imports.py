@@ -1,7 +1,7 @@
 """`maqam data import`: a manifest of a corpus of another format."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -89,12 +89,11 @@ def import_from(
     from maqam.corpora.importing.run import import_corpus
     from maqam.corpora.layouts.reading import found_parts
     from maqam.corpora.settings import ImportSettings
+    from maqam.errors import MaqamError
 
-    known = known_tasks(tasks, source, output)
     given_labels = pairs("--label", label, may_be_empty=True)
-    settings = ImportSettings(
+    given: dict[str, Any] = dict(
         kind=kind,
-        tasks=known,
         task=task,
         split=split,
         media_dir=media_dir,
@@ -109,6 +108,11 @@ def import_from(
         decode=decode,
         channel=_channel(channel),
     )
+    try:
+        known = known_tasks(tasks, source, output)
+    except MaqamError as broken:
+        raise _with_others(broken, given, source, output, force=force) from broken
+    settings = ImportSettings(**given, tasks=known)
     if is_card(kind):
         card = read_card(kind)
         screen.say(f"{card.title}, licence {card.licence.name}: {card.licence.note}")
@@ -129,6 +133,41 @@ def import_from(
     if split is None:
         pooling.advise(report.manifest)
     _print_import(context, report, as_json=as_json)
+
+
+def _with_others(
+    broken: Any,  # noqa: ANN401  a MaqamError, which is imported inside the command
+    given: Mapping[str, Any],
+    source: Path,
+    output: Path,
+    *,
+    force: bool,
+) -> Any:  # noqa: ANN401
+    """Return the error of broken tasks with all else that is wrong with an import."""
+    from maqam.corpora.importing.run import check_kind
+    from maqam.corpora.settings import ImportSettings
+    from maqam.data.manifest import check_free
+    from maqam.errors import ConfigError, ManifestError, MaqamError
+
+    def check_source() -> None:
+        if given["kind"] != "huggingface" and not source.exists():
+            raise ManifestError("it is not there", where=str(source), hint="check the path")
+
+    faults = [broken]
+    apart = {**given, "task": None, "labels": {}, "language": None}  # what tasks have no part in
+    for check in (
+        lambda: check_kind(given["kind"]),
+        check_source,
+        lambda: ImportSettings(**apart),
+        lambda: check_free(output, force=force),
+    ):
+        try:
+            check()
+        except MaqamError as fault:
+            faults.append(fault)
+    problem = "; ".join([broken.problem, *map(str, faults[1:])])
+    hints = [fault.hint for fault in faults if fault.hint]
+    return ConfigError(problem, where=broken.where, hint="; ".join(hints))
 
 
 def _print_import(context: typer.Context, report: Any, *, as_json: bool) -> None:  # noqa: ANN401

@@ -33,7 +33,7 @@ def known_split(value: str | None) -> str | None:
 
 @app.command("synth")
 def synth(
-    folder: Annotated[Path, typer.Argument(help="Folder of the corpus.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the corpus.")],
     seed: Annotated[int, typer.Option(help="Random seed of the corpus.")] = 0,
     scale: Annotated[float, typer.Option(help="Factor on the number of utterances.")] = 1.0,
     workers: Annotated[
@@ -48,7 +48,7 @@ def synth(
 
     settings = SynthSettings(seed=seed).scaled(scale)
     with screen.progress_bar("generate the corpus") as progress:
-        made = make_corpus(folder, settings, num_workers=workers, progress=progress, force=force)
+        made = make_corpus(output, settings, num_workers=workers, progress=progress, force=force)
     screen.stdout.print(str(made), markup=False)
 
 

@@ -166,12 +166,10 @@ def import_corpus(
     """
     kind = settings.kind
     read, names = READERS.get(kind), SourceLabels(settings)
-    if read is None and is_card(kind):
+    if read is None:
+        check_kind(kind)
         read, settings = card_rows, card_settings(settings)
         names = SourceLabels(settings, read_card(kind).labels)
-    if read is None:
-        hint = nearest(kind, [*READERS, *card_names()])
-        raise ConfigError(f"no kind {kind!r}", where="kind", hint=hint)
     if source.exists():  # else the name of a dataset of the hub
         source = source.resolve() if ".." in source.parts else source.absolute()
     settings = replace(
@@ -230,6 +228,17 @@ def import_corpus(
         unread=[name for one in notes if isinstance(one, Unread) for name in one.files],
         unmatched_columns=columns,
     )
+
+
+def check_kind(kind: str) -> None:
+    """Refuse a format or card that there is not.
+
+    Raises:
+        ConfigError: If there is none of that name.
+    """
+    if kind not in READERS and not is_card(kind):
+        hint = nearest(kind, [*READERS, *card_names()])
+        raise ConfigError(f"no kind {kind!r}", where="kind", hint=hint)
 
 
 def _extra_types(manifest: Path | None) -> pa.Schema | None:
