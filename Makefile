@@ -31,7 +31,7 @@ base:
 	$(VENV)-base/bin/python -m pip install --quiet --editable .
 	$(VENV)-base/bin/python .ci/base.py
 
-# hours on a processor, and about 1 GB of packages; never part of the demo, of the tests or of .ci/run
+# hours on a processor; never part of the demo, of the tests or of .ci/run
 real:
 	PYTHON=$(PYTHON) recipes/real/run.sh
 
