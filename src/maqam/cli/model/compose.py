@@ -27,7 +27,9 @@ class NumberFormat(StrEnum):
 Encoder = Annotated[str, typer.Option(help="Folder or hub id of a Whisper.")]
 Llm = Annotated[str, typer.Option(help="Folder or hub id of a causal LLM.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Checkpoint folder.")]
-Dtype = Annotated[NumberFormat | None, typer.Option(help="Of the LLM's weights; its own without it.")]
+Dtype = Annotated[
+    NumberFormat | None, typer.Option(help="Of the LLM's weights; its own without it.")
+]
 Force = Annotated[bool, typer.Option(help="Write over what is there.")]
 
 
