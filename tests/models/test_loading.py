@@ -197,6 +197,6 @@ def test_audio_too_short_for_a_frame_is_one_line(granite, tmp_path):
         "target": "-",
     }
     manifest = read_manifest(write_manifest([row], tmp_path))
-    words = "the audio of 1 rows is too short for an audio token: 1"
+    words = "the audio of 1 rows is too short for an audio token: 0"
     with pytest.raises(AudioError, match=words):
         encoded_states(load(granite), manifest)([0])
