@@ -23,8 +23,6 @@ RESCORE = "score the run again: maqam eval"
 RESTUDY = "run the study again: maqam study"
 RECOMPARE = "compare the runs again: maqam compare"
 
-Phase = Literal["align", "tune"]
-
 
 class RunTable(TypedDict, total=False):
     """What `run.json` says of a run.
@@ -220,12 +218,12 @@ class RunLayout:
 
     @property
     def adapter(self) -> Path:
-        """Folder of the adapter, after phase "tune"."""
+        """Folder of the adapters, after phase "tune"."""
         return self.folder / "adapter"
 
     @property
     def weights(self) -> Path:
-        """Folder of the whole model, after phase "align"."""
+        """Folder of the whole model, after phase "align" or a tuning of the whole LLM."""
         return self.folder / "weights"
 
     @property
@@ -241,10 +239,6 @@ class RunLayout:
     @property
     def _evaluations(self) -> Path:
         return self.folder / "eval"
-
-    def output(self, phase: Phase) -> Path:
-        """Return the folder of what a phase trains."""
-        return self.weights if phase == "align" else self.adapter
 
     def evaluation(self, split: str) -> EvaluationLayout:
         """Return the files of the run on a split."""

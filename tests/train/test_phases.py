@@ -13,6 +13,7 @@ from maqam.errors import MaqamWarning, ModelError, RunError, ScheduleError
 from maqam.models.audio_states import EncodedStates
 from maqam.models.loading import load_backbone
 from maqam.models.settings import ModelSettings
+from maqam.models.tuning.settings import Full, Lora
 from maqam.train.augment import Augmentation
 from maqam.train.log_mels import LogMels
 from maqam.train.phases import Phase, run_phase
@@ -73,6 +74,53 @@ def test_aligning_trains_all_parts_and_leaves_a_plain_checkpoint(backbone, manif
     loaded = load_backbone(ModelSettings(path=str(result.output))).model.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in loaded.items())
     assert not any("ctc" in name for name in loaded)
+
+
+def test_tuning_the_whole_llm_leaves_encoder_and_aligner_and_a_plain_checkpoint(
+    backbone, manifest, run_folder
+):
+    before = {name: value.clone() for name, value in backbone.model.state_dict().items()}
+    result = run_phase(backbone, make_phase(manifest, adapter=Full()), run_folder)
+    assert result.output == run_folder / "weights"
+    after = backbone.model.state_dict()
+    moved = changed(before, after)
+    assert moved == {
+        "language_model.embed_tokens",
+        "language_model.layers",
+        "language_model.norm",
+        "weight",
+    }
+    loaded = load_backbone(ModelSettings(path=str(result.output))).model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in loaded.items())
+    trained = {row["part"] for row in result.parts if row["trainable"]}
+    assert trained == {"llm"}
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
+@pytest.mark.parametrize(
+    "adapter", [Lora(ranks={"attention": 4, "mlp": 0}), Lora(rslora=True), Lora(dora=True)]
+)
+def test_every_form_of_lora_is_trained_and_loads_with_plain_peft(
+    adapter, backbone, manifest, run_folder
+):
+    result = run_phase(backbone, make_phase(manifest, adapter=adapter), run_folder)
+    plain = make_backbone()
+    PeftModel.from_pretrained(plain.model, str(result.output))
+    trained = backbone.model.state_dict()
+    assert plain.model.state_dict().keys() == trained.keys()
+    for name, value in plain.model.state_dict().items():
+        assert torch.equal(value, trained[name]), name
+    adapted = {name.split(".lora_A.")[0] for name in trained if ".lora_A." in name}
+    assert all("self_attn" in name for name in adapted) == bool(adapter.ranks)
+    assert any("magnitude" in name for name in trained) == adapter.dora
+
+
+def test_a_run_begins_only_from_a_lora_of_its_own_form(backbone, manifest, tmp_path):
+    first = run_phase(backbone, make_phase(manifest), tmp_path / "first")
+    words = "the adapter has rslora False, dora False and ranks alike, the run rslora True"
+    phase = make_phase(manifest, adapter=Lora(rslora=True), adapter_from=str(first.output))
+    with pytest.raises(ModelError, match=words):
+        run_phase(make_backbone(), phase, tmp_path / "second")
 
 
 def test_aligning_without_the_llm_leaves_it_as_it_was(backbone, manifest, run_folder):

@@ -50,6 +50,8 @@ def train(
         ("part", "parameters", "trainable"),
         [(row["part"], f"{row['parameters']:,}", f"{row['trainable']:,}") for row in result.parts],
     )
+    for note in result.notes:
+        screen.say(note)
     screen.stdout.print(str(resolved.folder), markup=False)
 
 
@@ -58,6 +60,9 @@ def evaluate(
     split: Annotated[
         str, typer.Option(callback=known_split, help="Split to decode: train, dev or test.")
     ] = "test",
+    task: Annotated[
+        list[str] | None, typer.Option(help="Task to decode, as often as needed; all by default.")
+    ] = None,
     rescore: Annotated[
         bool, typer.Option("--rescore", help="Score the stored hypotheses; no model is loaded.")
     ] = False,
@@ -87,6 +92,8 @@ def evaluate(
         raise typer.BadParameter("--profile goes with --rescore; a recipe sets score.profile")
     if sum((rescore, batch_check, bertscore is not None)) > 1:
         raise typer.BadParameter("--rescore, --batch-check and --bertscore are one or the other")
+    if task and (rescore or batch_check or bertscore is not None):
+        raise typer.BadParameter("--task chooses what is decoded: it goes with --split alone")
     if batch_check:
         _check_batches(run, split, as_json=as_json)
         return
@@ -104,7 +111,7 @@ def evaluate(
         from maqam.runs.session import Session
 
         session = Session(recipe_from_here(run), screen.progress_bar, screen.say)
-        scores = stages.evaluate(session, run, split=split)
+        scores = stages.evaluate(session, run, split=split, tasks=task or [])
     if as_json:
         screen.print_json(scores)
     else:

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from maqam.data.manifest import Manifest
+from maqam.models.adapters import Rows, check_rows, routed
 from maqam.models.dialogue import Encoded
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.progress import Progress
@@ -60,6 +61,7 @@ def answer_rows(
     """
     answers: dict[int, Answer] = {}
     tasks = manifest.column("task")[rows]
+    check_rows(backbone, tasks.tolist())
     for task in dict.fromkeys(tasks.tolist()):
         members = np.flatnonzero(tasks == task)
         plain = manifest.rows(rows[members])
@@ -96,7 +98,8 @@ def _answer(
     labels = task.labels
     limit = settings.max_label_tokens if labels else settings.max_new_tokens
     fixed = [backbone.dialogue.target_ids(label) for label in labels]
-    generated, scores = backbone.answer(prompts, audio_states, limit, fixed)
+    with routed(Rows([task.name] * len(prompts))):
+        generated, scores = backbone.answer(prompts, audio_states, limit, fixed)
     return [
         Answer(
             text=backbone.dialogue.decode(ids),

@@ -52,8 +52,8 @@ def train(
     Of several processes the first prepares what takes no model, and all compute the features.
 
     Args:
-        session: The run's data and model. After phase "tune" its backbone is as before; one that
-            phase "align" trained is let go.
+        session: The run's data and model. After adapters were trained its backbone is as before;
+            one whose own weights were trained is let go.
         resume: Whether to go on from the last whole checkpoint, if there is one.
         extend: Steps to add to the finished run.
         observers: What else watches the training.
@@ -119,7 +119,7 @@ def train(
                 observers=[*watches, *observers],
             )
     finally:
-        if settings.phase == "align":
+        if settings.writes_weights:
             session.forget_backbone()
     if adaptive and processes.is_first:
         save_plan(adaptive.plan.finished(), session, own.plan.folder)
@@ -139,19 +139,23 @@ def diagnosed_rows(session: Session) -> FixedRows:
     return choose_rows(manifest, rows, settings.rows, seed=0)
 
 
-def evaluate(session: Session, folder: Path, *, split: str = "test") -> dict[str, Any]:
+def evaluate(
+    session: Session, folder: Path, *, split: str = "test", tasks: Sequence[str] = ()
+) -> dict[str, Any]:
     """Decode and score a split with a finished run.
 
     Args:
         session: Data and model of the run's recipe.
         folder: The run.
         split: Split of the manifest.
+        tasks: Tasks that are scored; all when empty.
 
     Raises:
-        RunError: If the run is not finished, or the split has no utterance.
+        RunError: If the run is not finished, the split has no utterance, or none of a task.
+        ModelError: If the run has adapters by task, and none for a task of the split.
     """
     run = _finished(session, folder)
-    split_rows = run.manifest.select(split=split)
+    split_rows = _asked(session, run.manifest, run.manifest.select(split=split), tasks)
     rows = session.fitting(split_rows)
     session.write_left_out(split_rows, RunLayout(folder).evaluation(split).folder)
     if len(rows):
@@ -167,6 +171,30 @@ def evaluate(session: Session, folder: Path, *, split: str = "test") -> dict[str
             Evaluation(recipe.score, states, recipe.seed, left_out),
             progress=progress,
         )
+
+
+def _asked(
+    session: Session, manifest: Manifest, rows: np.ndarray, tasks: Sequence[str]
+) -> np.ndarray:
+    """Return the rows of the tasks that are to be scored, and say how many others there are."""
+    if not tasks:
+        return rows
+    own = manifest.column("task")[rows]
+    absent = sorted({*tasks} - {*own.tolist()})
+    if absent:
+        raise RunError(
+            f"the split has no row of task {', '.join(absent)}",
+            where="--task",
+            hint=f"its tasks are {', '.join(sorted({*own.tolist()}))}",
+        )
+    is_asked = np.isin(own, list(tasks))
+    if not is_asked.all():
+        session.say_once(
+            f"{int((~is_asked).sum())} of {len(rows)} utterances are not scored: they are of "
+            f"task {', '.join(sorted({*own[~is_asked].tolist()}))}, which was not asked for"
+        )
+    kept: np.ndarray = rows[is_asked]
+    return kept
 
 
 def say_unscored(session: Session, split: str = "test", rows: np.ndarray | None = None) -> None:
@@ -231,7 +259,8 @@ class _Run:
 
     def audio_states(self, rows: np.ndarray) -> AudioStates:
         """Return the aligner outputs of rows: stored ones, or those of the encoder on the spot."""
-        stored = self.session.audio_states(rows) if len(rows) else None
+        is_trained = self.session.recipe.train.writes_weights  # no second backbone beside it
+        stored = self.session.audio_states(rows) if len(rows) and not is_trained else None
         return stored or encoded_states(self.backbone, self.manifest)
 
 
@@ -243,7 +272,7 @@ def _finished(session: Session, folder: Path) -> _Run:
         )
     known = session.manifest
     manifest = Manifest(known.path, known.table, tasks_in(folder), known.language)
-    if recipe.train.phase == "align":
+    if recipe.train.writes_weights:
         trained = ModelSettings(recipe.model.kind, str(own.weights), recipe.model.dtype)
         return _Run(session, manifest, session.trained(trained))
     backbone = session.backbone

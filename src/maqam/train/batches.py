@@ -163,6 +163,7 @@ class PlanBatches(Dataset[LoadedStep]):
             weights=torch.from_numpy(step.weights[part]).float(),
             log_mels=log_mels,
             ctc=self.transcripts.targets(positions, step.num_letters) if self.transcripts else None,
+            tasks=tuple(self.prepared.task_names[code] for code in self.prepared.tasks[positions]),
         )
 
     def _audio(

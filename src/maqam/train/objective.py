@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from maqam.models.adapters import Rows, routed
 from maqam.models.protocol import AudioLLM, Batch
 from maqam.train.ctc import CtcTargets
 from maqam.train.settings import CtcHead, Objective
@@ -72,6 +73,7 @@ class MicroBatch:
         log_mels: (N_i, M) log-mel of each utterance that is encoded in the step; None where
             the aligner outputs came from elsewhere.
         ctc: Transcripts for the auxiliary loss, if it is used.
+        tasks: Task of each utterance, which adapters by task are routed by.
     """
 
     rows: np.ndarray
@@ -82,6 +84,20 @@ class MicroBatch:
     weights: Tensor
     log_mels: list[np.ndarray] | None = None
     ctc: CtcTargets | None = None
+    tasks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Routers:
+    """How the routers of experts did in one micro-batch, averaged over layers.
+
+    Attributes:
+        balance: [] its part of the step's balancing loss, before its factor.
+        entropy: [B] how undecided they were on each utterance: 0 for sure, 1 for evenly.
+    """
+
+    balance: Tensor
+    entropy: Tensor
 
 
 def supervise(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -110,6 +126,10 @@ class TrainingModel(nn.Module):
         encodes: Whether gradients flow through encoder and aligner.
         runs_llm: Whether there is a next-token loss.
 
+    Attributes:
+        balance: Factor of the loss that keeps experts evenly used, where there are experts.
+        routers: How their routers did in the last micro-batch.
+
     Raises:
         ValueError: If neither the LLM nor a CTC head is there to learn from.
     """
@@ -133,6 +153,8 @@ class TrainingModel(nn.Module):
         self._ctc_weight = ctc_weight
         self._encodes = encodes
         self._runs_llm = runs_llm
+        self.balance = 0.0
+        self.routers: Routers | None = None
 
     def train(self, mode: bool = True) -> "TrainingModel":
         """Switch dropout on or off; a frozen encoder never has any."""
@@ -147,7 +169,8 @@ class TrainingModel(nn.Module):
         Returns:
             Its part of the step's loss, the [B] summed losses of its utterances (detached), which
             are next-token losses or, without the LLM, CTC losses, and its part of the CTC loss
-            before `ctc_weight` (detached).
+            before `ctc_weight` (detached). `routers` then tells of the experts' routers, if there
+        are any.
         """
         batch = self._with_audio(micro_batch)
         ctc, spelled = self._ctc(batch.audio_states, micro_batch.ctc)
@@ -160,12 +183,23 @@ class TrainingModel(nn.Module):
         """Return the weighted next-token loss of a micro-batch, and [B] that of each utterance."""
         device = self._backbone.device
         positions = micro_batch.supervised.to(device)
-        hidden = self._backbone.hidden_at(batch, positions)  # [S, D]
+        owners = micro_batch.owners.to(device)
+        with routed(Rows(micro_batch.tasks, batch.lengths, owners)) as rows:
+            hidden = self._backbone.hidden_at(batch, positions)  # [S, D]
         logits = self._backbone.logits(hidden).float()
         losses = F.cross_entropy(logits, micro_batch.targets.to(device), reduction="none")
-        owners = micro_batch.owners.to(device)
         by_utterance = losses.new_zeros(len(micro_batch.rows)).index_add(0, owners, losses)
-        return (by_utterance * micro_batch.weights.to(device)).sum(), by_utterance
+        weights = micro_batch.weights.to(device)
+        loss = (by_utterance * weights).sum()
+        self.routers = None
+        if rows.balance:
+            # an utterance counts as much here as in the next-token loss; the shares of a step's
+            # utterances sum to 1, so no split of it changes a gradient
+            shares = weights * torch.bincount(owners, minlength=len(weights))
+            balance = (torch.stack(rows.balance).mean(dim=0) * shares).sum()
+            self.routers = Routers(balance.detach(), torch.stack(rows.entropy).mean(dim=0))
+            loss = loss + self.balance * balance
+        return loss, by_utterance
 
     def _with_audio(self, micro_batch: MicroBatch) -> Batch:
         """Run encoder and aligner where the step has to."""

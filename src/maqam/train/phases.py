@@ -13,21 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from peft import PeftModel
 
 from maqam.data.manifest import Manifest
 from maqam.errors import MaqamWarning, RunError, ScheduleError
-from maqam.models.adapters import (
-    add_adapter,
-    begin_from,
-    merge_adapter,
-    remove_adapter,
-    save_adapter,
-    save_weights,
-)
+from maqam.models.adapters import merge_adapter, new_adapter, remove_adapter, save_weights
+from maqam.models.adapters.kinds import TrainedAdapter
 from maqam.models.audio_states import EncodedStates
 from maqam.models.freezing import PartParameters, parameter_table, train_only
 from maqam.models.protocol import AudioLLM, AudioStates
+from maqam.models.tuning.settings import Experts, Lora
 from maqam.progress import Progress
 from maqam.run_layout import RunLayout
 from maqam.schedule.plan import PlanLike
@@ -93,7 +87,7 @@ class PhaseResult:
     """What a phase left behind.
 
     Attributes:
-        output: Folder of the adapter ("tune") or of the whole checkpoint ("align").
+        output: Folder of the adapter, or of the whole checkpoint where all of the LLM trains.
         parts: Parameters by part and how many of them trained.
         notes: What the user should know, a sentence each.
     """
@@ -116,7 +110,7 @@ def run_phase(
 
     Args:
         backbone: The model, without adapters. Afterwards it is the trained one: with its
-            adapter in place after "tune", adapters merged after "align".
+            adapter in place, or with adapters merged after "align".
         phase: What decides the training.
         run_folder: Where the run is written.
         resume: Whether to go on from the last whole checkpoint, if there is one.
@@ -141,6 +135,8 @@ def run_phase(
         adapter = _make_trainable(backbone, phase)
         parts = parameter_table(backbone)
         trainer, notes = _trainer(backbone, phase, run_folder)
+        if adapter is not None and adapter.matched is not None:
+            notes.append(f"adapter {phase.settings.adapter.kind}, {adapter.matched}")
         is_first = trainer.is_world_process_zero()
         split = split_of(phase.settings, trainer.args.world_size)
         if checkpoint is not None:
@@ -155,7 +151,7 @@ def run_phase(
             watching.append(StepProgress(progress))
         trainer.follow(watching, checkpoint)
     backbone.model.eval()
-    output = files.output(phase.settings.phase)
+    output = files.weights if phase.settings.writes_weights else files.adapter
     about = about_training(run_folder.name, phase.manifest, phase.plan, phase.settings, phase.seed)
     _write_output(backbone, adapter, output, about if is_first else None)
     if is_first:
@@ -210,9 +206,12 @@ def _identity(backbone: AudioLLM, phase: Phase) -> dict[str, Any]:
     """Return what must not change while a run is resumed."""
     begins_with = phase.settings.adapter_from
     adapter = {"adapter_from": adapter_fingerprint(begins_with)} if begins_with else {}
+    train = {**asdict(phase.settings), "extensions": list(phase.settings.extensions)}
+    if phase.settings.adapter == Lora():
+        del train["adapter"]  # as in runs that were begun before there were other kinds
     return {
         "seed": phase.seed,
-        "train": {**asdict(phase.settings), "extensions": list(phase.settings.extensions)},
+        "train": train,
         "objective": {**asdict(phase.objective), "weights": dict(phase.objective.weights)},
         "fingerprints": {
             "manifest": phase.manifest.fingerprint,
@@ -246,20 +245,16 @@ def _beginning(
     return newest_checkpoint(files.checkpoints)
 
 
-def _make_trainable(backbone: AudioLLM, phase: Phase) -> PeftModel | None:
+def _make_trainable(backbone: AudioLLM, phase: Phase) -> TrainedAdapter | None:
     """Add the adapter where the phase has one, and freeze what does not train."""
     settings = phase.settings
     adapter = None
     if "adapter" in settings.trainable_parts:
-        adapter = add_adapter(
-            backbone,
-            rank=settings.lora_rank,
-            alpha=settings.lora_alpha,
-            dropout=settings.lora_dropout,
-            seed=derive(phase.seed, "adapter"),
-        )
+        tasks = phase.manifest.column("task")[np.unique(phase.plan.rows)]
+        new = settings.new_adapter(sorted(set(tasks.tolist())), derive(phase.seed, "adapter"))
+        adapter = new_adapter(backbone, new)
         if settings.adapter_from is not None:
-            begin_from(adapter, Path(settings.adapter_from))
+            adapter.begin_from(Path(settings.adapter_from))
     train_only(backbone, settings.trainable_parts)
     return adapter
 
@@ -287,6 +282,8 @@ def _trainer(backbone: AudioLLM, phase: Phase, run_folder: Path) -> tuple[PlanTr
         encodes=encodes,
         runs_llm=settings.llm != "off",
     )
+    if isinstance(settings.adapter, Experts):
+        learner.balance = settings.adapter.balance
     batches = PlanBatches(
         backbone=backbone,
         plan=phase.plan,
@@ -363,7 +360,7 @@ def _description(
 
 
 def _write_output(
-    backbone: AudioLLM, adapter: PeftModel | None, output: Path, about: dict[str, str] | None
+    backbone: AudioLLM, adapter: TrainedAdapter | None, output: Path, about: dict[str, str] | None
 ) -> None:
     """Write the adapter, or the whole checkpoint with its adapter merged; by None write nothing."""
     if output.name == "weights":
@@ -374,7 +371,7 @@ def _write_output(
         if output.name == "weights":
             save_weights(backbone, staged)
         elif adapter is not None:
-            save_adapter(adapter, staged, about)
+            adapter.save(staged, about)
 
 
 @contextmanager

@@ -160,15 +160,17 @@ def adapter_fingerprint(folder: str) -> str:
     Raises:
         RunError: If there is no adapter in the folder.
     """
-    try:
-        content = (Path(folder) / "adapter_model.safetensors").read_bytes()
-    except OSError as error:
+    files = sorted(Path(folder).rglob("*.safetensors"))
+    if not files:
         raise RunError(
             "there is no adapter to begin from",
             where=f"train.adapter_from: {folder}",
             hint="give the adapter folder of a finished run",
-        ) from error
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+        )
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def weights_fingerprint(backbone: AudioLLM) -> str:

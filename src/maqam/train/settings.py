@@ -1,15 +1,17 @@
 """How a run trains: the weighing of its loss, its optimiser, its budget and its adapters."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from maqam.models.tuning.settings import AnyAdapter, Full, Lora, NewAdapter
 from maqam.train.augment import Augmentation
 
 CtcHead = Literal["linear", "embeddings"]
 Tracker = Literal["tensorboard", "trackio", "wandb", "mlflow"]
 
+LORA_DEFAULTS = {"adapter_from": None, "lora_rank": 16, "lora_alpha": 32, "lora_dropout": 0.0}
 _COUNTS = ("num_steps", "micro_batches", "checkpoint_steps", "lora_rank", "lora_alpha")
 
 
@@ -58,7 +60,7 @@ class TrainSettings:
 
     Attributes:
         phase: "align" trains encoder and aligner in full, with the LLM as `llm` says; "tune"
-            trains adapters on the LLM and nothing else.
+            trains the LLM as `adapter` says and nothing else.
         num_steps: Optimiser steps (the paper's 10,000), which the schedule is stretched over.
         extensions: Steps that were added each time the finished run was extended. The schedule
             stays as it ended; each rises to the learning rate's peak and falls again.
@@ -80,6 +82,8 @@ class TrainSettings:
         llm: In phase "align", "lora" trains adapters on the LLM, "full" all of it, as an LLM
             with random weights needs; "off" does not run it: encoder and aligner learn from the
             CTC loss alone, at half the cost.
+        adapter: What trains of the LLM: one LoRA, adapters by task, experts, or in phase "tune" all
+            of it.
         adapter_from: In phase "tune", folder of the adapter to begin from, such as that of another
             run; a new one when null. It must have the rank and alpha given here.
         lora_rank: Rank of the adapters.
@@ -111,6 +115,7 @@ class TrainSettings:
     max_grad_norm: float = 1.0
     checkpoint_steps: int = 500
     llm: Literal["lora", "full", "off"] = "lora"
+    adapter: AnyAdapter = field(default_factory=Lora)
     adapter_from: str | None = None
     lora_rank: int = 16
     lora_alpha: int = 32
@@ -140,14 +145,35 @@ class TrainSettings:
             raise ValueError(f"warmup {self.warmup} and decay {self.decay} sum to more than 1")
         if self.phase == "tune" and self.llm != "lora":
             raise ValueError(
-                f'phase "tune" trains adapters only: llm "{self.llm}" is for phase "align"'
+                f'phase "tune" trains adapters only: llm "{self.llm}" is for phase "align"; '
+                'adapter "full" trains all of the LLM in phase "tune"'
             )
+        self._check_adapter()
         if self.phase == "align" and self.adapter_from is not None:
             raise ValueError('phase "align" begins with new adapters: adapter_from is for "tune"')
         if self.phase == "tune" and self.workers:
             raise ValueError('phase "tune" prepares too little to share: workers is for "align"')
         if self.phase == "tune" and self.augment.is_on:
             raise ValueError('phase "tune" trains no encoder: augment is for phase "align"')
+
+    def _check_adapter(self) -> None:
+        kind = self.adapter.kind
+        if self.phase == "align" and kind != "lora":
+            instead = 'llm "full"' if kind == "full" else 'llm "lora"'
+            raise ValueError(
+                f'adapter "{kind}" is for phase "tune": phase "align" merges its adapter into the '
+                f"weights, set {instead} there"
+            )
+        if self.phase == "align" and self.llm != "lora" and self.adapter != Lora():
+            raise ValueError(f'llm "{self.llm}" has no adapter: leave adapter out')
+        if kind != "full":
+            return
+        given = [name for name, default in LORA_DEFAULTS.items() if getattr(self, name) != default]
+        if given:
+            raise ValueError(
+                f'adapter "full" trains the LLM itself and has no {", ".join(given)}: leave them '
+                "out (model.path names weights to begin from), or train another kind"
+            )
 
     def _check(self, names: tuple[str, ...], holds: Callable[[float], bool], words: str) -> None:
         for name in names:
@@ -164,9 +190,29 @@ class TrainSettings:
             ('encoder', 'aligner', 'adapter')
         """
         if self.phase == "tune":
-            return ("adapter",)
+            return ("llm",) if isinstance(self.adapter, Full) else ("adapter",)
         llm = {"lora": ("adapter",), "full": ("llm",), "off": ()}[self.llm]
         return ("encoder", "aligner", *llm)
+
+    def new_adapter(self, tasks: Sequence[str], seed: int) -> NewAdapter:
+        """Return what decides the untrained adapter of a run.
+
+        Args:
+            tasks: Tasks that are trained.
+            seed: Seed of its first weights.
+
+        Raises:
+            ValueError: If the run has none.
+        """
+        if isinstance(self.adapter, Full):
+            raise ValueError("all of the LLM trains, without adapters")
+        numbers = (self.lora_rank, self.lora_alpha, self.lora_dropout)
+        return NewAdapter(self.adapter, *numbers, seed, tuple(tasks))
+
+    @property
+    def writes_weights(self) -> bool:
+        """Whether a whole checkpoint comes out, and not adapters of the one the run began with."""
+        return self.phase == "align" or isinstance(self.adapter, Full)
 
     @property
     def total_steps(self) -> int:

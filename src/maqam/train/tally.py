@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from maqam.errors import RunError
 from maqam.schedule.plan import rows_checksum
-from maqam.train.objective import MicroBatch
+from maqam.train.objective import MicroBatch, Routers
 
 
 @dataclass(slots=True)
@@ -22,6 +22,8 @@ class Tally:
     Attributes:
         losses: [num_tasks] float64 losses of all target tokens of each task.
         ctc_loss: [] float64, before its weight.
+        balance: [] float64 balancing loss of experts, before its factor.
+        entropies: [num_tasks] float64 sums over utterances of how undecided routers were.
         input_tokens: Tokens without padding.
         rows_checksum: Tells which rows went through the model.
         forward_passes: Micro-batches.
@@ -30,6 +32,8 @@ class Tally:
 
     losses: Tensor
     ctc_loss: Tensor
+    balance: Tensor
+    entropies: Tensor
     input_tokens: int = 0
     rows_checksum: int = 0
     forward_passes: int = 0
@@ -38,11 +42,22 @@ class Tally:
     @classmethod
     def zeros(cls, num_tasks: int, device: torch.device) -> Self:
         """Begin a step."""
-        losses = torch.zeros(num_tasks + 1, dtype=torch.float64, device=device)
-        return cls(losses[:-1], losses[-1])
+        return cls._of(torch.zeros(2 * num_tasks + 2, dtype=torch.float64, device=device))
+
+    @classmethod
+    def _of(cls, sums: Tensor, *counts: int) -> Self:
+        """Part [2 * num_tasks + 2] sums."""
+        num_tasks = len(sums) // 2 - 1
+        losses, entropies = sums[:num_tasks], sums[num_tasks : 2 * num_tasks]
+        return cls(losses, sums[-2], sums[-1], entropies, *counts)
 
     def add(
-        self, micro_batch: MicroBatch, tasks: np.ndarray, by_utterance: Tensor, ctc_loss: Tensor
+        self,
+        micro_batch: MicroBatch,
+        tasks: np.ndarray,
+        by_utterance: Tensor,
+        ctc_loss: Tensor,
+        routers: Routers | None = None,
     ) -> None:
         """Add a micro-batch.
 
@@ -51,10 +66,14 @@ class Tally:
             tasks: (B,) position of each utterance's task among the losses.
             by_utterance: [B] loss of all target tokens of each.
             ctc_loss: Its part of the CTC loss.
+            routers: How the routers of experts did in it.
         """
         codes = torch.from_numpy(tasks).to(self.losses.device)
         self.losses.index_add_(0, codes, by_utterance.to(self.losses.dtype))
         self.ctc_loss += ctc_loss
+        if routers is not None:
+            self.balance += routers.balance
+            self.entropies.index_add_(0, codes, routers.entropy.to(self.entropies.dtype))
         self.input_tokens += int(micro_batch.batch.lengths.sum())
         self.rows_checksum += rows_checksum(micro_batch.rows)
         self.forward_passes += 1
@@ -67,10 +86,10 @@ class Tally:
         """
         counts = [self.input_tokens, self.rows_checksum, self.forward_passes, self.interrupts]
         told = torch.tensor(counts, dtype=torch.float64, device=self.losses.device)
-        flat = reduce(torch.cat([self.losses, self.ctc_loss[None], told]))
-        num_tasks = len(self.losses)
-        summed = [int(one) for one in flat[num_tasks + 1 :].tolist()]
-        return Tally(flat[:num_tasks], flat[num_tasks], *summed)
+        own = [self.losses, self.entropies, self.ctc_loss[None], self.balance[None]]
+        flat = reduce(torch.cat([*own, told]))
+        summed = [int(one) for one in flat[-len(counts) :].tolist()]
+        return Tally._of(flat[: -len(counts)], *summed)
 
 
 def sum_gradients(model: nn.Module, failed_tokens: int) -> int:

@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from maqam.errors import RunError, first_few
+from maqam.models.tuning.settings import Experts
 from maqam.models.weights.counting import Loading
 from maqam.schedule.sampler import PlanStepSampler
 from maqam.seeding import derive
@@ -235,7 +236,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         loss, by_utterance, ctc = model(micro_batch)
         prepared = self._batches.prepared
         codes = prepared.tasks[prepared.positions(micro_batch.rows)]
-        self._tally.add(micro_batch, codes, by_utterance, ctc)
+        self._tally.add(micro_batch, codes, by_utterance, ctc, self.model.routers)
         return loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -281,6 +282,11 @@ class PlanTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped to 
         }
         if self._batches.transcripts is not None:
             record["ctc_loss"] = float(tally.ctc_loss)
+        if isinstance(self._settings.adapter, Experts):
+            record["balance_loss"] = float(tally.balance)
+            record["router_entropy_by_task"] = {
+                name: float(tally.entropies[code]) / int(utterances[code]) for code, name in present
+            }
         return record
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:  # noqa: ANN401

@@ -1,11 +1,12 @@
-"""LoRA adapters on the LLM: added in place, saved as plain PEFT folders, merged into weights.
+"""One LoRA on the LLM: added in place, saved as a plain PEFT folder, merged into weights.
 
 Targets are a pattern over full module names, because a saved bare suffix ("q_proj") would also
 match the audio tower of whatever model the adapter is loaded on.
 """
 
+import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from torch import Tensor, nn
 from maqam.errors import ModelError
 from maqam.models.protocol import AudioLLM
 from maqam.models.quiet import no_foreign_bars
+from maqam.models.tuning.ranks import layer_ranks
+from maqam.models.tuning.settings import Lora
 from maqam.models.weights.adapter_files import (
     CONFIG,
     names_in,
@@ -32,14 +35,20 @@ from maqam.models.weights.adapter_files import (
     write_adapter,
 )
 from maqam.models.weights.counting import Loading
-from maqam.models.weights.names import layer_of, target_pattern
+from maqam.models.weights.names import layer_of
 
 _FINISHED = "give the adapter folder of a finished run"
 _OWN_MODEL = "use the model that the adapter was trained on"
 
 
 def add_adapter(
-    backbone: AudioLLM, *, rank: int, alpha: int, dropout: float = 0.0, seed: int
+    backbone: AudioLLM,
+    *,
+    rank: int,
+    alpha: int,
+    dropout: float = 0.0,
+    seed: int,
+    kind: Lora | None = None,
 ) -> PeftModel:
     """Put untrained LoRA layers on the LLM of a backbone, in place.
 
@@ -49,20 +58,26 @@ def add_adapter(
         alpha: Their output is multiplied by alpha / rank.
         dropout: Dropout in front of the adapters, in [0, 1).
         seed: Seed of the initial adapter; torch's global state is left as it was.
+        kind: Ranks of some layers, and the form of LoRA; plain LoRA of one rank when absent.
 
     Returns:
         PEFT's view of the same model, which saves the adapter.
 
     Raises:
-        ModelError: If the LLM has adapters already.
+        ModelError: If the LLM has adapters already, or a rank is of no layer.
     """
-    _refuse_adapters(backbone)
+    refuse_adapters(backbone)
+    kind, names = kind or Lora(), names_of(backbone)
+    ranks = layer_ranks(names.stored, rank, kind.ranks)
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,
         lora_dropout=dropout,
-        target_modules=names_of(backbone).pattern(),
-        exclude_modules=_namesakes(backbone),
+        exclude_modules=_namesakes(backbone, ranks),
+        target_modules=names.pattern(ranks),
+        rank_pattern=by_pattern(ranks, usual=rank),
+        use_rslora=kind.rslora,
+        use_dora=kind.dora,
     )
     with torch.random.fork_rng(devices=[]), _quiet():
         torch.manual_seed(seed)
@@ -76,7 +91,7 @@ def load_adapter(backbone: AudioLLM, folder: Path) -> PeftModel:
         ModelError: If the LLM has adapters already, or the folder holds no adapter of it: tensors
             that are missing, unexpected, of another shape or no finite numbers are counted.
     """
-    _refuse_adapters(backbone)
+    refuse_adapters(backbone)
     if not (folder / CONFIG).is_file():
         raise ModelError("there is no adapter here", where=str(folder), hint=_FINISHED)
     try:
@@ -90,10 +105,10 @@ def load_adapter(backbone: AudioLLM, folder: Path) -> PeftModel:
     names = names_of(backbone)
     weights = names.in_memory(weights)
     meant = {*names.fitting(config.target_modules), *map(layer_of, weights)} & {*names.stored}
-    loading = _loading(folder)
+    loading = loading_of(folder)
     if not meant:
         loading.check(unexpected=weights)
-    config.target_modules, config.inference_mode = target_pattern(meant), True
+    config.target_modules, config.inference_mode = names.pattern(sorted(meant)), True
     config.base_model_name_or_path = None  # PEFT warns of a model by another name
     with _quiet():
         adapter = get_peft_model(backbone.model, config)
@@ -130,19 +145,29 @@ def begin_from(adapter: PeftModel, folder: Path) -> None:
             where=str(folder),
             hint=f"set train.lora_rank={saved.r} train.lora_alpha={saved.lora_alpha}",
         )
-    _fill(adapter, names_in(adapter).in_memory(weights), _loading(folder))
+    forms = [(one.use_rslora, one.use_dora, one.rank_pattern or {}) for one in (saved, own)]
+    if forms[0] != forms[1]:
+        texts = [
+            f"rslora {form[0]}, dora {form[1]} and ranks {form[2] or 'alike'}" for form in forms
+        ]
+        raise ModelError(
+            f"the adapter has {texts[0]}, the run {texts[1]}",
+            where=str(folder),
+            hint="set train.adapter as in the recipe of the run that it comes from",
+        )
+    _fill(adapter, names_in(adapter).in_memory(weights), loading_of(folder))
 
 
 def remove_adapter(backbone: AudioLLM) -> None:
     """Take the adapters off a backbone, which is then as it was before they were added."""
-    for parent, name, layer in list(_adapted(backbone)):
+    for parent, name, layer in list(adapted(backbone)):
         setattr(parent, name, layer.get_base_layer())
     _forget(backbone)
 
 
 def merge_adapter(backbone: AudioLLM) -> None:
     """Add the adapters to the LLM's own weights and take them off."""
-    for parent, name, layer in list(_adapted(backbone)):
+    for parent, name, layer in list(adapted(backbone)):
         layer.merge()
         setattr(parent, name, layer.get_base_layer())
     _forget(backbone)
@@ -169,13 +194,13 @@ def save_weights(backbone: AudioLLM, folder: Path) -> None:
     Raises:
         ModelError: If the model still has adapters.
     """
-    _refuse_adapters(backbone)
+    refuse_adapters(backbone)
     with _quiet():
         backbone.model.save_pretrained(folder)
     backbone.save_companions(folder)
 
 
-def _namesakes(backbone: AudioLLM) -> str | None:
+def _namesakes(backbone: AudioLLM, layers: Iterable[str]) -> str | None:
     """Return the pattern of what an LLM with experts must not share its targets' names with.
 
     PEFT turns the pattern of such a model's targets into the last part of their names, and would
@@ -184,14 +209,42 @@ def _namesakes(backbone: AudioLLM) -> str | None:
     names = [name for name, _ in backbone.model.named_parameters()]
     if not any(".experts." in name for name in names):
         return None
-    targets = set(backbone.lora_target_names())
+    targets = set(layers)
     last = {name.rpartition(".")[2] for name in targets}
     others = {name.rpartition(".")[0] for name in names} - targets
     shared = [name for name in others if name.rpartition(".")[2] in last]
     return rf"(.*\.)?({target_pattern(shared)})" if shared else None
 
 
-def _adapted(backbone: AudioLLM) -> Iterator[tuple[nn.Module, str, BaseTunerLayer]]:
+def by_pattern(values: Mapping[str, float], usual: float) -> dict[str, float]:
+    """Return what differs between layers as PEFT's patterns, which match the end of a name.
+
+    Args:
+        values: Rank or alpha by full name of each layer with an adapter.
+        usual: That of layers that no pattern names.
+
+    Examples:
+        >>> values = {"llm.layers.0.mlp.up": 4, "llm.layers.1.mlp.up": 4, "llm.layers.0.q": 2}
+        >>> by_pattern({**values, "llm.layers.1.q": 8}, usual=8)
+        {'mlp.up': 4, 'layers.0.q': 2}
+    """
+    alike: dict[str, set[float]] = {}
+    for name, value in values.items():
+        alike.setdefault(_within_layer(name), set()).add(value)
+    found = {}
+    for name, value in values.items():
+        inner = _within_layer(name)
+        key = inner if len(alike[inner]) == 1 else f"layers.{name.rpartition('layers.')[2]}"
+        if value != usual:
+            found[key] = value
+    return found
+
+
+def _within_layer(name: str) -> str:
+    return re.split(r"layers\.\d+\.", name)[-1]
+
+
+def adapted(backbone: AudioLLM) -> Iterator[tuple[nn.Module, str, BaseTunerLayer]]:
     """Yield each adapted layer with its parent and its name there."""
     for parent in backbone.model.modules():
         if isinstance(parent, BaseTunerLayer):
@@ -207,12 +260,18 @@ def _fill(adapter: PeftModel, weights: Mapping[str, Tensor], loading: Loading) -
     set_peft_model_state_dict(adapter, dict(weights))
 
 
-def _loading(folder: Path) -> Loading:
+def loading_of(folder: Path) -> Loading:
+    """Return what is loaded from an adapter's folder, as an error tells of it."""
     return Loading(str(folder), _OWN_MODEL, "the adapter does not fit the layers of this LLM")
 
 
-def _refuse_adapters(backbone: AudioLLM) -> None:
-    if next(_adapted(backbone), None) is not None:
+def refuse_adapters(backbone: AudioLLM) -> None:
+    """Refuse a backbone that has adapters.
+
+    Raises:
+        ModelError: If it has.
+    """
+    if next(adapted(backbone), None) is not None:
         raise ModelError(
             "the LLM has an adapter already",
             where="adapter",

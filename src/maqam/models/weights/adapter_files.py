@@ -8,13 +8,14 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from peft import LoraConfig, PeftModel, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from maqam.models.families import FAMILIES
 from maqam.models.protocol import AudioLLM
@@ -67,17 +68,39 @@ def write_adapter(
         about: What its card says of the training, by what it is.
         form: Whose names the tensors get, one of `LayerNames.forms`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = get_peft_model_state_dict(adapter, save_embedding_layers=False)
-    held = {name: one.detach().cpu().contiguous() for name, one in tensors.items()}
-    save_file(names.in_files(held, form), folder / WEIGHTS, metadata={"format": "pt"})
     model, config = adapter.get_base_model(), adapter.peft_config["default"]
-    base = base_name(str(model.name_or_path), folder)
-    content = {**_deviations(config), "base_model_name_or_path": base}
-    (folder / CONFIG).write_text(json.dumps(content, indent=2, sort_keys=True), encoding="utf-8")
-    holder = names.holder if form == "model" else ""
-    card = adapter_card(type(model).__name__, base, holder, about)
-    (folder / CARD).write_text(card, encoding="utf-8")
+    tensors = get_peft_model_state_dict(adapter, save_embedding_layers=False)
+    LoraFiles(model, config, tensors, names).write(folder, about, form)
+
+
+@dataclass(frozen=True, slots=True)
+class LoraFiles:
+    """What a PEFT folder is written from.
+
+    Attributes:
+        model: The model of transformers that the LoRA is of.
+        config: Ranks, scales and layers.
+        tensors: By their names in memory, as PEFT saves them.
+        names: Of the layers.
+    """
+
+    model: PreTrainedModel
+    config: LoraConfig
+    tensors: Mapping[str, Tensor]
+    names: LayerNames
+
+    def write(self, folder: Path, about: Mapping[str, str], form: str = "model") -> None:
+        """Write the folder; see `write_adapter`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        held = {name: one.detach().cpu().contiguous() for name, one in self.tensors.items()}
+        save_file(self.names.in_files(held, form), folder / WEIGHTS, metadata={"format": "pt"})
+        base = base_name(str(self.model.name_or_path), folder)
+        content = {**_deviations(self.config), "base_model_name_or_path": base}
+        text = json.dumps(content, indent=2, sort_keys=True)
+        (folder / CONFIG).write_text(text, encoding="utf-8")
+        holder = self.names.holder if form == "model" else ""
+        card = adapter_card(type(self.model).__name__, base, holder, about)
+        (folder / CARD).write_text(card, encoding="utf-8")
 
 
 def base_name(source: str, folder: Path) -> str:

@@ -7,7 +7,7 @@ this one inside, tools that load the larger one call the same layers by a longer
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -62,9 +62,18 @@ class LayerNames:
             found["whole-renamed"] = {own: self.holder + own for own in self.stored}
         return found
 
-    def pattern(self) -> str:
-        """Return the pattern of `target_modules` that fits the layers by all of their names."""
-        plain = target_pattern([*self.stored, *self.stored.values()])
+    def pattern(self, layers: Collection[str] | None = None) -> str:
+        """Return the pattern of `target_modules` that fits layers by all of their names.
+
+        Args:
+            layers: Their names in memory; all layers when absent.
+        """
+        own = self.stored if layers is None else layers
+        names = [*own, *(self.stored[name] for name in own)]
+        plain = target_pattern(names)
+        others = self.stored.keys() - {*own}
+        if any(re.fullmatch(plain, name) for name in others):  # some of the LLM's layers only
+            plain = "|".join(sorted({re.escape(name) for name in names}))
         return f"(?:{re.escape(self.holder)})?(?:{plain})" if self.holder else plain
 
     def in_memory(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
