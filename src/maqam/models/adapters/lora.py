@@ -35,7 +35,7 @@ from maqam.models.weights.adapter_files import (
     write_adapter,
 )
 from maqam.models.weights.counting import Loading
-from maqam.models.weights.names import layer_of
+from maqam.models.weights.names import layer_of, target_pattern
 
 _FINISHED = "give the adapter folder of a finished run"
 _OWN_MODEL = "use the model that the adapter was trained on"
