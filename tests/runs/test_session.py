@@ -7,10 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from peft import PeftModel
+from pyarrow import parquet
 
 from maqam.data.manifest import read_manifest, write_manifest
 from maqam.errors import ConfigError, RunError, ScheduleError
+from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.models import loading
+from maqam.models.audio_states import encoded_states
 from maqam.recipe import load_recipe
 from maqam.runs import planning, session, stages
 from maqam.runs.plans import write_plan
@@ -21,6 +25,7 @@ from maqam.tasks import default_tasks
 
 ADS, UNIFORM = "schedule={kind: ads}", "schedule={kind: uniform}"
 CLUSTERS = "features.num_clusters=3"
+RATE = "train.learning_rate=0.05"  # so that an adapter of few steps is seen
 
 
 @pytest.fixture
@@ -220,6 +225,31 @@ def test_what_is_kept_of_features_does_not_change_a_loss(recipe_of):
         for keep in ("states", "pooled")
     ]
     assert [one["tasks"] for one in scores[:1]] == [one["tasks"] for one in scores[1:]]
+
+
+@pytest.mark.parametrize("keep", ["states", "none"])
+def test_a_run_is_scored_with_its_adapter_whatever_is_still_to_be_encoded(recipe_of, keep):
+    one = recipe_of(UNIFORM, f"features.keep={keep}", "features.dtype=float32", RATE)
+    stages.train(Session(one))
+    stages.evaluate(Session(one), one.folder)  # as in a process of its own
+    found = label_scores(one.folder / "eval" / "test")
+    manifest = read_manifest(one.places[0])
+    rows = np.flatnonzero(manifest.column("split") == "test")
+    scored = {}
+    for name in ("base", "adapted"):
+        backbone = loading.load_backbone(one.model)
+        if name == "adapted":
+            PeftModel.from_pretrained(backbone.model, str(one.folder / "adapter"))
+        settings = Evaluation(one.score, encoded_states(backbone, manifest), one.seed)
+        evaluate_rows(backbone, manifest, rows, one.folder / name, settings)
+        scored[name] = label_scores(one.folder / name)
+    assert np.allclose(found, scored["adapted"], atol=1e-3)
+    assert not np.allclose(found, scored["base"], atol=0.1)
+
+
+def label_scores(folder):
+    held = parquet.read_table(folder / "hypotheses.parquet").column("label_scores").to_pylist()
+    return np.concatenate([one for one in held if one])
 
 
 def test_a_schedule_without_clusters_trains_with_nothing_kept(recipe_of):

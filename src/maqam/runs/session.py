@@ -64,13 +64,21 @@ class Session(PlanningSession):
 
         One backbone is held at a time; `forget_backbone` must follow whatever changes its weights.
         """
-        key = ("backbone", self.recipe.model)
-        if key not in self._made:
-            self.forget_backbone()
-        backbone = self._once(key, lambda: load_backbone(self.recipe.model))
+        backbone = self._loaded
         remove_adapter(backbone)
         backbone.model.eval()
         return backbone
+
+    @property
+    def _loaded(self) -> AudioLLM:
+        """The model as it stands, the adapters of a run on its LLM or not: what audio goes through.
+
+        A finished run that is scored must keep its adapters while features are made for it.
+        """
+        key = ("backbone", self.recipe.model)
+        if key not in self._made:
+            self.forget_backbone()
+        return self._once(key, lambda: load_backbone(self.recipe.model))
 
     def forget_backbone(self) -> None:
         """Let go of the backbone, whose weights have changed or which is not needed any more."""
@@ -85,7 +93,7 @@ class Session(PlanningSession):
     @property
     def weights_fingerprint(self) -> str:
         """Hash of all weights of the checkpoint."""
-        return self._fingerprint("weights", weights_fingerprint)
+        return self._fingerprint("weights", lambda: weights_fingerprint(self.backbone))
 
     @property
     def level(self) -> Keep:
@@ -234,8 +242,8 @@ class Session(PlanningSession):
             return self._fill(rows, settings)
 
     def _fill(self, rows: np.ndarray, settings: FeatureSettings) -> FeatureStore:
-        weights = self._fingerprint("encoder", encoder_fingerprint)
-        contents = store_contents(self.backbone, self.manifest, rows, settings, weights=weights)
+        weights = self._fingerprint("encoder", lambda: encoder_fingerprint(self._loaded))
+        contents = store_contents(self._loaded, self.manifest, rows, settings, weights=weights)
         folder = Path(self.recipe.output) / "features" / contents.fingerprint[:16]
         processes = Processes()
         if not FeatureStore.is_whole(folder):
@@ -247,9 +255,9 @@ class Session(PlanningSession):
                 )
         with self.bars(f"encode audio (seconds), {settings.keep} kept") as progress:
             if processes.count == 1 or FeatureStore.is_whole(folder):
-                return fill_store(self.backbone, contents, folder, progress=progress)
+                return fill_store(self._loaded, contents, folder, progress=progress)
             part = processes.index, processes.count
-            fill_part(self.backbone, contents, folder, part, progress=progress)
+            fill_part(self._loaded, contents, folder, part, progress=progress)
         processes.wait()
         with processes.first_goes_ahead():
             if processes.is_first:
@@ -258,7 +266,7 @@ class Session(PlanningSession):
 
     def _size(self, contents: StoreContents, folder: Path) -> str:
         """Tell what a store will take before a byte of it is written."""
-        dim, rows = self.backbone.audio_dim, contents.rows
+        dim, rows = self._loaded.audio_dim, contents.rows
         size = len(rows) * dim * 4
         if contents.settings.keep == "states":
             width = 2 if contents.settings.dtype == "float32" else 1
@@ -270,26 +278,24 @@ class Session(PlanningSession):
         """Tell whether the aligner outputs of the training split are few enough to be kept."""
         output = Path(self.recipe.output)
         there = next(one for one in (output, *output.absolute().parents) if one.is_dir())
-        needed = states_bytes(
-            self.dialogue, self.manifest, self.train_rows, self.backbone.audio_dim
-        )
+        needed = states_bytes(self.dialogue, self.manifest, self.train_rows, self._loaded.audio_dim)
         return needed <= min(MOST_STATES_BYTES, shutil.disk_usage(there).free / 2)
 
-    def _fingerprint(self, name: str, compute: Callable[[AudioLLM], str]) -> str:
+    def _fingerprint(self, name: str, compute: Callable[[], str]) -> str:
         """Hash weights of the backbone once; on disk it is known by its files' sizes and times."""
         settings = self.recipe.model
         return self._once(
             (name, settings), lambda: self._remembered(name, checkpoint_stamp(settings), compute)
         )
 
-    def _remembered(self, name: str, stamp: str | None, compute: Callable[[AudioLLM], str]) -> str:
+    def _remembered(self, name: str, stamp: str | None, compute: Callable[[], str]) -> str:
         if stamp is None:
-            return compute(self.backbone)
+            return compute()
         path = Path(self.recipe.output) / FINGERPRINTS
         known = _read(path)
         if found := known.get(f"{name} {stamp}"):
             return found
-        computed = compute(self.backbone)
+        computed = compute()
         with suppress(RunError):  # what cannot be kept is computed again
             write_json(path, {**known, f"{name} {stamp}": computed})
         return computed
