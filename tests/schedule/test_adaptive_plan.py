@@ -1,5 +1,7 @@
 """Plans that grow: the same decisions deal the same rows, none deal what a plan does."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from maqam.schedule.adaptive.kinds import AdaptiveMixture, ThenAuto
 from maqam.schedule.adaptive.protocol import Decision, Observation
 from maqam.schedule.adaptive_plan import AdaptivePlan
 from maqam.schedule.compiler import Budget
+from maqam.schedule.schedules import KINDS
 from maqam.schedule.switch import Switch
 
 TASKS = ("asr", "did", "ser")
@@ -173,6 +176,23 @@ def test_a_clock_too_slow_for_a_switch_is_refused() -> None:
 def test_settings_that_do_not_hold_are_refused(table, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         schedule_from_table(table)
+
+
+def test_then_with_at_auto_is_then_auto() -> None:
+    parts = {"first": {"kind": "tpc"}, "second": {"kind": "ads"}, "at_least": 0.2}
+    found = schedule_from_table({"kind": "then_auto", **parts})
+    assert found == schedule_from_table({"kind": "then", "at": "auto", **parts})
+    assert schedule_as_table(found)["kind"] == "then_auto"
+    with pytest.raises(ValueError, match="then_auto: unknown key 'at'"):
+        schedule_from_table({"kind": "then_auto", "at": 0.5, **parts})
+
+
+def test_every_kind_is_of_one_class() -> None:
+    assert len(set(KINDS.values())) == len(KINDS)
+    own = [
+        field.default for made in KINDS.values() for field in fields(made) if field.name == "kind"
+    ]
+    assert own == list(KINDS)
 
 
 def test_the_tables_of_both_are_read_back_equal() -> None:

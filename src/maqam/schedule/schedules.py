@@ -23,11 +23,12 @@ KINDS: Mapping[str, type[Any]] = {
     "curriculum": Curriculum,
     "ads": Ads,
     "then": Then,
+    "then_auto": ThenAuto,
     "mix": Mix,
     "custom": Custom,
     "adaptive": AdaptiveMixture,
 }
-CLASSES = (*KINDS.values(), ThenAuto)
+CLASSES = tuple(KINDS.values())
 
 
 def as_schedule(rule: Schedule | Flow | FlowMaker) -> Schedule:

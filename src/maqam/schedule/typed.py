@@ -31,10 +31,9 @@ _FORMER = {"online": "adaptive"}  # kinds that have another name now
 
 
 def _tag(table: object) -> str | None:
-    """Return which class a table is of; the switch of `then` may be automatic."""
+    """Return which class a table is of."""
     kind = table.get("kind") if isinstance(table, Mapping) else getattr(table, "kind", None)
-    is_auto = kind == "then" and isinstance(table, Mapping) and table.get("at") == "auto"
-    return f"<schedule {kind}, automatic>" if is_auto else f"<schedule {kind}>"
+    return f"<schedule {kind}>"
 
 
 def _checked(table: Any, handler: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401
@@ -51,7 +50,14 @@ def _checked(table: Any, handler: ValidatorFunctionWrapHandler) -> Any:  # noqa:
         raise PydanticCustomError(
             "schedule", "{words}", {"words": f"unknown kind {kind!r}, {hint}"}
         )
-    return handler({key: _tuples(value) for key, value in table.items()})
+    return handler({key: _tuples(value) for key, value in _as_now(table).items()})
+
+
+def _as_now(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a table in the words of today: `then` with `at: auto` is `then_auto`."""
+    if table.get("kind") != "then" or table.get("at") != "auto":
+        return table
+    return {**{key: value for key, value in table.items() if key != "at"}, "kind": "then_auto"}
 
 
 def _tuples(value: object) -> object:
@@ -84,10 +90,7 @@ def _build(made: type[Any]) -> Any:  # noqa: ANN401  a validator
     return AfterValidator(build)
 
 
-_TAGS = {
-    **{f"<schedule {kind}>": made for kind, made in KINDS.items()},
-    "<schedule then, automatic>": next(one for one in CLASSES if one not in KINDS.values()),
-}
+_TAGS = {f"<schedule {kind}>": made for kind, made in KINDS.items()}
 _MODELS = {tag: _model(tag, made) for tag, made in _TAGS.items()}
 _ANY: Any = Annotated[
     Union[tuple(Annotated[_MODELS[tag], _build(made), Tag(tag)] for tag, made in _TAGS.items())],  # noqa: UP007
@@ -130,7 +133,7 @@ def read_schedule(table: object) -> Schedule:
         fault = error.errors()[0]
         tags = [part for part in fault["loc"] if part in _TAGS]
         key = ".".join(str(part) for part in fault["loc"] if part not in _TAGS)
-        kind = str(tags[0])[len("<schedule ") : -1].partition(",")[0] if tags else "schedule"
+        kind = str(tags[0])[len("<schedule ") : -1] if tags else "schedule"
         if is_unknown_key(fault):
             known = [one.name for one in dataclasses.fields(_TAGS[str(tags[-1])])]
             hint = nearest(str(fault["loc"][-1]), known)

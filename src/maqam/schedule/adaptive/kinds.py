@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from maqam.schedule.adaptive.protocol import Decision, Observation, group_shares
 from maqam.schedule.adaptive.rewards import METHODS, RewardInputs
 from maqam.schedule.adaptive.switching import is_time
 from maqam.schedule.flow import Flow, blend
-from maqam.schedule.kinds.base import Schedule, Stage, check, check_choice
+from maqam.schedule.kinds.base import OneStage, Schedule, Stage, check, check_choice
 from maqam.schedule.kinds.compose import Then, check_dealt_by_quota, ramp, stretched
 from maqam.schedule.kinds.mixtures import Uniform
 from maqam.schedule.pool import Cells, Pool
@@ -21,7 +21,7 @@ from maqam.schedule.switch import Switch
 
 
 @dataclass(frozen=True, slots=True)
-class AdaptiveMixture:
+class AdaptiveMixture(OneStage):
     """Task shares that follow a reward, by mirror descent on a fixed clock.
 
     A decision is taken every `every` steps and rules the window after the next. The first two
@@ -41,6 +41,7 @@ class AdaptiveMixture:
         graph: How much training on a task teaches another, for "skill_it".
     """
 
+    stage_name: ClassVar[str] = "adaptive, {0.reward}"
     reward: str
     kind: Literal["adaptive"] = field(default="adaptive", init=False)
     base: Schedule = field(default_factory=Uniform)
@@ -74,10 +75,6 @@ class AdaptiveMixture:
         """Return the base's shares, tasks balanced first."""
         base = self.base.flow(pool, budget)
         return dataclasses.replace(base, axes=tuple(dict.fromkeys(("task", *base.axes))))
-
-    def stages(self, pool: Pool) -> list[Stage]:
-        """Return the only stage."""
-        return [Stage(0.0, f"adaptive, {self.reward}")]
 
     def prior(self, flow: Flow, cells: Cells) -> Mapping[str, float]:
         """Return the base's share of each task."""
@@ -132,7 +129,7 @@ class AdaptiveMixture:
         return {}
 
     def stages_after(self, pool: Pool, decisions: Sequence[Decision], steps: int) -> list[Stage]:
-        """Return the only stage."""
+        """Return the stage that it has without decisions, too."""
         return self.stages(pool)
 
 
@@ -146,7 +143,6 @@ class ThenAuto:
     Attributes:
         first: Schedule before the switch.
         second: Schedule after it.
-        at: "auto".
         at_least: Part of the budget before which there is no switch.
         at_most: Part of the budget at which it comes at the latest.
         anneal: Part of the budget over which the second fades in, from the switch on.
@@ -161,8 +157,7 @@ class ThenAuto:
 
     first: Schedule
     second: Schedule
-    kind: Literal["then"] = field(default="then", init=False)
-    at: Literal["auto"] = "auto"
+    kind: Literal["then_auto"] = field(default="then_auto", init=False)
     at_least: float = 0.15
     at_most: float = 0.75
     anneal: float = 0.0

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from maqam.schedule.flow import Flow
 from maqam.schedule.pool import Pool
@@ -46,6 +46,17 @@ class Schedule(Protocol):
     def stages(self, pool: Pool) -> list[Stage]:
         """Return the stretches under one rule, in order, the first from 0."""
         ...
+
+
+class OneStage:
+    """What schedules of a single stage share: they name it, their settings filled in."""
+
+    __slots__ = ()
+    stage_name: ClassVar[str]
+
+    def stages(self, pool: Pool) -> list[Stage]:
+        """Return the only stage."""
+        return [Stage(0.0, self.stage_name.format(self))]
 
 
 def check(holds: bool, problem: str) -> None:

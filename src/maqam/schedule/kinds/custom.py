@@ -60,7 +60,7 @@ class Custom:
         return Flow(self.axes, rule)
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Return the only stage."""
+        """Return the only stage, which is called as the function is."""
         return [Stage(0.0, self.function.rpartition(":")[2])]
 
 

@@ -2,29 +2,26 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from maqam.errors import ScheduleError
 from maqam.schedule.flow import Flow, examples, nested, never_moves
-from maqam.schedule.kinds.base import ADS_AXES, Stage, check, check_choice
+from maqam.schedule.kinds.base import ADS_AXES, OneStage, Stage, check, check_choice
 from maqam.schedule.pool import WEIGHT, Cells, Pool
 
 
 @dataclass(frozen=True, slots=True)
-class Uniform:
+class Uniform(OneStage):
     """One shuffled pass over all utterances, tasks as they come: the paper's baseline (SM)."""
 
+    stage_name: ClassVar[str] = "uniform"
     kind: Literal["uniform"] = field(default="uniform", init=False)
 
     def flow(self, pool: Pool, budget: float) -> Flow:
         """Return the flow in which every utterance has the same share."""
         return examples()
-
-    def stages(self, pool: Pool) -> list[Stage]:
-        """Return the only stage."""
-        return [Stage(0.0, "uniform")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +73,7 @@ class Alpha:
 
 
 @dataclass(frozen=True, slots=True)
-class Unimax:
+class Unimax(OneStage):
     """Groups as equal as they can be without any being dealt more than some epochs.
 
     Source: Chung et al., UniMax, ICLR 2023 (arXiv 2304.09151), algorithm 1.
@@ -86,6 +83,7 @@ class Unimax:
         axis: What groups are of.
     """
 
+    stage_name: ClassVar[str] = "unimax, {0.epochs:g} epochs"
     kind: Literal["unimax"] = field(default="unimax", init=False)
     epochs: float = 4.0
     axis: str = "task"
@@ -115,10 +113,6 @@ class Unimax:
             return mass / np.bincount(codes, weights=mass)[codes] * shares[codes]
 
         return Flow((self.axis,), rule, never_moves)
-
-    def stages(self, pool: Pool) -> list[Stage]:
-        """Return the only stage."""
-        return [Stage(0.0, f"unimax, {self.epochs:g} epochs")]
 
 
 def unimax_shares(held: np.ndarray, budget: float, epochs: float) -> np.ndarray:
@@ -157,7 +151,7 @@ def unimax_shares(held: np.ndarray, budget: float, epochs: float) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
-class Stratified:
+class Stratified(OneStage):
     """Proportional shares of every group in every batch, dealt by quota, not by draw.
 
     Attributes:
@@ -165,6 +159,7 @@ class Stratified:
             cluster that the pool has, when null.
     """
 
+    stage_name: ClassVar[str] = "stratified"
     kind: Literal["stratified"] = field(default="stratified", init=False)
     axes: tuple[str, ...] | None = None
 
@@ -173,13 +168,9 @@ class Stratified:
         axes = self.axes or tuple(axis for axis in ADS_AXES if axis in pool.names)
         return dataclasses.replace(examples(), axes=axes)
 
-    def stages(self, pool: Pool) -> list[Stage]:
-        """Return the only stage."""
-        return [Stage(0.0, "stratified")]
-
 
 @dataclass(frozen=True, slots=True)
-class Mixture:
+class Mixture(OneStage):
     """One cell of the 2 x 2 that tells a shift of the mixture from diversity inside the batch.
 
     Attributes:
@@ -187,6 +178,7 @@ class Mixture:
         deal: "draw" each utterance's cell independently, or by "quota".
     """
 
+    stage_name: ClassVar[str] = "{0.mixture}, {0.deal}"
     kind: Literal["mixture"] = field(default="mixture", init=False)
     mixture: Literal["proportional", "balanced"] = "balanced"
     deal: Literal["draw", "quota"] = "quota"
@@ -200,10 +192,6 @@ class Mixture:
         if self.mixture == "proportional":
             return Stratified().flow(pool, budget)
         return nested(ADS_AXES)
-
-    def stages(self, pool: Pool) -> list[Stage]:
-        """Return the only stage."""
-        return [Stage(0.0, f"{self.mixture}, {self.deal}")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,5 +220,5 @@ class Ads:
         return nested(self.axes, self.power)
 
     def stages(self, pool: Pool) -> list[Stage]:
-        """Return the only stage."""
+        """Return the only stage, which is named by its axes where they are not the paper's."""
         return [Stage(0.0, "ads" if self.axes == ADS_AXES else f"ads over {' > '.join(self.axes)}")]
