@@ -144,9 +144,9 @@ def run_phase(
         if is_first:
             description = _description(run_folder, phase, identity, parts)
             files.add_to_record({**description, "split": split})
-        watching = [Telemetry(run_folder), *observers, trackers]
+        watching = [trackers, Telemetry(run_folder), *observers]  # a fault of theirs leaves no run
         if phase.adaptive is not None:
-            watching.insert(1, Controller(phase.adaptive, phase.manifest, run_folder))
+            watching.insert(2, Controller(phase.adaptive, phase.manifest, run_folder))
         if progress is not None:
             watching.append(StepProgress(progress))
         trainer.follow(watching, checkpoint)

@@ -1,5 +1,7 @@
 """Experiment trackers, through the integrations of transformers."""
 
+import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,12 +27,15 @@ _CALLBACKS: Mapping[str, type[TrainerCallback]] = {
     "mlflow": MLflowCallback,
 }
 
+_OWN_FAULTS = (("wandb.errors", "Error"), ("mlflow.exceptions", "MlflowException"))
+
 
 class Trackers(Observer):
     """Hands the numbers of every step to the trackers a recipe names.
 
     What they need beside the numbers (project, server, key) they read from their own environment
-    variables.
+    variables. One that cannot begin stops the run before its first step; one that fails later is
+    left behind with a warning, for the record of the run has all numbers anyway.
 
     Args:
         names: Trackers by name, as in `train.report_to`.
@@ -41,33 +46,58 @@ class Trackers(Observer):
     """
 
     def __init__(self, names: Sequence[str], run_folder: Path) -> None:
-        self._callbacks = [_callback(name) for name in names]
-        for callback in self._callbacks:
+        self._callbacks = {name: _callback(name) for name in names}
+        self._open: list[str] = []
+        for callback in self._callbacks.values():
             if isinstance(callback, TensorBoardCallback) and callback.logging_dir is None:
                 callback.logging_dir = str(RunLayout(run_folder).tensorboard)
         self._name = run_folder.name
         self._state = TrainerState()
 
     def on_begin(self, training: Training) -> None:
-        """Open every tracker, on the first process."""
+        """Open every tracker, on the first process.
+
+        Raises:
+            RunError: If one has no key, no server or another fault of its own.
+        """
         training.arguments.run_name = self._name
         self._given = (training.arguments, self._state, TrainerControl())
         self._state.max_steps = training.batches.plan.num_steps
         self._state.is_world_process_zero = training.is_first
-        for callback in self._callbacks:
-            callback.on_train_begin(*self._given, model=training.learner)
+        for name, callback in self._callbacks.items():
+            try:
+                callback.on_train_begin(*self._given, model=training.learner)
+            except _faults() as error:
+                raise RunError(
+                    f"the tracker {name} cannot begin: {_reason(error)}",
+                    where="train.report_to",
+                    hint=f"set the environment variables of {name}, or leave it out",
+                ) from error
+            self._open.append(name)
 
     def on_step(self, record: Mapping[str, Any], learner: TrainingModel) -> None:
         """Hand over the numbers of a step."""
         self._state.global_step = record["step"]
         numbers = scalars(record)
-        for callback in self._callbacks:
-            callback.on_log(*self._given, model=learner, logs=numbers)
+        for name in [*self._open]:
+            try:
+                self._callbacks[name].on_log(*self._given, model=learner, logs=dict(numbers))
+            except _faults() as error:
+                self._open.remove(name)
+                warnings.warn(
+                    f"the tracker {name} gets no numbers from step {record['step']} on, which are "
+                    f"in train.jsonl alone: {_reason(error)}",
+                    stacklevel=2,
+                )
 
     def on_end(self, error: BaseException | None) -> None:
         """Close every tracker."""
-        for callback in self._callbacks:
-            callback.on_train_end(*self._given)
+        while self._open:
+            name = self._open.pop()
+            try:
+                self._callbacks[name].on_train_end(*self._given)
+            except _faults() as fault:
+                warnings.warn(f"the tracker {name} did not close: {_reason(fault)}", stacklevel=2)
 
 
 def scalars(record: Mapping[str, Any]) -> dict[str, float]:
@@ -85,6 +115,17 @@ def scalars(record: Mapping[str, Any]) -> dict[str, float]:
     }
     found["utterances_per_second"] = record["utterances"] / max(record["seconds"], 1e-9)
     return found | {f"loss_by_task/{task}": loss for task, loss in record["loss_by_task"].items()}
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    """Return what trackers raise: of networks and settings, and of their own where loaded."""
+    loaded = ((sys.modules.get(module), name) for module, name in _OWN_FAULTS)
+    own = [getattr(module, name) for module, name in loaded if module is not None]
+    return (OSError, RuntimeError, ValueError, *own)
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _callback(name: str) -> TrainerCallback:
