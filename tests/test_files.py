@@ -4,6 +4,7 @@ import errno
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from maqam.errors import StoreError
@@ -11,6 +12,7 @@ from maqam.files import (
     lines_of,
     read_records,
     read_table,
+    tensors_fault,
     whole_file,
     whole_folder,
     write_json,
@@ -110,3 +112,18 @@ def test_a_record_is_one_line_whatever_its_texts_hold(tmp_path, character):
     write_records(file, records)
     assert read_records(file) == records
     assert "".join(lines_of(file)) == file.read_bytes().decode()
+
+
+def test_the_header_of_safetensors_tells_every_damage_of_size(tmp_path):
+    safetensors = pytest.importorskip("safetensors.numpy")
+    file = tmp_path / "a.safetensors"
+    safetensors.save_file({"a": np.zeros(9), "b": np.ones((2, 3))}, file, {"format": "pt"})
+    whole = file.read_bytes()
+    assert tensors_fault(file) is None
+    for size in range(len(whole)):
+        file.write_bytes(whole[:size])
+        assert tensors_fault(file), size
+    for other in (whole + b"0", b"<html>" * 100, b"\2" + b"\0" * 7 + b"[]"):
+        file.write_bytes(other)
+        assert tensors_fault(file)
+    assert "cannot be read" in str(tensors_fault(tmp_path))

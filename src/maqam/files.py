@@ -210,6 +210,27 @@ def read_table(path: Path, hint: str, version: int = 1) -> dict[str, Any]:
     return content
 
 
+def tensors_fault(path: Path) -> str | None:
+    """Tell by its header and size what is wrong with a file of safetensors; None for nothing.
+
+    No tensor is read, and no library that reads them is needed.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if size < 8 or length > size - 8:
+                return f"{path.name} ends after {size} bytes"
+            header = json.loads(stream.read(length))
+        ends = [one["data_offsets"][1] for name, one in header.items() if name != "__metadata__"]
+        wanted = 8 + length + max(ends, default=0)
+    except OSError as error:
+        return f"{path.name} cannot be read: {error.strerror}"
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return f"{path.name} has no header of safetensors"
+    return None if size == wanted else f"{path.name} has {size} of {wanted} bytes"
+
+
 def _sync(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():

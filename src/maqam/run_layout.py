@@ -16,6 +16,7 @@ from maqam.files import lines_of, read_table, write_json
 
 FORMAT_VERSION = 1  # of run.json and study.json
 RECIPE = "recipe.yaml"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"  # as PEFT names them
 LEFT_OUT = "left_out.jsonl"  # rows that the model does not take, beside a plan or scores
 UNREADABLE = "unreadable.jsonl"  # rows whose audio ended a stage, beside the run's files
 RETRAIN = "resume the run, or train it anew"

@@ -1,6 +1,7 @@
 """The stages of a run by the command line: each leaves what the next one reads."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -236,3 +237,42 @@ def test_two_seeds_of_each_method_tell_how_many_seeds_show_what(
 def test_a_relative_corpus_can_be_moved_with_its_audio(world: World, tmp_path: Path) -> None:
     moved = copied(world.corpus, tmp_path / "elsewhere")
     assert maqam("data", "check", moved).code == 0
+
+
+def cut(file: Path, kept: float) -> None:
+    os.truncate(file, int(file.stat().st_size * kept))
+
+
+@pytest.mark.parametrize("kept", [0.0, 1e-6, 0.01, 0.5, 0.999])
+@pytest.mark.parametrize("command", ["plan", "train"])
+def test_a_damaged_adapter_to_begin_from_is_refused_before_any_work(
+    world: World, runs: list[Path], tmp_path: Path, command: str, kept: float
+) -> None:
+    adapter = Path(shutil.copytree(runs[0] / "adapter", tmp_path / "adapter"))
+    words = (command, world.recipe, f"output={tmp_path}", "schedule={kind: tpc}")
+    cut(adapter / "adapter_model.safetensors", kept)
+    result = maqam(*words, f"train.adapter_from={adapter}")
+    assert_refused(result, f"train.adapter_from: {adapter}", "the adapter is damaged")
+    assert "copy it again" in result.line("hint")
+    assert not (tmp_path / "tiny").exists()
+
+
+def test_an_adapter_to_begin_from_that_is_not_there_is_known_to_the_plan(
+    world: World, runs: list[Path], tmp_path: Path
+) -> None:
+    words = ("plan", world.recipe, f"output={tmp_path}")
+    result = maqam(*words, f"train.adapter_from={tmp_path}/nowhere")
+    assert_refused(result, f"train.adapter_from: {tmp_path}/nowhere: there is no adapter")
+    assert not (tmp_path / "tiny").exists()
+    assert maqam(*words, f"train.adapter_from={runs[0]}/adapter").code == 0
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.01, 0.5])
+def test_a_run_whose_adapter_is_damaged_says_so(
+    runs: list[Path], tmp_path: Path, kept: float
+) -> None:
+    run = Path(shutil.copytree(runs[0], tmp_path / runs[0].name))
+    cut(run / "adapter" / "adapter_model.safetensors", kept)
+    result = maqam("eval", run)
+    assert_refused(result, str(run), "the adapter is damaged")
+    assert "copy it again" in result.line("hint")

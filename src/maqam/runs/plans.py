@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from maqam.errors import MissingExtraError, RunError, ScheduleError
-from maqam.files import read_records, write_text, writing
+from maqam.files import read_records, tensors_fault, write_text, writing
 from maqam.recipe import Recipe, dump_yaml, load_recipe
-from maqam.run_layout import PlanLayout, RunLayout
+from maqam.run_layout import ADAPTER_WEIGHTS, PlanLayout, RunLayout
 from maqam.runs.folders import recipe_of_plan
 from maqam.runs.planning import PlanningSession
 from maqam.schedule import Plan, Pool, load_plan, schedule_as_table
@@ -34,6 +34,7 @@ def write_plan(session: PlanningSession, folder: Path, *, overwrite: bool) -> Pl
             cannot be written.
     """
     recipe, files = session.recipe, PlanLayout(folder)
+    check_beginning(recipe)
     if files.is_there and not overwrite:
         raise RunError(
             "the folder holds a plan", where=str(folder), hint="write over it with --force"
@@ -52,6 +53,40 @@ def write_plan(session: PlanningSession, folder: Path, *, overwrite: bool) -> Pl
         )
     plan = plan_for(recipe.schedule, session.pool, _budget(recipe))
     return save_plan(plan, session, folder)
+
+
+def check_beginning(recipe: Recipe) -> None:
+    """Refuse to begin from an adapter that is not there or is damaged, before any work.
+
+    Raises:
+        RunError: If it is not, or is.
+    """
+    if recipe.train.adapter_from is None:
+        return
+    folder = Path(recipe.train.adapter_from)
+    where, files = f"train.adapter_from: {folder}", sorted(folder.rglob(ADAPTER_WEIGHTS))
+    if not files:
+        raise RunError(
+            "there is no adapter to begin from",
+            where=where,
+            hint="give the adapter folder of a finished run",
+        )
+    for file in files:
+        check_tensors(file, where)
+
+
+def check_tensors(file: Path, where: str) -> None:
+    """Refuse the weights of an adapter that are cut short or none.
+
+    Raises:
+        RunError: If they are.
+    """
+    if fault := tensors_fault(file):
+        raise RunError(
+            f"the adapter is damaged: {fault}",
+            where=where,
+            hint="copy it again from where it was trained, or train it again",
+        )
 
 
 def save_plan(plan: Plan, session: PlanningSession, folder: Path) -> Plan:

@@ -22,10 +22,10 @@ from maqam.models.audio_states import encoded_states
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.models.settings import ModelSettings
 from maqam.recipe import Recipe, dump_yaml
-from maqam.run_layout import RunLayout
+from maqam.run_layout import ADAPTER_WEIGHTS, RunLayout
 from maqam.runs.extending import continued, extended, set_scores_apart
 from maqam.runs.folders import keep_tasks, recipe_of
-from maqam.runs.plans import followed_plan, save_plan
+from maqam.runs.plans import check_beginning, check_tensors, followed_plan, save_plan
 from maqam.runs.processes import Processes
 from maqam.runs.session import Session
 from maqam.schedule import DealSettings, Plan
@@ -68,6 +68,7 @@ def train(
     elif resume:
         session = session.of(continued(session.recipe))
     recipe, processes = session.recipe, Processes()
+    check_beginning(recipe)
     folder, own = recipe.folder, RunLayout(recipe.folder)
     with processes.first_goes_ahead():
         manifest = session.manifest
@@ -275,6 +276,8 @@ def _finished(session: Session, folder: Path) -> _Run:
     if recipe.train.writes_weights:
         trained = ModelSettings(recipe.model.kind, str(own.weights), recipe.model.dtype)
         return _Run(session, manifest, session.trained(trained))
+    if (weights := own.adapter / ADAPTER_WEIGHTS).is_file():
+        check_tensors(weights, str(folder))
     backbone = session.backbone
     load_adapter(backbone, own.adapter)
     return _Run(session, manifest, backbone)
