@@ -88,7 +88,7 @@ def units_by_hand(folder, frames):
 
 @torch.no_grad()
 def test_logits_are_those_of_the_llm_over_the_tokens_of_the_units_heard(backbone, folder, whisper):
-    samples = voice(3.0)  # a whole window, which stock Whisper takes without padding
+    samples = voice(4.0)  # a whole window, which stock Whisper takes without padding
     features = transformers.WhisperFeatureExtractor.from_pretrained(whisper)
     mels = features(samples, sampling_rate=16_000, return_tensors="pt")["input_features"]
     units = units_by_hand(folder, whisper_layer(whisper, mels).numpy())
@@ -110,8 +110,8 @@ def test_logits_are_those_of_the_llm_over_the_tokens_of_the_units_heard(backbone
 
 @torch.no_grad()
 def test_a_clip_of_two_windows_is_heard_window_by_window(backbone):
-    front_end, samples = backbone.dialogue.front_end, voice(4.1)
-    parts = [samples[:48_000], samples[48_000:]]
+    front_end, samples = backbone.dialogue.front_end, voice(5.1)
+    parts = [samples[:64_000], samples[64_000:]]
     (whole,) = backbone.encode_audio([front_end.frames(samples)])
     first, second = (backbone.encode_audio([front_end.frames(one)])[0] for one in parts)
     both = torch.cat([first, second])

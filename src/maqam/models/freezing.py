@@ -13,7 +13,7 @@ from maqam.models.protocol import AudioLLM
 
 ADAPTER = "adapter"
 OTHER = "vision"  # what no part claims, in all families so far
-_LORA = ".lora_"
+_ADAPTERS = (".lora_", ".trainable_tokens_delta.")
 
 
 class PartParameters(TypedDict):
@@ -26,7 +26,7 @@ class PartParameters(TypedDict):
 
 def trained_part_of(backbone: AudioLLM, parameter_name: str) -> str:
     """Return the part a parameter belongs to, adapters and what is never trained among them."""
-    if _LORA in parameter_name:
+    if _is_adapter(parameter_name):
         return ADAPTER
     return backbone.part_of(parameter_name) or OTHER
 
@@ -56,7 +56,7 @@ def check_trainable(backbone: AudioLLM, parts: Collection[str]) -> None:
     misplaced = [
         name
         for name, _ in backbone.model.named_parameters()
-        if _LORA in name and backbone.part_of(name) != "llm"
+        if _is_adapter(name) and backbone.part_of(name) != "llm"
     ]
     if misplaced:
         raise ModelError(
@@ -96,3 +96,7 @@ def parameter_table(backbone: AudioLLM) -> list[PartParameters]:
         PartParameters(part=part, parameters=total, trainable=trainable)
         for part, (total, trainable) in counts.items()
     ]
+
+
+def _is_adapter(parameter_name: str) -> bool:
+    return any(words in parameter_name for words in _ADAPTERS)

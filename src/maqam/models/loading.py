@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from maqam.errors import ModelError
 from maqam.models.checkpoint import checkpoint_file, dialogue_of, open_checkpoint
 from maqam.models.common.model import CommonAudioLLM
+from maqam.models.composed.tied import tie_head
 from maqam.models.deviating.flamingo import MusicFlamingo
 from maqam.models.deviating.gemma import Gemma4
 from maqam.models.deviating.vibevoice import VibeVoiceASR
@@ -92,6 +93,7 @@ def load_backbone(settings: ModelSettings, *, device: torch.device | None = None
             where=source,
             hint="use the tokenizer and the configuration of one checkpoint",
         )
+    tie_head(model)
     kind = DEVIATING.get(family.kind, CommonAudioLLM)
     return kind(model.to(device or own_device()).eval(), dialogue, family, source=source)
 

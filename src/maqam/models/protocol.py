@@ -173,6 +173,13 @@ class AudioLLM(Protocol):
         """Return the full names of the LLM's linear layers, the only ones that get LoRA."""
         ...
 
+    def trained_tokens(self) -> dict[str, list[int]]:
+        """Return the ids of tokens whose embeddings train with an adapter, by the embeddings' name.
+
+        There are none where all tokens are the LLM's own.
+        """
+        ...
+
     def rest_encoder(self) -> None:
         """Switch off what is random in encoder and aligner."""
         ...

@@ -18,7 +18,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from maqam.models.quiet import no_foreign_bars
 
 TEXTS = ["مرحبا يا صديقي كيف الحال فرّغ الكلام 1984", "egyptian msa neutral angry You are a helpful"]
-WINDOW_SECONDS = 3
+WINDOW_SECONDS = 4
 
 CHATML = (
     "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
@@ -71,8 +71,8 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-def make_whisper(folder: Path, *, dtype: str = "float32", shard: str = "1GB", width: int = 32):
-    """Write a Whisper whose window is of 3 seconds."""
+def make_whisper(folder: Path, *, dtype="float32", shard="1GB", width=32, wide=4) -> Path:
+    """Write a Whisper whose window is of 4 seconds."""
     with torch.random.fork_rng(devices=[]), no_foreign_bars():
         torch.manual_seed(1)
         model = WhisperForConditionalGeneration(
@@ -80,7 +80,7 @@ def make_whisper(folder: Path, *, dtype: str = "float32", shard: str = "1GB", wi
                 d_model=width,
                 encoder_layers=2,
                 encoder_attention_heads=2,
-                encoder_ffn_dim=4 * width,
+                encoder_ffn_dim=wide * width,
                 decoder_layers=1,
                 decoder_attention_heads=2,
                 decoder_ffn_dim=32,
@@ -100,7 +100,7 @@ def make_whisper(folder: Path, *, dtype: str = "float32", shard: str = "1GB", wi
     return folder
 
 
-def make_llm(folder: Path, style: str = "smollm", *, dtype: str = "float32", width: int = 48):
+def make_llm(folder: Path, style: str = "smollm", *, dtype="float32", width=48) -> Path:
     """Write a causal LLM with a tokenizer and a chat template in the style of a known one."""
     about = STYLES[style]
     tokenizer = _tokenizer(about)

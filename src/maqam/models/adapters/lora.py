@@ -19,6 +19,7 @@ from peft import (
     set_peft_model_state_dict,
 )
 from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils.other import TrainableTokensWrapper
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
@@ -78,6 +79,7 @@ def add_adapter(
         rank_pattern=by_pattern(ranks, usual=rank),
         use_rslora=kind.rslora,
         use_dora=kind.dora,
+        trainable_token_indices=backbone.trained_tokens() or None,
     )
     with torch.random.fork_rng(devices=[]), _quiet():
         torch.manual_seed(seed)
@@ -247,11 +249,13 @@ def _within_layer(name: str) -> str:
 def adapted(backbone: AudioLLM) -> Iterator[tuple[nn.Module, str, BaseTunerLayer]]:
     """Yield each adapted layer with its parent and its name there."""
     for parent in backbone.model.modules():
-        if isinstance(parent, BaseTunerLayer):
+        if isinstance(parent, BaseTunerLayer | TrainableTokensWrapper):
             continue
         for name, child in parent.named_children():
             if isinstance(child, BaseTunerLayer):
                 yield parent, name, child
+            elif isinstance(child, TrainableTokensWrapper):
+                yield parent, name, child.token_adapter
 
 
 def _fill(adapter: PeftModel, weights: Mapping[str, Tensor], loading: Loading) -> None:

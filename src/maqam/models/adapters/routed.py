@@ -144,13 +144,19 @@ def add_routed(backbone: AudioLLM, new: NewAdapter) -> RoutedAdapter:
         new: Their kind, ranks, tasks and seed; torch's global state is left as it was.
 
     Raises:
-        ModelError: If the LLM has adapters already, a rank is of no layer, or ranks cannot be
-            matched.
+        ModelError: If the LLM has adapters already, a rank is of no layer, ranks cannot be
+            matched, or the LLM has new tokens, whose embeddings they do not train.
     """
     refuse_adapters(backbone)
     kind = new.kind
     if kind.kind == "lora":
         raise ValueError("one LoRA is not routed: add_adapter adds it")
+    if backbone.trained_tokens():
+        raise ModelError(
+            f"adapters of kind {kind.kind} leave the embeddings of new tokens as they are",
+            where="train.adapter",
+            hint="train a model of units with kind lora or full",
+        )
     given = layer_ranks(backbone.lora_target_names(), new.rank, kind.ranks)
     linear = {name: backbone.model.get_submodule(name) for name in given}
     shapes = {name: (one.in_features, one.out_features) for name, one in linear.items()}

@@ -336,6 +336,10 @@ class CommonAudioLLM:
             if name.startswith(layers) and isinstance(module, nn.Linear)
         ]
 
+    def trained_tokens(self) -> dict[str, list[int]]:
+        """Return no tokens: all are the LLM's own."""
+        return {}
+
     def rest_encoder(self) -> None:
         """Switch off what is random in encoder and aligner."""
         for part in ("encoder", "aligner"):

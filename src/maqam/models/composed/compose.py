@@ -95,13 +95,7 @@ def compose(composition: Composition, folder: Path, *, overwrite: bool = False) 
         model.generation_config = generation_config(llm, tokenizer, template)
         with writing(folder), whole_folder(folder) as draft:
             model.save_pretrained(draft)
-            processor = getattr(transformers, form.processor)
-            processor(
-                feature_extractor=features,
-                tokenizer=tokenizer,
-                chat_template=chat_template(template),
-                **form.processor_settings,
-            ).save_pretrained(draft)
+            _save_processor(form, features, tokenizer, chat_template(template), draft)
     counts = {
         part: sum(one.numel() for one in module.parameters())
         for part, module in (
@@ -114,6 +108,24 @@ def compose(composition: Composition, folder: Path, *, overwrite: bool = False) 
 
 
 _PLAIN = "the LLM has no chat template: prompts and answers stand in plain lines"
+
+
+def _save_processor(
+    form: Form,
+    features: Any,  # noqa: ANN401
+    tokenizer: Any,  # noqa: ANN401
+    template: str,
+    folder: Path,
+) -> None:
+    """Write the processor, or its parts where the class has none for other tokenizers."""
+    if form.processor is None:
+        tokenizer.chat_template = template
+        features.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        return
+    kind = getattr(transformers, form.processor)
+    settings = {"chat_template": template, **form.processor_settings}
+    kind(feature_extractor=features, tokenizer=tokenizer, **settings).save_pretrained(folder)
 
 
 def refuse_occupied(folder: Path, *, overwrite: bool) -> None:
@@ -187,6 +199,7 @@ def _config(
         audio_config={"model_type": form.encoder_type, **audio},
         text_config=text,
         **{form.audio_key: tokenizer.convert_tokens_to_ids(AUDIO)},
+        **form.settings,
         **{KEY: record},
     )
 
@@ -212,6 +225,14 @@ def _assembled(
     seed: int,
 ) -> Any:  # noqa: ANN401
     """Return the model, without a copy of the weights of its parts."""
+    width, wide = encoder.config.d_model, encoder.config.encoder_ffn_dim
+    if form.stack == 4 and (wide != 4 * width or encoder.config.max_source_positions % 4):
+        raise ModelError(
+            f"{form.architecture} stacks as many outputs of {width} as fill the {wide} of the "
+            "encoder's feed-forward layers, which is not 4",
+            where="--stack 4",
+            hint="use --stack 2, or a Whisper as released",
+        )
     with torch.device("meta"):
         model = getattr(transformers, form.architecture)(config)
     own = model.model

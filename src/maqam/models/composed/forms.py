@@ -18,10 +18,11 @@ class Form:
         projector: "linear" or "mlp".
         how: How they become one, for people.
         architecture: The class that holds it.
-        processor: Its processor.
+        processor: Its processor; None where that is bound to a tokenizer of its own.
         encoder_type: `model_type` of its encoder.
         audio_key: Key of its configuration that names the audio token.
         encoder_keys: Names its encoder's configuration gives to Whisper's.
+        settings: Further settings of its configuration.
         processor_settings: Settings of its processor.
     """
 
@@ -29,10 +30,11 @@ class Form:
     projector: str
     how: str
     architecture: str
-    processor: str
+    processor: str | None
     encoder_type: str
     audio_key: str = "audio_token_id"
     encoder_keys: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     processor_settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -42,6 +44,21 @@ _RENAMED = {
     "encoder_attention_heads": "num_attention_heads",
     "encoder_ffn_dim": "intermediate_size",
 }
+
+
+def _voxtral(projector: str, how: str, between: str) -> Form:
+    return Form(
+        stack=4,
+        projector=projector,
+        how=how,
+        architecture="VoxtralForConditionalGeneration",
+        processor=None,
+        encoder_type="voxtral_encoder",
+        encoder_keys=_RENAMED,
+        settings={"projector_hidden_act": between},
+    )
+
+
 FORMS = (
     Form(
         stack=2,
@@ -62,6 +79,8 @@ FORMS = (
         encoder_keys=_RENAMED,
         processor_settings={"audio_token": AUDIO},
     ),
+    _voxtral("mlp", "4 side by side, two layers", "gelu"),
+    _voxtral("linear", "4 side by side, the product of two layers", "linear"),
 )
 
 

@@ -6,11 +6,12 @@ That way stands under a key of config.json, which every tool that saves the mode
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from maqam.errors import ModelError
 from maqam.models.family import ChatTemplate, Family
-from maqam.models.front_end import LogMel
+from maqam.models.front_end import FrontEnd, LogMel
 
 KEY = "maqam"
 FORMAT_VERSION = 1
@@ -56,7 +57,6 @@ def as_composed(family: Family, config: Mapping[str, Any], where: str) -> Family
             raise KeyError(f"format {record['format_version']}")
         template = read_template(record["template"])
         window = 2 * int(config["audio_config"]["max_source_positions"])
-        extractor = LogMel(tail_frames=3, window_frames=window, is_cut=True)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             f"the key {KEY} of config.json is not of format {FORMAT_VERSION}",
@@ -67,12 +67,26 @@ def as_composed(family: Family, config: Mapping[str, Any], where: str) -> Family
         family,
         title=f"a composed model in the form of {family.title}",
         template=template,
-        front_end=replace(
-            family.front_end, extractor=extractor, window_frames=window, max_frames=None
-        ),
+        front_end=_front_end(family, window),
         narrows_last_layer=bool(record["narrows_last_layer"]),
         prepare_tokenizer=None,
     )
+
+
+def _front_end(family: Family, window: int) -> FrontEnd:
+    """Return a family's front end with the windows of another encoder, as many as audio takes.
+
+    A class without a mask hears the silence that fills a window up, and gives tokens for it.
+    """
+    is_masked = family.inputs.mask is not None
+    extractor = LogMel(tail_frames=3, window_frames=window, is_cut=is_masked)
+    whole = replace(family.front_end, extractor=extractor, window_frames=window, max_frames=None)
+    return whole if is_masked else replace(whole, count=partial(_stacked, window=window))
+
+
+def _stacked(num_frames: int, window: int) -> int:
+    """Count the stacks of four outputs that whole windows give."""
+    return window // 8 * -(-num_frames // window)
 
 
 def read_template(fields: Mapping[str, Any]) -> ChatTemplate:

@@ -49,10 +49,10 @@ class UnitLLM(CommonAudioLLM):
         """Width of the prototypes, which is the encoder's."""
         return int(self.codebook.prototypes.shape[1])
 
-    @property
-    def new_token_ids(self) -> list[int]:
-        """Ids of the units, whose embeddings train with an adapter."""
-        return list(range(self.first_unit, self.first_unit + self.codebook.num_units))
+    def trained_tokens(self) -> dict[str, list[int]]:
+        """Return the ids of the units, whose embeddings train with an adapter."""
+        last = self.first_unit + self.codebook.num_units
+        return {"embed_tokens": list(range(self.first_unit, last))}
 
     @torch.no_grad()
     def encode_audio(self, log_mels: Sequence[np.ndarray]) -> list[Tensor]:
