@@ -1,7 +1,7 @@
 """What holds for every family of audio LLMs, on tiny random weights in the layout of the hub."""
 
-from dataclasses import dataclass
-from typing import Any
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,85 +10,18 @@ import torch.nn.functional as F
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from peft import PeftModel
 
 from maqam.errors import AudioError, ModelError
-from maqam.models.adapters import add_adapter, merge_adapter, save_adapter, save_weights
 from maqam.models.audio_states import encode_rows
 from maqam.models.checkpoint import load_dialogue
 from maqam.models.families import FAMILIES
-from maqam.models.freezing import parameter_table, train_only
 from maqam.models.loading import DEVIATING, load_backbone
 from maqam.models.protocol import collate
 from maqam.models.settings import ModelSettings
 from maqam.train.objective import supervise
 
 from . import tiny
-
-SECONDS = (0.31, 1.0, 2.57, 4.003)
-ANSWERS = ("مرحبا يا", "egyptian", "كيف الحال", "angry")
-HELD = (2, len(SECONDS))  # rows of the batch: a spoken one, and that of text
-TEXT_ROW = ("لخّص: مرحبا يا صديقي", "نعم")
-
-
-@dataclass(frozen=True)
-class Case:
-    """A family's checkpoint, ours and stock."""
-
-    family: tiny.TinyFamily
-    folder: Any
-    llm: Any
-    processor: Any
-    samples: list[np.ndarray]
-
-    def stock(self, folder: Any = None) -> Any:
-        """Load the class of transformers as any user of it would."""
-        kind = getattr(transformers, FAMILIES[self.family.kind].architecture)
-        return kind.from_pretrained(folder or self.folder, dtype=torch.float32).eval()
-
-    def audio_inputs(self, samples: np.ndarray) -> dict[str, Any]:
-        """Return the stock inputs of a clip, as the processor of the family makes them."""
-        return self.family.inputs(self.processor, samples)
-
-    def frames(self) -> list[np.ndarray]:
-        return [self.llm.dialogue.front_end.frames(one) for one in self.samples]
-
-    def encode_audio(self) -> list[torch.Tensor]:
-        return self.llm.encode_audio(self.frames())
-
-    def batch(self) -> Any:
-        """Return spoken rows and a text row side by side."""
-        states = self.encode_audio()
-        rows = [
-            self.llm.dialogue.encode(turns("<audio>فرّغ", answer), len(one))
-            for answer, one in zip(ANSWERS, states, strict=True)
-        ]
-        rows.append(self.llm.dialogue.encode(turns(*TEXT_ROW), 0))
-        silent = torch.zeros(0, self.llm.audio_dim)
-        return collate(rows, [*states, silent], self.llm.dialogue.padding_id)
-
-
-def turns(prompt: str, answer: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
-
-
-@pytest.fixture(scope="module", params=tiny.FAMILIES, ids=lambda one: one.kind + one.layout)
-def case(request, tmp_path_factory):
-    family, folder = request.param, tmp_path_factory.mktemp(request.param.kind)
-    family.make(folder)
-    llm = load_backbone(ModelSettings("auto", str(folder)), device=torch.device("cpu"))
-    generator, rate = np.random.default_rng(0), llm.dialogue.front_end.sample_rate
-    samples = [
-        generator.normal(scale=0.1, size=round(seconds * rate)).astype(np.float32)
-        for seconds in SECONDS
-    ]
-    return Case(family, folder, llm, family.processor(folder), samples)
-
-
-@pytest.fixture
-def fresh(case):
-    """Return a model that a test may change."""
-    return load_backbone(ModelSettings("auto", str(case.folder)), device=torch.device("cpu"))
+from .cases import ANSWERS, SECONDS, turns
 
 
 def test_every_family_is_held_to_this():
@@ -249,112 +182,11 @@ def test_scores_of_fixed_answers_are_those_of_the_class_own_forward(case):
             assert float(score) == pytest.approx(float(logs.sum()), abs=1e-3)
 
 
-def test_every_parameter_belongs_to_one_part_and_adapters_to_the_llm(case, fresh):
-    parts = fresh.parts()
-    assert all(parts.values())
-    listed = [name for names in parts.values() for name in names]
-    assert len(listed) == len(set(listed))
-    targets = fresh.lora_target_names()
-    assert {fresh.part_of(f"{name}.weight") for name in targets} == {"llm"}
-    before = torch.cat(case.encode_audio())
-    add_adapter(fresh, rank=2, alpha=4, seed=0)
-    adapted = [name for name, _ in fresh.model.named_parameters() if ".lora_A." in name]
-    assert {name.split(".lora_A.")[0] for name in adapted} == set(targets)
-    train_only(fresh, ["adapter"])
-    trained = {row["part"] for row in parameter_table(fresh) if row["trainable"]}
-    assert trained == {"adapter"}
-    assert torch.equal(torch.cat(fresh.encode_audio(case.frames())), before)
-
-
-def test_a_gradient_reaches_encoder_aligner_and_llm(case, fresh):
-    states = fresh.encode_audio(case.frames()[1:2])
-    row = fresh.dialogue.encode(turns("<audio>فرّغ", "نعم"), len(states[0]))
-    batch = collate([row], states, fresh.dialogue.padding_id)
-    positions, targets, _ = supervise(batch)
-    F.cross_entropy(fresh.logits(fresh.hidden_at(batch, positions)), targets).backward()
-    reached = {
-        fresh.part_of(name)
-        for name, one in fresh.model.named_parameters()
-        if one.grad is not None and one.grad.abs().sum() > 0
-    }
-    assert reached == {"encoder", "aligner", "llm"}
-
-
-def shaken_adapter(llm):
-    """Add an adapter that changes what the model says, as training would make it."""
-    adapter = add_adapter(llm, rank=2, alpha=4, seed=0)
-    generator = torch.Generator().manual_seed(1)
-    for name, parameter in llm.model.named_parameters():
-        if ".lora_B." in name:
-            parameter.data.normal_(std=0.1, generator=generator)
-    return adapter
-
-
-@torch.no_grad()
-def logits_of(case, model):
-    """Return the stock logits of a spoken row and of a text row."""
-    batch, rows = case.batch(), []
-    for row in HELD:
-        length = int(batch.lengths[row])
-        stock = model(
-            input_ids=batch.input_ids[row : row + 1, :length],
-            attention_mask=torch.ones(1, length, dtype=torch.long),
-            **(case.audio_inputs(case.samples[row]) if row < len(SECONDS) else {}),
-        )
-        rows.append(stock.logits[0])
-    return torch.cat(rows)
-
-
-@torch.no_grad()
-def own_logits(case, llm):
-    """Return the logits of the same rows here."""
-    batch = case.batch()
-    hidden = llm.hidden(batch)
-    return torch.cat([llm.logits(hidden[row, : batch.lengths[row]]) for row in HELD])
-
-
-@torch.no_grad()
-@pytest.mark.filterwarnings("ignore::FutureWarning")
-def test_an_adapter_loads_in_stock_transformers_and_peft(case, fresh, tmp_path):
-    save_adapter(shaken_adapter(fresh), tmp_path)
-    ours = own_logits(case, fresh)
-    plain = case.stock()
-    unadapted = logits_of(case, plain)
-    stock = logits_of(case, PeftModel.from_pretrained(plain, str(tmp_path)).eval())
-    assert torch.allclose(ours, stock, atol=5e-4)
-    assert not torch.allclose(stock, unadapted, atol=1e-2)
-
-
-@torch.no_grad()
-def test_merged_weights_load_in_stock_transformers_and_here(case, fresh, tmp_path):
-    shaken_adapter(fresh)
-    merge_adapter(fresh)
-    save_weights(fresh, tmp_path)
-    ours = own_logits(case, fresh)
-    assert torch.allclose(ours, logits_of(case, case.stock(tmp_path)), atol=5e-4)
-    again = load_backbone(ModelSettings(case.family.kind, str(tmp_path)))
-    assert torch.equal(own_logits(case, again), ours)
-    asked = (case.samples[0], "قال")
-    stock = case.family.ids(case.processor, *asked)
-    assert case.family.ids(case.family.processor(tmp_path), *asked) == stock
-
-
 def test_attention_in_single_precision_changes_nothing_in_full(case):
     with torch.no_grad(), case.llm.single_precision_attention():
         single = torch.cat(case.encode_audio())
     with torch.no_grad():
         assert torch.allclose(single, torch.cat(case.encode_audio()), atol=1e-5)
-
-
-def test_a_frozen_encoder_rests_while_the_llm_trains(case, fresh):
-    fresh.model.train()
-    fresh.rest_encoder()
-    modes = {
-        fresh.part_of(f"{name}."): module.training
-        for name, module in fresh.model.named_modules()
-        if not list(module.children())
-    }
-    assert (modes["encoder"], modes["aligner"], modes["llm"]) == (False, False, True)
 
 
 def test_audio_beyond_the_encoder_s_window_is_one_line(case):
@@ -377,6 +209,33 @@ def test_a_checkpoint_of_another_family_than_the_recipe_s_is_one_line(case):
     with pytest.raises(ModelError, match=f"the checkpoint is of {own}, not of {wanted}") as error:
         load_dialogue(ModelSettings(other, str(case.folder)))
     assert error.value.hint == f"set model.kind={case.family.kind}"
+
+
+@torch.no_grad()
+def test_half_precision_hears_nearly_the_same(case):
+    half = load_backbone(
+        ModelSettings("auto", str(case.folder), dtype="bfloat16"), device=torch.device("cpu")
+    )
+    batch = case.batch()
+    hidden = half.hidden(replace(batch, audio_states=half.encode_audio(case.frames())))
+    row = slice(int(batch.lengths[0]))
+    likeness = F.cosine_similarity(hidden[0, row].float(), case.llm.hidden(batch)[0, row], dim=-1)
+    assert hidden.dtype == torch.bfloat16
+    assert float(likeness.mean()) > 0.9
+
+
+def test_a_tokenizer_that_lacks_the_audio_token_is_one_line(case, tmp_path):
+    audio = case.llm.dialogue.template.audio[1]
+    for path in case.folder.iterdir():
+        if path.suffix in (".json", ".jinja"):
+            text = path.read_text(encoding="utf-8")
+            is_tokenizer = path.name in ("tokenizer.json", "tekken.json")
+            (tmp_path / path.name).write_text(
+                text.replace(audio, "<other>") if is_tokenizer else text, encoding="utf-8"
+            )
+    with pytest.raises(ModelError, match=f"the tokenizer has no token {re.escape(audio)}") as error:
+        load_dialogue(ModelSettings("auto", str(tmp_path)))
+    assert error.value.where == str(tmp_path)
 
 
 def test_an_unknown_architecture_is_one_line_with_the_list(tmp_path):

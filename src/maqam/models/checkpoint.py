@@ -165,7 +165,13 @@ def dialogue_of(checkpoint: Checkpoint) -> DialogueEncoder:
         family.prepare_tokenizer(tokenizer)
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return DialogueEncoder(tokenizer, family.template, checkpoint.front_end, checkpoint.max_tokens)
+    return DialogueEncoder(
+        tokenizer,
+        family.template,
+        checkpoint.front_end,
+        checkpoint.max_tokens,
+        where=checkpoint.source,
+    )
 
 
 def _tokenizer_of(source: str) -> Any:  # noqa: ANN401

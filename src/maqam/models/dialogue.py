@@ -50,6 +50,7 @@ class DialogueEncoder:
         template: How the family writes a dialogue.
         front_end: What the family's encoder reads of audio.
         max_tokens: Longest dialogue the LLM takes, audio tokens included.
+        where: The checkpoint, as an error names it.
 
     Raises:
         ModelError: If the tokenizer lacks a token of control.
@@ -61,12 +62,14 @@ class DialogueEncoder:
         template: ChatTemplate,
         front_end: FrontEnd,
         max_tokens: int,
+        *,
+        where: str = "",
     ) -> None:
         self.tokenizer = tokenizer
         self.template = template
         self.front_end = front_end
         self.max_tokens = max_tokens
-        self._ids_of = {token: _id_of(tokenizer, token) for token in template.special_tokens}
+        self._ids_of = {token: _id_of(tokenizer, token, where) for token in template.special_tokens}
         self._control = re.compile("|".join(map(re.escape, template.special_tokens)))
         added = tokenizer.get_added_tokens_decoder()
         self._unwritten = {index for index, token in added.items() if token.special}
@@ -201,11 +204,12 @@ class DialogueEncoder:
         return ids
 
 
-def _id_of(tokenizer: Any, token: str) -> int:  # noqa: ANN401
+def _id_of(tokenizer: Any, token: str, where: str) -> int:  # noqa: ANN401
     found: int | None = tokenizer.token_to_id(token)
     if found is None:
         raise ModelError(
             f"the tokenizer has no token {token}",
+            where=where,
             hint="use the tokenizer of a checkpoint of that family",
         )
     return found

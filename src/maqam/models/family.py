@@ -84,6 +84,8 @@ class Family:
         max_tokens: The LLM's context where config.json does not say it.
         prepare_tokenizer: Sets up the tokenizer of tokenizer.json as its class in transformers
             does, where that does more than reading it.
+        remark: What a user should know of it, a sentence or two.
+        licence: Of its weights, as their authors state it; empty where their card must be asked.
     """
 
     kind: str
@@ -107,6 +109,8 @@ class Family:
     narrows_last_layer: bool = True
     max_tokens: int = 32_768
     prepare_tokenizer: Callable[[Any], None] | None = None
+    remark: str = ""
+    licence: str = ""
 
     @property
     def holder(self) -> str:
@@ -124,6 +128,24 @@ class Family:
         return max(fitting)[1] if fitting else None
 
 
+def turns_of(
+    before: str, after: str, *, assistant: str = "assistant"
+) -> dict[str, tuple[str, str]]:
+    """Return the turns of a template that writes all roles alike.
+
+    Args:
+        before: What stands before a turn's text, `{}` where its role is named.
+        after: What stands after it.
+        assistant: What the template calls the assistant.
+
+    Examples:
+        >>> turns_of("<{}>", "</>", assistant="model")["assistant"]
+        ('<model>', '</>')
+    """
+    names = {"system": "system", "user": "user", "assistant": assistant}
+    return {role: (before.format(name), after) for role, name in names.items()}
+
+
 def chatml(
     audio: tuple[str, str, str], *, extra_tokens: tuple[str, ...] = (), system: str | None = None
 ) -> ChatTemplate:
@@ -137,7 +159,7 @@ def chatml(
     """
     start, end, padding = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
     return ChatTemplate(
-        turns={role: (f"{start}{role}\n", f"{end}\n") for role in ("system", "user", "assistant")},
+        turns=turns_of(f"{start}{{}}\n", f"{end}\n"),
         answer=f"{start}assistant\n",
         end=end,
         audio=audio,

@@ -150,6 +150,19 @@ class OwnExtractor:
         return frames.reshape(len(frames), -1)[: self.num_frames(len(samples))]
 
 
+def waveform(architecture: str, sample_rate: int = SAMPLE_RATE) -> OwnExtractor:
+    """Return a family's own feature extractor whose frames are samples."""
+    return OwnExtractor(
+        architecture,
+        int,
+        sample_rate=sample_rate,
+        hop_samples=1,
+        output="input_values",
+        bins_first=True,
+        call={},
+    )
+
+
 @cache
 def _own_extractor(architecture: str, settings: str) -> Any:  # noqa: ANN401
     return getattr(extras.load("transformers"), architecture).from_dict(json.loads(settings))

@@ -8,6 +8,7 @@ from maqam.models.families.glm_asr import GLM_ASR
 from maqam.models.families.granite import GRANITE_SPEECH, GRANITE_SPEECH_PLUS
 from maqam.models.families.omniasr import OMNIASR
 from maqam.models.families.qwen3 import QWEN3_ASR, QWEN3_OMNI
+from maqam.models.families.unsupported import UNSUPPORTED
 from maqam.models.families.vibevoice import VIBEVOICE_ASR
 from maqam.models.families.voxtral import VOXTRAL
 from maqam.models.family import Family
@@ -48,9 +49,13 @@ def family_of(model_type: str | None, where: str) -> Family:
     for family in FAMILIES.values():
         if family.model_type == model_type:
             return family
+    hint = "Maqam trains " + ", ".join(
+        f"{one.title} ({one.model_type})" for one in FAMILIES.values()
+    )
+    for one in UNSUPPORTED:
+        if model_type in one.model_types:
+            problem = f"{one.title} ({model_type}) is no family of audio LLMs here: {one.reason}"
+            raise ModelError(problem, where=where, hint=hint)
     raise ModelError(
-        f"no family of audio LLMs has the architecture {model_type!r}",
-        where=where,
-        hint="Maqam trains "
-        + ", ".join(f"{one.title} ({one.model_type})" for one in FAMILIES.values()),
+        f"no family of audio LLMs has the architecture {model_type!r}", where=where, hint=hint
     )

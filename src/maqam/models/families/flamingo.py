@@ -22,6 +22,8 @@ AUDIO_FLAMINGO_3 = Family(
         max_frames=60_000,  # the processor hears no more of longer audio
     ),
     prepare_tokenizer=as_qwen2,
+    remark="No code of its own: all of it is this table.",
+    licence="NVIDIA OneWay Noncommercial",
 )
 
 _BOUNDS = ("<|sound_bos|>", "<|sound_eos|>")
@@ -35,4 +37,6 @@ MUSIC_FLAMINGO = replace(
     architecture="MusicFlamingoForConditionalGeneration",
     template=chatml((_BOUNDS[0], "<sound>", _BOUNDS[1]), extra_tokens=_BOUNDS, system=SYSTEM),
     front_end=replace(AUDIO_FLAMINGO_3.front_end, max_frames=120_000),
+    remark="The aligner hears at what time of the clip a window begins.",
+    licence="NVIDIA OneWay Noncommercial",
 )

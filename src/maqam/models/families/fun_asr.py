@@ -20,4 +20,5 @@ FUN_ASR_NANO = Family(
     ),
     inputs=EncoderInputs(axes="BNM", is_alone=True),
     prepare_tokenizer=as_qwen2,
+    remark="Its front end is computed here, without torchaudio.",
 )

@@ -1,6 +1,6 @@
 """Gemma 4 with its audio encoder; what it sees is left alone."""
 
-from maqam.models.family import ChatTemplate, EncoderInputs, Family
+from maqam.models.family import ChatTemplate, EncoderInputs, Family, turns_of
 from maqam.models.front_end import FrontEnd, OwnExtractor
 
 START, END = "<|turn>", "<turn|>"
@@ -33,10 +33,7 @@ GEMMA_4 = Family(
     model_type="gemma4",
     architecture="Gemma4ForConditionalGeneration",
     template=ChatTemplate(
-        turns={
-            role: (f"{START}{name}\n", f"{END}\n")
-            for role, name in (("system", "system"), ("user", "user"), ("assistant", "model"))
-        },
+        turns=turns_of(f"{START}{{}}\n", f"{END}\n", assistant="model"),
         answer=f"{START}model\n",
         end=END,
         audio=("<|audio>", "<|audio|>", "<audio|>"),
@@ -56,4 +53,5 @@ GEMMA_4 = Family(
         "llm": ("model.language_model.", "lm_head."),
     },
     max_tokens=131_072,
+    remark="What it sees is left alone. Its own feature extractor is asked.",
 )

@@ -1,6 +1,6 @@
 """GLM-ASR: an encoder of Whisper's form with rotary positions, four outputs to an audio token."""
 
-from maqam.models.family import ChatTemplate, Family
+from maqam.models.family import ChatTemplate, Family, turns_of
 from maqam.models.front_end import FrontEnd, LogMel
 
 _TOKENS = (
@@ -21,7 +21,7 @@ GLM_ASR = Family(
     model_type="glmasr",
     architecture="GlmAsrForConditionalGeneration",
     template=ChatTemplate(
-        turns={role: (f"<|{role}|>\n", "") for role in ("system", "user", "assistant")},
+        turns=turns_of("<|{}|>\n", ""),
         answer="<|assistant|>\n",
         end="<|endoftext|>",
         other_ends=("<|user|>", "<|observation|>"),
@@ -36,4 +36,6 @@ GLM_ASR = Family(
         max_frames=63_000,  # whole windows of 655 s, as the processor cuts longer audio
     ),
     max_tokens=8192,
+    remark="The encoder hears the silence that fills up a window.",
+    licence="MIT",
 )

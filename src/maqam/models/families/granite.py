@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from maqam.models.family import ChatTemplate, EncoderInputs, Family
+from maqam.models.family import ChatTemplate, EncoderInputs, Family, turns_of
 from maqam.models.front_end import FrontEnd
 from maqam.models.stacked_mels import PairedMel
 
@@ -26,9 +26,7 @@ GRANITE_SPEECH = Family(
     model_type="granite_speech",
     architecture="GraniteSpeechForConditionalGeneration",
     template=ChatTemplate(
-        turns={
-            role: (f"{START}{role}{ROLE}", f"{END}\n") for role in ("system", "user", "assistant")
-        },
+        turns=turns_of(f"{START}{{}}{ROLE}", f"{END}\n"),
         answer=f"{START}assistant{ROLE}",
         end=END,
         audio=("", "<|audio|>", ""),
@@ -44,6 +42,8 @@ GRANITE_SPEECH = Family(
         "aligner": ("model.projector.",),
         "llm": ("model.language_model.", "lm_head."),
     },
+    remark="Clips are encoded one after the other, as the encoder hears what would fill them up.",
+    licence="Apache-2.0",
 )
 GRANITE_SPEECH_PLUS = replace(
     GRANITE_SPEECH,
@@ -52,4 +52,6 @@ GRANITE_SPEECH_PLUS = replace(
     hub_id="ibm-granite/granite-speech-4.1-2b-plus",
     model_type="granite_speech_plus",
     architecture="GraniteSpeechPlusForConditionalGeneration",
+    remark="As Granite Speech.",
+    licence="Apache-2.0",
 )

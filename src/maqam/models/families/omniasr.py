@@ -1,7 +1,7 @@
 """OmniASR: a wav2vec 2.0 encoder on the waveform, Llama behind it."""
 
 from maqam.models.family import ChatTemplate, EncoderInputs, Family
-from maqam.models.front_end import FrontEnd, OwnExtractor
+from maqam.models.front_end import FrontEnd, waveform
 
 CONVOLUTIONS = ((10, 5), (3, 2), (3, 2), (3, 2), (3, 2), (2, 2), (2, 2))  # kernel, stride
 
@@ -34,17 +34,12 @@ OMNIASR = Family(
     ),
     front_end=FrontEnd(
         convolved,
-        OwnExtractor(
-            "OmniASRFeatureExtractor",
-            int,
-            hop_samples=1,
-            output="input_values",
-            bins_first=True,
-            call={},
-        ),
+        waveform("OmniASRFeatureExtractor"),
         num_bins=1,
         max_frames=40 * 16_000,  # as its authors state
     ),
     inputs=EncoderInputs(features="input_values", mask="padding_mask"),
     max_tokens=8192,
+    remark="The encoder reads the waveform. What is asked stands before the mark of the language.",
+    licence="Apache-2.0",
 )

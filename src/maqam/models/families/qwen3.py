@@ -35,6 +35,9 @@ QWEN3_ASR = Family(
     inputs=EncoderInputs(multiple_frames=100),
     max_tokens=65_536,
     prepare_tokenizer=as_qwen2,
+    remark="What is asked stands in the user's turn after the audio, where its own template has "
+    "nothing; the system's turn is empty.",
+    licence="Apache-2.0",
 )
 
 QWEN3_OMNI = Family(
@@ -55,4 +58,7 @@ QWEN3_OMNI = Family(
     },
     narrows_last_layer=False,  # experts are chosen for all positions together
     prepare_tokenizer=as_qwen2,
+    remark="The thinker, also out of a whole folder of the hub. Adapters sit on attention; experts "
+    "and router stay as they are.",
+    licence="Apache-2.0",
 )

@@ -2,7 +2,7 @@
 
 from maqam.models.common.qwen_tokenizer import as_qwen2
 from maqam.models.family import EncoderInputs, Family, chatml
-from maqam.models.front_end import FrontEnd, OwnExtractor
+from maqam.models.front_end import FrontEnd, waveform
 
 HOP_SAMPLES = 3200
 OPENING, CLOSING = "<|object_ref_start|>", "<|object_ref_end|>"
@@ -32,16 +32,9 @@ VIBEVOICE_ASR = Family(
     ),
     front_end=FrontEnd(
         hops,
-        OwnExtractor(
-            "VibeVoiceAcousticTokenizerFeatureExtractor",
-            int,
-            sample_rate=24_000,
-            hop_samples=1,
-            output="input_values",
-            bins_first=True,
-            call={},
-        ),
+        waveform("VibeVoiceAcousticTokenizerFeatureExtractor", 24_000),
         num_bins=1,
+        least_samples=600,  # 25 ms, as long as an analysis window elsewhere
     ),
     inputs=EncoderInputs("input_values", "padding_mask", multiple_frames=HOP_SAMPLES),
     parts={
@@ -50,4 +43,6 @@ VIBEVOICE_ASR = Family(
         "llm": ("model.language_model.", "lm_head."),
     },
     prepare_tokenizer=as_qwen2,
+    remark="Two encoders read the waveform at 24 kHz, here without the noise that its class adds.",
+    licence="MIT",
 )

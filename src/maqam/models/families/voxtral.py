@@ -27,4 +27,7 @@ VOXTRAL = Family(
     ),
     inputs=EncoderInputs(mask=None),
     max_tokens=131_072,
+    remark="Audio is filled up to whole windows of 30 s, all of which become audio tokens. Its "
+    "tekken.json is read as it is; servers need mistral-common. It has no system's turn.",
+    licence="Apache-2.0",
 )

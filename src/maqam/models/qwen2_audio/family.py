@@ -21,4 +21,6 @@ QWEN2_AUDIO = Family(
         max_frames=3000,
     ),
     prepare_tokenizer=as_qwen2,
+    remark="Clips are encoded at their own length.",
+    licence="Apache-2.0",
 )

@@ -23,4 +23,6 @@ QWEN_OMNI = Family(
         "llm": ("model.language_model.", "lm_head."),
     },
     prepare_tokenizer=as_qwen2,
+    remark="The thinker; a whole folder of the hub loads, its talker is left alone.",
+    licence="Apache-2.0",
 )
