@@ -9,8 +9,8 @@ import torch
 from maqam.diagnose.episodes import episodes
 from maqam.diagnose.gradients import SampleGradients
 from maqam.diagnose.moments import live_moments, stored_moments
+from maqam.diagnose.record import read_conflicts, with_measures
 from maqam.diagnose.rows import choose_rows
-from maqam.diagnose.watch import read_conflicts, with_measures
 from maqam.errors import RunError
 from maqam.run_layout import RunLayout
 from maqam.train.observers.observer import Observer
@@ -169,3 +169,9 @@ def test_fixed_rows_are_balanced_the_same_again_and_single_rows_are_named(corpus
 def test_rows_too_few_to_tell_noise_are_refused(corpus, number):
     with pytest.raises(RunError, match="no task has two rows to take gradients of"):
         choose_rows(corpus, np.arange(number), 4, seed=0)
+
+
+def test_losses_on_fixed_rows_fall_as_a_task_is_learnt_and_groups_have_their_own(watched):
+    first, *_, last = read_conflicts(RunLayout(watched[0]).conflicts)
+    assert set(last["losses"]) == {"task", "dialect", "label", "task and dialect"}
+    assert last["losses"]["task"]["did"] < first["losses"]["task"]["did"] / 2

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from maqam.cli import docs, judge, plan, pocket, report, runs, score, study
+from maqam.cli import diagnose, docs, judge, plan, pocket, report, runs, score, study
 from maqam.cli.data import catalog, imports, manifests, pooling
 from maqam.cli.model import compose, families, units
 from maqam.errors import MaqamError
@@ -61,6 +61,7 @@ app.command("eval")(runs.evaluate)
 app.command("score")(score.score)
 app.command("judge")(judge.judge)
 app.command("compare")(report.compare)
+app.command("diagnose")(diagnose.diagnose)
 app.command("study")(study.study)
 app.command("report")(report.report)
 app.command("docs")(docs.docs)

@@ -55,7 +55,7 @@ def compare(
     if checkpoints:
         comparison = compare_run_checkpoints(runs, baseline)
     else:
-        references = References(_by_task(single or []), start)
+        references = References(runs_by_task(single or []), start)
         comparison = compare_runs(runs, baseline, references=references)
     if as_json:
         screen.print_json(comparison)
@@ -65,7 +65,7 @@ def compare(
         tables.print_comparison(comparison)
 
 
-def _by_task(single: list[str]) -> dict[str, list[Path]]:
+def runs_by_task(single: list[str]) -> dict[str, list[Path]]:
     """Read TASK=RUN options.
 
     Raises:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from maqam.diagnose.conflict import CONFLICT, verdict_of
+from maqam.diagnose.record import ADAM, EUCLIDEAN
 
 MEASURED_KINDS = ("task", "dialect", "task and dialect")
 
@@ -62,6 +63,13 @@ def episodes(measures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                     series.setdefault(key, []).append((int(line["step"]), cosine, shows))
     found = [one for key, points in series.items() for one in _episodes_of(key, points)]
     return [asdict(one) for one in sorted(found, key=lambda one: (one.depth, one.onset))]
+
+
+def task_cosines(line: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the cosine of every two tasks at a measure, in the optimiser's metric if it has it."""
+    metrics = line["metrics"]
+    table = metrics.get(ADAM, metrics[EUCLIDEAN])["groups"]["task"]
+    return {f"{one} and {other}": cosine for (one, other), cosine, _ in _pairs(table)}
 
 
 def _pairs(table: Mapping[str, Any] | None) -> list[tuple[tuple[str, str], float | None, bool]]:

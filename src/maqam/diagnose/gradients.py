@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -40,10 +41,17 @@ class SampleGradients:
 
     Args:
         learner: The model and its loss; what requires gradients is looked at.
+
+    Attributes:
+        layers: The linear layers that train, by name.
+        num_seen: Parameters of their weights.
+        num_unseen: Parameters that train elsewhere.
+        losses: [B] mean loss of a target token of each utterance of the last micro-batch.
     """
 
     def __init__(self, learner: TrainingModel) -> None:
         self._learner = learner
+        self.losses = torch.zeros(0)
         owners = Counter(
             id(one) for module in learner.modules() for one in module.parameters(recurse=False)
         )
@@ -72,10 +80,10 @@ class SampleGradients:
             PartsOfBatchError: If a layer ran on a part of the utterances, as layers that are
                 routed do; one utterance at a time is right then.
         """
-        tokens = torch.bincount(micro_batch.owners, minlength=len(micro_batch.rows))
-        own = replace(micro_batch, weights=1.0 / tokens.clamp(min=1).float())
+        own = _averaged(micro_batch)
         with self._caught() as calls, _without_dropout(self._learner):
-            loss = self._learner(own)[0]
+            loss, by_utterance, _ = self._learner(own)
+        self.losses = by_utterance.cpu() * own.weights
         found = torch.autograd.grad(
             loss, [call.outputs for call in calls], allow_unused=True, materialize_grads=True
         )
@@ -86,6 +94,13 @@ class SampleGradients:
         for call, gradient in zip(calls, found, strict=True):
             totals[call.name] += _by_utterance(call.inputs, gradient, own).cpu()
         return totals
+
+    def losses_of(self, micro_batch: MicroBatch) -> np.ndarray:
+        """Return the (B,) mean losses of a target token of utterances."""
+        own = _averaged(micro_batch)
+        with _without_dropout(self._learner):
+            by_utterance = self._learner(own)[1]
+        return (by_utterance.detach().cpu() * own.weights).numpy()
 
     @contextmanager
     def _caught(self) -> Iterator[list[Call]]:
@@ -110,6 +125,12 @@ class SampleGradients:
 
 class PartsOfBatchError(ValueError):
     """A layer ran on a part of a micro-batch, so its tokens cannot be told apart by utterance."""
+
+
+def _averaged(micro_batch: MicroBatch) -> MicroBatch:
+    """Return a micro-batch whose loss sums the mean losses of a target token."""
+    tokens = torch.bincount(micro_batch.owners, minlength=len(micro_batch.rows))
+    return replace(micro_batch, weights=1.0 / tokens.clamp(min=1).float())
 
 
 def _by_utterance(inputs: Tensor, gradient: Tensor, micro_batch: MicroBatch) -> Tensor:

@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from maqam.data.manifest import Manifest
 from maqam.diagnose.conflict import conflict_of
 from maqam.diagnose.gradients import Grams, PartsOfBatchError, SampleGradients
 from maqam.diagnose.moments import scales_of
+from maqam.diagnose.record import ADAM, EUCLIDEAN, FORMAT_VERSION
 from maqam.diagnose.rows import FixedRows
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.schedule.plan import rows_checksum
@@ -21,8 +23,6 @@ from maqam.train.objective import TrainingModel
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
 
-FORMAT_VERSION = 1
-EUCLIDEAN, ADAM = "euclidean", "adam"
 _ROWS_AT_ONCE = 16
 _HEADS = re.compile(r"\bq_proj\b(?!.*lora_A)")
 
@@ -85,7 +85,7 @@ class ConflictMeasure:
         Returns:
             A line of `conflict.jsonl`.
         """
-        gradients, order = self._sampled()
+        gradients, losses, order = self._sampled()
         metrics = {EUCLIDEAN: Grams()}
         if moments is not None:
             metrics[ADAM] = Grams(scales_of(moments))
@@ -97,25 +97,45 @@ class ConflictMeasure:
             "rows_checksum": rows_checksum(self.fixed.rows),
             "parameters": self.gradients.num_seen,
             "parameters_unseen": self.gradients.num_unseen,
+            "losses": self._by_group(losses[back]),
             "groups_of_one": {kind: [*names] for kind, names in self.fixed.left_out.items()},
             "metrics": {
                 name: self._compared(grams, gradients, back) for name, grams in metrics.items()
             },
         }
 
-    def _sampled(self) -> tuple[list[dict[str, Tensor]], np.ndarray]:
-        """Return the gradients of all rows by micro-batch, and the rows in that order."""
+    @torch.no_grad()
+    def losses(self) -> dict[str, dict[str, float]]:
+        """Return the mean loss of a target token of every group, by kind; no gradient is taken."""
+        step = self._batches.step(0)
+        number = -(-len(step.rows) // _ROWS_AT_ONCE)
+        parts = [
+            (one.rows, self.gradients.losses_of(one))
+            for one in self._batches.micro_batches(step, np.arange(len(step.rows)), number)
+        ]
+        back = np.argsort(np.concatenate([rows for rows, _ in parts]))
+        return self._by_group(np.concatenate([losses for _, losses in parts])[back])
+
+    def _by_group(self, losses: np.ndarray) -> dict[str, dict[str, float]]:
+        return {
+            kind: {name: round(float(losses[one].mean()), 6) for name, one in own.items()}
+            for kind, own in self.fixed.groups.items()
+        }
+
+    def _sampled(self) -> tuple[list[dict[str, Tensor]], np.ndarray, np.ndarray]:
+        """Return the gradients of all rows by micro-batch, and losses and rows in that order."""
         step = self._batches.step(0)
         number = -(-len(step.rows) // self._at_once)
-        found, order = [], []
+        found, losses, order = [], [], []
         try:
             for one in self._batches.micro_batches(step, np.arange(len(step.rows)), number):
                 found.append(self.gradients(one))
+                losses.append(self.gradients.losses.numpy())
                 order.append(one.rows)
         except PartsOfBatchError:
             self._at_once = 1
             return self._sampled()
-        return found, np.concatenate(order)
+        return found, np.concatenate(losses), np.concatenate(order)
 
     def _compared(
         self, grams: Grams, gradients: list[dict[str, Tensor]], back: np.ndarray

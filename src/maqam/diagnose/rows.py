@@ -98,5 +98,5 @@ def _too_few(manifest: Manifest) -> RunError:
     return RunError(
         "no task has two rows to take gradients of",
         where=str(manifest.path),
-        hint="set diagnose.split to a split with rows of every task",
+        hint="name a split with rows of every task: diagnose.split, or maqam diagnose --rows-from",
     )

@@ -1,20 +1,16 @@
 """The observer that measures conflict while a run trains, a line of `conflict.jsonl` at a time."""
 
-import json
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from maqam.data.manifest import Manifest
 from maqam.diagnose.measure import ConflictMeasure
 from maqam.diagnose.moments import live_moments
+from maqam.diagnose.record import read_conflicts
 from maqam.diagnose.rows import FixedRows
-from maqam.errors import RunError
-from maqam.files import lines_of, write_records
+from maqam.files import write_records
 from maqam.run_layout import RunLayout
 from maqam.train.observers.observer import Gradients, Observer, Training
-
-_DAMAGED = "remove the file: maqam diagnose measures the checkpoints that are left"
 
 
 class ConflictWatch(Observer):
@@ -65,35 +61,3 @@ class ConflictWatch(Observer):
         moments = live_moments(gradients.optimizer, self._measure.gradients.layers)
         self._known.append(self._measure(step, moments))
         write_records(self._path, self._known)
-
-
-def read_conflicts(path: Path) -> list[dict[str, Any]]:
-    """Read the measures of conflict of a run, by step; none where there is no file.
-
-    Raises:
-        RunError: If a line is broken or of another format.
-    """
-    if not path.is_file():
-        return []
-    found = []
-    for number, line in enumerate(lines_of(path, errors="replace"), start=1):
-        try:
-            table = json.loads(line)
-            if table["format_version"] != 1:
-                raise ValueError(f"format version {table['format_version']!r} is not 1")
-            table["step"], table["metrics"]["euclidean"]["groups"]["task"]
-        except (ValueError, KeyError, TypeError) as error:
-            where = f"{path}:{number}"
-            raise RunError(
-                "a measure of conflict is damaged", where=where, hint=_DAMAGED
-            ) from error
-        found.append(table)
-    return sorted(found, key=lambda one: int(one["step"]))
-
-
-def with_measures(
-    known: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return measures by step; a new one takes the place of an old one of its step."""
-    by_step = {int(one["step"]): dict(one) for one in (*known, *new)}
-    return [by_step[step] for step in sorted(by_step)]

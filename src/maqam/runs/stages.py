@@ -127,16 +127,20 @@ def train(
     return result
 
 
-def diagnosed_rows(session: Session) -> FixedRows:
+def diagnosed_rows(session: Session, split: str | None = None) -> FixedRows:
     """Deal the fixed rows whose gradients a recipe's run compares.
 
     Runs of one manifest have the same, whatever their seeds.
+
+    Args:
+        session: The run's data.
+        split: Split in place of the recipe's.
 
     Raises:
         RunError: If the split has no two rows of a task that the model takes.
     """
     settings, manifest = session.recipe.diagnose, session.manifest
-    rows = session.fitting(manifest.select(split=settings.split))
+    rows = session.fitting(manifest.select(split=split or settings.split))
     return choose_rows(manifest, rows, settings.rows, seed=0)
 
 
