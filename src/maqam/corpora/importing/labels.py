@@ -111,7 +111,7 @@ class SourceLabels:
             By taxonomy a code; a word that names none stays as it stands.
         """
         found: dict[str, str | None] = dict.fromkeys(TAXONOMIES)
-        for name in TAXONOMIES:
+        for name in TAXONOMIES if words or meaning else ():  # most rows say nothing of either
             if name in words:
                 found[name] = self.code(words[name], name, task.labels)
             elif meaning is not None and name == (meaning.taxonomy or task.target):
