@@ -63,3 +63,29 @@ def test_what_is_said_to_be_in_no_transformers_is_in_none():
     for one in UNSUPPORTED:
         if "no release of transformers" in one.reason:
             assert not known & set(one.model_types), one.title
+
+
+@pytest.mark.parametrize(
+    ("config", "fault"),
+    [
+        ({}, "config.json names no model_type"),
+        ({"model_type": ["qwen2_audio"]}, "config.json names no model_type"),
+        ({"model_type": "qwen2_5_omni", "thinker_config": []}, "thinker_config of config.json"),
+        ({"model_type": "qwen2_audio", "audio_config": 3}, "audio_config of config.json is no obj"),
+        (
+            {"model_type": "qwen2_audio", "audio_config": {"num_mel_bins": "128"}},
+            "num_mel_bins of config.json is '128', no positive number",
+        ),
+        (
+            {"model_type": "voxtral", "text_config": {"max_position_embeddings": 0}},
+            "max_position_embeddings of config.json is 0",
+        ),
+        ({"model_type": "omniasr"}, "there is no processor_config.json"),
+        ({"model_type": "voxtral"}, "there is no tokenizer.json"),
+    ],
+)
+def test_a_broken_configuration_is_one_line(tmp_path, config, fault):
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(ModelError, match=fault) as error:
+        load_dialogue(ModelSettings("auto", str(tmp_path)))
+    assert error.value.where == str(tmp_path)

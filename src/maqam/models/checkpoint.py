@@ -5,6 +5,7 @@ No weights are read and no torch is loaded, so that a plan in tokens costs a tok
 
 import json
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -60,13 +61,15 @@ def open_checkpoint(settings: ModelSettings) -> Checkpoint:
     """
     source = _source(settings)
     config = _json(source, "config.json")
+    if not isinstance(config.get("model_type"), str):
+        raise _broken(source, ValueError("config.json names no model_type"))
     for family in FAMILIES.values():
-        if family.whole is not None and config.get("model_type") == family.whole:
-            config = {"model_type": family.model_type, **(config.get(family.nested) or {})}
+        if family.whole == config["model_type"]:
+            config = {"model_type": family.model_type, **_part(config, family.nested, source)}
     if is_units(config):
         family = units_family(config, source)
     else:
-        family = as_composed(family_of(config.get("model_type"), source), config, source)
+        family = as_composed(family_of(config["model_type"], source), config, source)
     wanted = POCKET_FAMILY.kind if settings.kind == POCKET else settings.kind
     if wanted not in (AUTO, family.kind):
         raise ModelError(
@@ -74,16 +77,31 @@ def open_checkpoint(settings: ModelSettings) -> Checkpoint:
             where=source,
             hint=f"set model.kind={family.kind}",
         )
-    audio: Mapping[str, Any] = config.get("audio_config") or {}
-    text: Mapping[str, Any] = config.get("text_config") or config
+    text = _part(config, "text_config", source) or config
+    num_bins = _count(_part(config, "audio_config", source), "num_mel_bins", source)
+    max_tokens = _count(text, "max_position_embeddings", source)
     return Checkpoint(
         source=source,
         family=family,
-        front_end=family.front_end.of_checkpoint(
-            audio.get("num_mel_bins"), _extractor_settings(source, family)
-        ),
-        max_tokens=int(text.get("max_position_embeddings", family.max_tokens)),
+        front_end=family.front_end.of_checkpoint(num_bins, _extractor_settings(source, family)),
+        max_tokens=max_tokens or family.max_tokens,
     )
+
+
+def _part(config: Mapping[str, Any], key: str, source: str) -> dict[str, Any]:
+    """Return the configuration of a part of a model, empty where there is none."""
+    part = config.get(key)
+    if part is not None and not isinstance(part, dict):
+        raise _broken(source, ValueError(f"{key} of config.json is no object"))
+    return part or {}
+
+
+def _count(config: Mapping[str, Any], key: str, source: str) -> int | None:
+    """Return a positive whole number of a configuration, None where there is none."""
+    count = config.get(key)
+    if count is not None and (not isinstance(count, int) or count < 1):
+        raise _broken(source, ValueError(f"{key} of config.json is {count!r}, no positive number"))
+    return count
 
 
 def _extractor_settings(source: str, family: Family) -> Mapping[str, Any]:
@@ -93,7 +111,7 @@ def _extractor_settings(source: str, family: Family) -> Mapping[str, Any]:
     try:
         checkpoint_file(source, "preprocessor_config.json")
     except OSError:  # transformers 5 writes one file for all parts of a processor
-        return dict(_json(source, "processor_config.json").get("feature_extractor") or {})
+        return _part(_json(source, "processor_config.json"), "feature_extractor", source)
     return _json(source, "preprocessor_config.json")
 
 
@@ -134,10 +152,23 @@ def family_limits(family: Family) -> Limits:
 
 
 def _limits(name: str, front_end: FrontEnd, max_tokens: int) -> Limits:
-    longest = max_tokens / front_end.tokens_per_second
+    longest = _longest_seconds(front_end, max_tokens)
     if front_end.max_seconds is not None:
         longest = min(longest, front_end.max_seconds)
     return Limits(name, front_end.min_samples, longest, front_end.sample_rate)
+
+
+def _longest_seconds(front_end: FrontEnd, max_tokens: int) -> float:
+    """Return how long audio may be whose tokens alone fill a context."""
+
+    def exceeds(num_samples: int) -> bool:
+        return front_end.num_audio_tokens(front_end.num_frames(num_samples)) > max_tokens
+
+    seconds = max_tokens / front_end.tokens_per_second
+    num_samples = int(seconds * front_end.sample_rate)
+    if not exceeds(num_samples):
+        return seconds
+    return bisect_left(range(1, num_samples + 1), True, key=exceeds) / front_end.sample_rate
 
 
 def load_dialogue(settings: ModelSettings) -> DialogueEncoder:

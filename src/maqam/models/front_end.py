@@ -212,8 +212,12 @@ class FrontEnd:
 
     @property
     def tokens_per_second(self) -> float:
-        """Audio tokens of a second of long audio."""
-        return self.num_audio_tokens(self.num_frames(30 * self.sample_rate)) / 30
+        """Audio tokens that a second more gives, where audio is long."""
+        shorter, longer = (
+            self.num_audio_tokens(self.num_frames(seconds * self.sample_rate))
+            for seconds in (30, 60)
+        )
+        return (longer - shorter) / 30
 
     @property
     def min_samples(self) -> int:

@@ -36,7 +36,7 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def family_of(model_type: str | None, where: str) -> Family:
+def family_of(model_type: str, where: str) -> Family:
     """Return the family of a checkpoint.
 
     Args:
