@@ -5,12 +5,15 @@ import torch.nn.functional as F
 
 from maqam.models.audio_states import EncodedStates
 from maqam.models.freezing import train_only
+from maqam.models.loading import load_backbone
+from maqam.models.settings import ModelSettings
 from maqam.train.batches import PlanBatches
 from maqam.train.ctc import spell
 from maqam.train.log_mels import LogMels
 from maqam.train.objective import TrainingModel, spelling_embeddings, utterance_weights
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
+from tests.models import tiny
 
 from .corpus import load_step, make_plan
 
@@ -174,3 +177,16 @@ def test_a_ctc_head_of_embeddings_tells_its_letters_and_never_trains(backbone):
     assert not any(one.requires_grad for one in head.parameters())
     linear = TrainingModel(backbone, letters=letters, encodes=True).ctc_head
     assert all(one.requires_grad for one in linear.parameters())
+
+
+def test_statistics_for_normalising_stay_the_checkpoint_s_while_the_encoder_trains(tmp_path):
+    tiny.GRANITE_SPEECH.make(tmp_path)
+    backbone = load_backbone(ModelSettings("auto", str(tmp_path)))
+    learner = TrainingModel(backbone, encodes=True).train()
+    before = {name: one.clone() for name, one in learner.named_buffers() if "running" in name}
+    frames = backbone.dialogue.front_end.frames(np.ones(16_000, dtype=np.float32))
+    backbone.encode_audio([frames])
+    after = dict(learner.named_buffers())
+    assert before
+    assert all(torch.equal(one, after[name]) for name, one in before.items())
+    assert backbone.model.get_submodule("model.encoder.layers.0.conv.dropout").training

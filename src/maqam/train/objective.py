@@ -157,8 +157,15 @@ class TrainingModel(nn.Module):
         self.routers: Routers | None = None
 
     def train(self, mode: bool = True) -> "TrainingModel":
-        """Switch dropout on or off; a frozen encoder never has any."""
+        """Switch dropout on or off; a frozen encoder never has any.
+
+        Batch normalisation goes by the statistics of the checkpoint: those of a micro-batch would
+        tie an utterance to its neighbours, and no checkpoint of a training keeps them.
+        """
         super().train(mode)
+        for module in self.model.modules():
+            if getattr(module, "track_running_stats", False):
+                module.eval()
         if not self._encodes:
             self._backbone.rest_encoder()
         return self

@@ -132,7 +132,7 @@ def text_config(trained: Tokenizer, model_type: str = "qwen2", **more: Any) -> d
 
 
 def new_model(
-    architecture: type[PreTrainedModel], config: PreTrainedConfig, eos: int
+    architecture: type[PreTrainedModel], config: PreTrainedConfig, eos: int | list[int]
 ) -> PreTrainedModel:
     """Return random weights, spread out so that a difference shows."""
     with torch.random.fork_rng(devices=[]):
@@ -146,7 +146,10 @@ def new_model(
 
 
 def save(
-    architecture: type[PreTrainedModel], config: PreTrainedConfig, eos: int, folder: Path
+    architecture: type[PreTrainedModel],
+    config: PreTrainedConfig,
+    eos: int | list[int],
+    folder: Path,
 ) -> None:
     """Write random weights with their configuration."""
     with no_foreign_bars():

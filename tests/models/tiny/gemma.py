@@ -112,7 +112,7 @@ def make(folder: Path) -> None:
         boa_token_id=tokens.convert_tokens_to_ids("<|audio>"),
         eoa_token_index=tokens.convert_tokens_to_ids("<audio|>"),
     )
-    save(Gemma4ForConditionalGeneration, config, end, folder)
+    save(Gemma4ForConditionalGeneration, config, [1, end], folder)
     tokens.chat_template = TEMPLATE
     tokens.save_pretrained(folder)
     parts = {"feature_extractor": json.loads(Gemma4AudioFeatureExtractor().to_json_string())}

@@ -45,7 +45,8 @@ def make(folder: Path) -> None:
         audio_eos_token_id=closing,
         acoustic_tokenizer_chunk_size=32_000,
     )
-    save(VibeVoiceAsrForConditionalGeneration, config, text["eos_token_id"], folder)
+    ends = [text["eos_token_id"], text["pad_token_id"]]
+    save(VibeVoiceAsrForConditionalGeneration, config, ends, folder)
     extractor = VibeVoiceAcousticTokenizerFeatureExtractor()
     template = chatml("".join(AUDIO) + "\n", system="You are a helpful assistant.").replace(
         "helpful assistant.",

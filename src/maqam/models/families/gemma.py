@@ -36,9 +36,13 @@ GEMMA_4 = Family(
         turns=turns_of(f"{START}{{}}\n", f"{END}\n", assistant="model"),
         answer=f"{START}model\n",
         end=END,
+        other_ends=("<eos>",),
         audio=("<|audio>", "<|audio|>", "<audio|>"),
         padding="<pad>",
-        special_tokens=("<bos>", "<pad>", START, END, "<|audio>", "<|audio|>", "<audio|>"),
+        special_tokens=(
+            *("<bos>", "<eos>", "<pad>", START, END),
+            *("<|audio>", "<|audio|>", "<audio|>"),
+        ),
         start="<bos>",
     ),
     front_end=FrontEnd(

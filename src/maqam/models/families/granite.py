@@ -30,8 +30,8 @@ GRANITE_SPEECH = Family(
         answer=f"{START}assistant{ROLE}",
         end=END,
         audio=("", "<|audio|>", ""),
-        padding="<|pad|>",
-        special_tokens=(START, ROLE, END, "<|audio|>", "<|pad|>"),
+        padding=END,  # not all of its tokenizers have one for that
+        special_tokens=(START, ROLE, END, "<|audio|>"),
         system="You are a helpful assistant. Please ensure responses are professional, accurate, "
         "and safe.",
     ),

@@ -1,5 +1,7 @@
 """VibeVoice-ASR: two audio tokenizers on the waveform at 24 kHz, Qwen2 behind them."""
 
+from dataclasses import replace
+
 from maqam.models.common.qwen_tokenizer import as_qwen2
 from maqam.models.family import EncoderInputs, Family, chatml
 from maqam.models.front_end import FrontEnd, waveform
@@ -24,11 +26,14 @@ VIBEVOICE_ASR = Family(
     hub_id="microsoft/VibeVoice-ASR-HF",
     model_type="vibevoice_asr",
     architecture="VibeVoiceAsrForConditionalGeneration",
-    template=chatml(
-        (OPENING, "<|box_start|>", CLOSING + "\n"),
-        extra_tokens=(OPENING, CLOSING),
-        system="You are a helpful assistant that transcribes audio input into text output in "
-        "JSON format.",
+    template=replace(
+        chatml(
+            (OPENING, "<|box_start|>", CLOSING + "\n"),
+            extra_tokens=(OPENING, CLOSING),
+            system="You are a helpful assistant that transcribes audio input into text output in "
+            "JSON format.",
+        ),
+        other_ends=("<|endoftext|>",),
     ),
     front_end=FrontEnd(
         hops,
