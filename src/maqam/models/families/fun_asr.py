@@ -20,5 +20,6 @@ FUN_ASR_NANO = Family(
     ),
     inputs=EncoderInputs(axes="BNM", is_alone=True),
     prepare_tokenizer=as_qwen2,
-    remark="Its front end is computed here, without torchaudio.",
+    remark="Its front end is computed here, without torchaudio. Clips are encoded one after the "
+    "other, as its aligner hears what would fill them up.",
 )

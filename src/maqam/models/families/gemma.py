@@ -4,6 +4,7 @@ from maqam.models.family import ChatTemplate, EncoderInputs, Family, turns_of
 from maqam.models.front_end import FrontEnd, OwnExtractor
 
 START, END = "<|turn>", "<turn|>"
+AUDIO = ("<|audio>", "<|audio|>", "<audio|>")
 
 
 def whole_windows(num_samples: int) -> int:
@@ -37,12 +38,9 @@ GEMMA_4 = Family(
         answer=f"{START}model\n",
         end=END,
         other_ends=("<eos>",),
-        audio=("<|audio>", "<|audio|>", "<audio|>"),
+        audio=AUDIO,
         padding="<pad>",
-        special_tokens=(
-            *("<bos>", "<eos>", "<pad>", START, END),
-            *("<|audio>", "<|audio|>", "<audio|>"),
-        ),
+        special_tokens=("<bos>", "<eos>", "<pad>", START, END, *AUDIO),
         start="<bos>",
     ),
     front_end=FrontEnd(

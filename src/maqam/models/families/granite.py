@@ -42,7 +42,8 @@ GRANITE_SPEECH = Family(
         "aligner": ("model.projector.",),
         "llm": ("model.language_model.", "lm_head."),
     },
-    remark="Clips are encoded one after the other, as the encoder hears what would fill them up.",
+    remark="Clips are encoded one after the other, as the encoder hears what would fill them up. "
+    "The adapter that checkpoints of 3.3 bring with them must be merged first.",
     licence="Apache-2.0",
 )
 GRANITE_SPEECH_PLUS = replace(

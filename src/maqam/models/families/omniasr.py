@@ -40,6 +40,7 @@ OMNIASR = Family(
     ),
     inputs=EncoderInputs(features="input_values", mask="padding_mask"),
     max_tokens=8192,
-    remark="The encoder reads the waveform. What is asked stands before the mark of the language.",
+    remark="The encoder reads the waveform. What is asked stands before the mark of the language, "
+    "which is that of any.",
     licence="Apache-2.0",
 )

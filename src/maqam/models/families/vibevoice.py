@@ -8,6 +8,7 @@ from maqam.models.front_end import FrontEnd, waveform
 
 HOP_SAMPLES = 3200
 OPENING, CLOSING = "<|object_ref_start|>", "<|object_ref_end|>"
+SYSTEM = "You are a helpful assistant that transcribes audio input into text output in JSON format."
 
 
 def hops(num_samples: int) -> int:
@@ -30,8 +31,7 @@ VIBEVOICE_ASR = Family(
         chatml(
             (OPENING, "<|box_start|>", CLOSING + "\n"),
             extra_tokens=(OPENING, CLOSING),
-            system="You are a helpful assistant that transcribes audio input into text output in "
-            "JSON format.",
+            system=SYSTEM,
         ),
         other_ends=("<|endoftext|>",),
     ),
