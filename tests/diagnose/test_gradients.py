@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from maqam.diagnose.gradients import Grams, PartsOfBatchError, SampleGradients
-from maqam.models.adapters import add_adapter
+from maqam.models.adapters import add_adapter, new_adapter
 from maqam.models.audio_states import EncodedStates
 from maqam.models.freezing import train_only
+from maqam.models.tuning.settings import Experts, NewAdapter, TaskAdapters
 from maqam.train.batches import PlanBatches
 from maqam.train.log_mels import LogMels
 from maqam.train.objective import TrainingModel
@@ -64,9 +65,9 @@ def test_gradients_and_their_products_are_those_of_a_loop_to_1e_5(corpus, parts)
     order = np.concatenate([one.rows for one in batches])
     grams = Grams()(found)
     assert sorted(order) == sorted(ROWS)
-    assert sampled.layers
-    for name in sampled.layers:
-        wanted = torch.stack([truth[row][f"{name}.weight"] for row in order])
+    assert sampled.parameters
+    for name in sampled.parameters:
+        wanted = torch.stack([truth[row][name] for row in order])
         whole = torch.cat([one[name] for one in found])
         assert torch.allclose(whole, wanted, atol=1e-5 * float(wanted.abs().max()) + 1e-9)
         flat = wanted.flatten(1).double()
@@ -102,10 +103,9 @@ def test_scales_give_the_products_of_a_preconditioned_metric(corpus):
     found = [sampled(one) for one in micro_batches(corpus, backbone, ROWS, 1)]
     rng = torch.Generator().manual_seed(0)
     scales = {
-        name: torch.rand(one.weight.shape, generator=rng) + 0.5
-        for name, one in sampled.layers.items()
+        name: torch.rand(one.shape, generator=rng) + 0.5 for name, one in sampled.parameters.items()
     }
-    name = next(iter(sampled.layers))
+    name = next(iter(sampled.parameters))
     flat = (found[0][name] * scales[name]).flatten(1).double()
     assert torch.allclose(Grams(scales)(found)[name], flat @ flat.T)
 
@@ -114,7 +114,7 @@ def test_the_products_of_heads_sum_to_those_of_their_layer(corpus):
     backbone, learner = make_learner(("adapter",))
     sampled = SampleGradients(learner)
     found = [sampled(one) for one in micro_batches(corpus, backbone, ROWS, 1)]
-    name = next(one for one in sampled.layers if "q_proj.lora_B" in one)
+    name = next(one for one in sampled.parameters if "q_proj.lora_B" in one)
     heads = Grams().heads(found, name, backbone.llm.config.num_attention_heads)
     assert torch.allclose(sum(heads), Grams()(found)[name])
 
@@ -140,8 +140,8 @@ class Routed(torch.nn.Module):
 def test_a_layer_that_runs_on_parts_of_a_batch_is_told_and_is_right_one_by_one(corpus):
     backbone, learner = make_learner(("adapter",))
     truth = one_by_one(corpus, backbone, learner)
-    name = next(one for one in SampleGradients(learner).layers if "k_proj.lora_A" in one)
-    parent, _, child = name.rpartition(".")
+    name = next(one for one in SampleGradients(learner).parameters if "k_proj.lora_A" in one)
+    parent, _, child = name.removesuffix(".weight").rpartition(".")
     owner = learner.get_submodule(parent)
     owner[child] = Routed(owner[child])
     sampled = SampleGradients(learner)
@@ -149,5 +149,31 @@ def test_a_layer_that_runs_on_parts_of_a_batch_is_told_and_is_right_one_by_one(c
         sampled(micro_batches(corpus, backbone, ROWS, 1)[0])
     for row in ROWS:
         (alone,) = micro_batches(corpus, backbone, np.array([row]), 1)
-        wanted = truth[row][f"{name}.weight"]
-        assert torch.allclose(sampled(alone)[f"{name}.layer"][0], wanted, atol=1e-6)
+        wanted = truth[row][name]
+        assert torch.allclose(
+            sampled(alone)[f"{parent}.{child}.layer.weight"][0], wanted, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("kind", [TaskAdapters("task"), TaskAdapters("hydra"), Experts("moe")])
+def test_adapters_that_are_routed_are_right_one_by_one(corpus, kind):
+    backbone = make_backbone()
+    tasks = tuple(sorted({row["task"] for row in corpus.rows(ROWS)}))
+    new_adapter(backbone, NewAdapter(kind, 2, 4, 0.0, 0, tasks))
+    train_only(backbone, ("adapter",))
+    learner = TrainingModel(backbone)
+    with torch.no_grad():
+        for name, one in learner.named_parameters():
+            if "lora_B" in name:
+                one.normal_(std=0.05)
+    truth = one_by_one(corpus, backbone, learner)
+    sampled = SampleGradients(learner)
+    assert sampled.num_unseen == 0
+    with pytest.raises(PartsOfBatchError, match="matrices are not those of layers"):
+        sampled(micro_batches(corpus, backbone, ROWS, 1)[0])
+    for row in ROWS[:3]:
+        (alone,) = micro_batches(corpus, backbone, np.array([row]), 1)
+        for name, one in sampled(alone).items():
+            wanted = truth[row][name]
+            wanted = torch.zeros_like(one[0]) if wanted is None else wanted
+            assert torch.allclose(one[0], wanted, atol=1e-6)

@@ -22,15 +22,15 @@ class Moments(Observer):
 
     def on_begin(self, training):
         self.learner = training.learner
-        self.layers = SampleGradients(training.learner).layers
+        self.parameters = SampleGradients(training.learner).parameters
 
     def on_gradients(self, gradients):
         if gradients.step.number == 8:
-            self.live = live_moments(gradients.optimizer, self.layers)
+            self.live = live_moments(gradients.optimizer, self.parameters)
 
     def on_checkpoint(self, folder):
         if folder.name == "step-000008":
-            self.stored = stored_moments(folder, self.learner, self.layers)
+            self.stored = stored_moments(folder, self.learner, self.parameters)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_measuring_changes_no_bit_of_the_weights(watched, corpus, tmp_path):
 
 def test_second_moments_of_a_checkpoint_are_those_the_optimiser_had(watched):
     moments = watched[1]
-    assert moments.live.keys() == moments.stored.keys() == moments.layers.keys()
+    assert moments.live.keys() == moments.stored.keys() == moments.parameters.keys()
     for name, one in moments.live.items():
         assert torch.equal(one, moments.stored[name])
         assert one.max() > 0
@@ -102,12 +102,12 @@ def test_a_damaged_optimiser_is_named(watched, tmp_path):
     moments = watched[1]
     (tmp_path / "optimizer.pt").write_bytes(b"half")
     with pytest.raises(RunError, match="not readable"):
-        stored_moments(tmp_path, moments.learner, moments.layers)
-    assert stored_moments(tmp_path / "none", moments.learner, moments.layers) is None
+        stored_moments(tmp_path, moments.learner, moments.parameters)
+    assert stored_moments(tmp_path / "none", moments.learner, moments.parameters) is None
     one = {"state": {}, "param_groups": [{"params": [0], "betas": (0.9, 0.95)}]}
     torch.save(one, tmp_path / "optimizer.pt")
     with pytest.raises(RunError, match=r"it has 1 parameters, \d+ train"):
-        stored_moments(tmp_path, moments.learner, moments.layers)
+        stored_moments(tmp_path, moments.learner, moments.parameters)
 
 
 def test_optimiser_states_of_another_shape_are_refused(watched, tmp_path):
@@ -118,7 +118,7 @@ def test_optimiser_states_of_another_shape_are_refused(watched, tmp_path):
     stored = {"state": {number: state for number in range(len(names))}, "param_groups": groups}
     torch.save(stored, tmp_path / "optimizer.pt")
     with pytest.raises(RunError, match="has another shape there"):
-        stored_moments(tmp_path, moments.learner, moments.layers)
+        stored_moments(tmp_path, moments.learner, moments.parameters)
 
 
 class StoppedError(Exception):

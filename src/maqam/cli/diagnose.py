@@ -34,15 +34,19 @@ def diagnose(
             help="Split of the fixed rows; that of the recipe, diagnose.split, when absent.",
         ),
     ] = None,
+    probes: Annotated[
+        bool, typer.Option(help="Probe the layers for dialect, emotion and speaker.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Tell why runs went as they did: conflict, spikes, transfer, and what seeds alone do."""
     from maqam.cli import screen, tables_of_diagnosis
     from maqam.studies.comparison import References
     from maqam.studies.diagnosing import Diagnosing, diagnose_runs
+    from maqam.studies.measuring import Measuring
 
     references = References(runs_by_task(single or []), start)
-    asked = Diagnosing(record_only, output, references, rows_from=rows_from)
+    asked = Diagnosing(record_only, output, references, measuring=Measuring(rows_from, probes))
     found = diagnose_runs(runs, asked, screen.progress_bar, screen.say)
     if as_json:
         screen.print_json(found)

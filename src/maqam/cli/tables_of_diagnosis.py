@@ -53,6 +53,15 @@ def print_diagnosis(found: Mapping[str, Any]) -> None:
         ],
     )
     _print(
+        "probes, macro-F1 on new speakers",
+        ("run", "of", "aligner", "best layer", "before training", "shuffled"),
+        [
+            _probe_row(name, what, one["probes"])
+            for name, one in runs.items()
+            for what in one.get("probes", {}).get("after", {})
+        ],
+    )
+    _print(
         "schedules against seeds",
         ("measure", "schedules", "means", "p, corrected", "verdict"),
         [
@@ -68,6 +77,22 @@ def print_diagnosis(found: Mapping[str, Any]) -> None:
                 key=lambda row: 2.0 if row["p_corrected"] is None else row["p_corrected"],
             )
         ],
+    )
+
+
+def _probe_row(name: str, what: str, probes: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a probe reads from the aligner outputs and from the best layer."""
+    after, before = probes["after"][what]["places"], probes["before"][what]["places"]
+    aligner = after["aligner"]
+    layers = [place for place in after if place != "aligner"]
+    best = max(layers, key=lambda place: float(after[place]["macro_f1"]))
+    return (
+        name,
+        what,
+        f"{100 * aligner['macro_f1']:.1f}",
+        f"{100 * after[best]['macro_f1']:.1f} ({best})",
+        f"{100 * before[best]['macro_f1']:.1f}",
+        f"{100 * after[best]['shuffled']:.1f}",
     )
 
 

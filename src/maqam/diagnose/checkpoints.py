@@ -47,12 +47,12 @@ def measure_models(
     stored = stored_steps(run)
     if last_step not in known:
         checkpoint = stored.pop(last_step, None)
-        layers = measure.gradients.layers
-        moments = stored_moments(checkpoint, learner, layers) if checkpoint else None
+        parameters = measure.gradients.parameters
+        moments = stored_moments(checkpoint, learner, parameters) if checkpoint else None
         yield measure(last_step, moments)
     for step in sorted(set(stored) - set(known)):
         load_trained(learner, stored[step])
-        yield measure(step, stored_moments(stored[step], learner, measure.gradients.layers))
+        yield measure(step, stored_moments(stored[step], learner, measure.gradients.parameters))
 
 
 def load_trained(learner: TrainingModel, checkpoint: Path) -> None:

@@ -2,8 +2,9 @@
 
 The gradient of a linear layer's weight is the product of its input and of the gradient at its
 output, so both are caught and multiplied utterance by utterance: no projection, no loop over
-utterances, and no gradient is written to `.grad`. That holds for LoRA's A and B, for adapters that
-share or route them, and for whole matrices; what trains elsewhere (a norm) is counted.
+utterances, and no gradient is written to `.grad`. That holds for LoRA's A and B and for whole
+matrices. Matrices of adapters that are routed by task or token are not called as layers: with them
+utterances go one by one. What is no matrix (a norm), and embeddings, are counted only.
 
 Tensor letters: B utterances, T tokens, S positions, I width of an input, O width of an output.
 """
@@ -26,7 +27,7 @@ class Call:
     """One call of a linear layer.
 
     Attributes:
-        name: Name of the layer.
+        name: Name of its weight.
         inputs: [B, T, I], or [S, I] where it ran at supervised positions only.
         outputs: [B, T, O] or [S, O], with the graph that made them.
     """
@@ -43,9 +44,9 @@ class SampleGradients:
         learner: The model and its loss; what requires gradients is looked at.
 
     Attributes:
-        layers: The linear layers that train, by name.
-        num_seen: Parameters of their weights.
-        num_unseen: Parameters that train elsewhere.
+        parameters: The matrices that train and are looked at, by name.
+        num_seen: Numbers in them.
+        num_unseen: Numbers that train elsewhere.
         losses: [B] mean loss of a target token of each utterance of the last micro-batch.
     """
 
@@ -55,17 +56,25 @@ class SampleGradients:
         owners = Counter(
             id(one) for module in learner.modules() for one in module.parameters(recurse=False)
         )
-        self.layers = {
-            name: module
+        self._layers = {
+            f"{name}.weight": module
             for name, module in learner.named_modules()
             if isinstance(module, nn.Linear)
             and module.weight.requires_grad
             and owners[id(module.weight)] == 1  # a head that is the embeddings learns as both
         }
-        seen = {id(module.weight) for module in self.layers.values()}
-        others = [one for one in learner.parameters() if one.requires_grad and id(one) not in seen]
-        self.num_unseen = sum(one.numel() for one in others)
-        self.num_seen = sum(module.weight.numel() for module in self.layers.values())
+        embeddings = {id(one.weight) for one in learner.modules() if isinstance(one, nn.Embedding)}
+        trained = {name: one for name, one in learner.named_parameters() if one.requires_grad}
+        self._alone = {
+            name: one
+            for name, one in trained.items()
+            if name not in self._layers and one.dim() > 1 and id(one) not in embeddings
+        }
+        self.parameters = {
+            name: one for name, one in trained.items() if name in {*self._layers, *self._alone}
+        }
+        self.num_seen = sum(one.numel() for one in self.parameters.values())
+        self.num_unseen = sum(one.numel() for one in trained.values()) - self.num_seen
 
     def __call__(self, micro_batch: MicroBatch) -> dict[str, Tensor]:
         """Return the gradients of each utterance's mean loss of a target token.
@@ -74,25 +83,30 @@ class SampleGradients:
             micro_batch: The utterances.
 
         Returns:
-            [B, O, I] float32 of each layer by name, on the CPU; 0 for a layer that did not run.
+            [B, O, I] float32 of each matrix by name, on the CPU; 0 for one that did not run.
 
         Raises:
-            PartsOfBatchError: If a layer ran on a part of the utterances, as layers that are
-                routed do; one utterance at a time is right then.
+            PartsOfBatchError: If a matrix is not a layer's, or its layer ran on a part of the
+                utterances; one utterance at a time is right then.
         """
+        size = len(micro_batch.rows)
+        if self._alone and size > 1:
+            raise PartsOfBatchError(f"{len(self._alone)} matrices are not those of layers")
         own = _averaged(micro_batch)
         with self._caught() as calls, _without_dropout(self._learner):
             loss, by_utterance, _ = self._learner(own)
         self.losses = by_utterance.cpu() * own.weights
         found = torch.autograd.grad(
-            loss, [call.outputs for call in calls], allow_unused=True, materialize_grads=True
+            loss,
+            [*(call.outputs for call in calls), *self._alone.values()],
+            allow_unused=True,
+            materialize_grads=True,
         )
-        size = len(micro_batch.rows)
-        totals = {
-            name: torch.zeros(size, *module.weight.shape) for name, module in self.layers.items()
-        }
-        for call, gradient in zip(calls, found, strict=True):
+        totals = {name: torch.zeros(size, *one.shape) for name, one in self.parameters.items()}
+        for call, gradient in zip(calls, found, strict=False):
             totals[call.name] += _by_utterance(call.inputs, gradient, own).cpu()
+        for name, gradient in zip(self._alone, found[len(calls) :], strict=True):
+            totals[name] += gradient.float().cpu()[None]
         return totals
 
     def losses_of(self, micro_batch: MicroBatch) -> np.ndarray:
@@ -114,7 +128,7 @@ class SampleGradients:
             return hook
 
         handles = [
-            module.register_forward_hook(catch(name)) for name, module in self.layers.items()
+            module.register_forward_hook(catch(name)) for name, module in self._layers.items()
         ]
         try:
             yield calls
@@ -124,7 +138,7 @@ class SampleGradients:
 
 
 class PartsOfBatchError(ValueError):
-    """A layer ran on a part of a micro-batch, so its tokens cannot be told apart by utterance."""
+    """Utterances of a micro-batch cannot be told apart in some matrix: they must go one by one."""
 
 
 def _averaged(micro_batch: MicroBatch) -> MicroBatch:
@@ -167,7 +181,7 @@ class Grams:
     """Inner products of the gradients of utterances, layer by layer.
 
     Args:
-        scales: By name of a layer, what its gradients are multiplied by: the root of what an
+        scales: By name of a matrix, what its gradients are multiplied by: the root of what an
             optimiser multiplies them by, for its metric; nothing for the Euclidean one.
     """
 
@@ -175,7 +189,7 @@ class Grams:
         self._scales = scales
 
     def __call__(self, gradients: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-        """Return the [N, N] float64 inner products of all utterances, by name of the layer.
+        """Return the [N, N] float64 inner products of all utterances, by name of the matrix.
 
         Args:
             gradients: What `SampleGradients` returned of each micro-batch.

@@ -24,7 +24,7 @@ from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
 
 _ROWS_AT_ONCE = 16
-_HEADS = re.compile(r"\bq_proj\b(?!.*lora_A)")
+_HEADS = re.compile(r"\bq_proj\b(?!.*lora_(A|router))")
 
 
 class OneStep:
@@ -144,12 +144,6 @@ class ConflictMeasure:
         products = {name: one.numpy()[np.ix_(back, back)] for name, one in grams(gradients).items()}
         total = np.sum([*products.values()], axis=0)
         tasks = self.fixed.groups["task"]
-        heads = {
-            f"{layer_of(name)}.{head}": one.numpy()[np.ix_(back, back)]
-            for name, module in self.gradients.layers.items()
-            if _HEADS.search(name) and module.weight.shape[0] % self._num_heads == 0
-            for head, one in enumerate(grams.heads(gradients, name, self._num_heads))
-        }
         return {
             "groups": {
                 kind: conflict_of(total, groups, seed=self._seed).as_table()
@@ -158,8 +152,21 @@ class ConflictMeasure:
             },
             "layers": self._by_place(_summed(products, layer_of), tasks),
             "kinds": self._by_place(_summed(products, kind_of), tasks),
-            "heads": self._by_place(heads, tasks, num_resamples=0),
+            "heads": self._by_place(self._heads(grams, gradients, back), tasks, num_resamples=0),
         }
+
+    def _heads(
+        self, grams: Grams, gradients: list[dict[str, Tensor]], back: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Return the products of every head's rows of the query projections, by layer and head."""
+        found: dict[str, np.ndarray] = {}
+        for name, one in self.gradients.parameters.items():
+            if not _HEADS.search(name) or one.shape[0] % self._num_heads:
+                continue
+            for head, gram in enumerate(grams.heads(gradients, name, self._num_heads)):
+                place = f"{layer_of(name)}.{head}"
+                found[place] = found.get(place, 0.0) + gram.numpy()[np.ix_(back, back)]
+        return found
 
     def _by_place(
         self, grams: Mapping[str, np.ndarray], tasks: Mapping[str, np.ndarray], **how: int
@@ -192,7 +199,7 @@ def kind_of(name: str) -> str:
         >>> kind_of("model.layers.3.self_attn.q_proj.lora_A.default"), kind_of("lm_head")
         ('q_proj', 'lm_head')
     """
-    inner = re.split(r"\blayers\.\d+\.", name)[-1].split(".")
+    inner = re.split(r"\blayers\.\d+\.", name)[-1].removesuffix(".weight").split(".")
     return next((part for part in inner if part.endswith(("_proj", "_head"))), inner[-1])
 
 

@@ -19,9 +19,9 @@ OPTIMIZER = "optimizer.pt"  # as the Trainer calls it
 
 
 def live_moments(
-    optimizer: torch.optim.Optimizer, layers: Mapping[str, nn.Linear]
+    optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
 ) -> dict[str, Tensor] | None:
-    """Return the second moments of the weights of layers, bias corrected, by name of the layer.
+    """Return the second moments of parameters, bias corrected, by name.
 
     None before the first step, or where the optimiser keeps none.
     """
@@ -31,25 +31,25 @@ def live_moments(
         for one in group["params"]
     }
     found = {}
-    for name, module in layers.items():
-        state = optimizer.state.get(module.weight, {})
+    for name, one in parameters.items():
+        state = optimizer.state.get(one, {})
         if "exp_avg_sq" not in state:
             return None
-        found[name] = _corrected(state, beta2s[id(module.weight)])
+        found[name] = _corrected(state, beta2s[id(one)])
     return found
 
 
 def stored_moments(
-    checkpoint: Path, learner: nn.Module, layers: Mapping[str, nn.Linear]
+    checkpoint: Path, learner: nn.Module, parameters: Mapping[str, nn.Parameter]
 ) -> dict[str, Tensor] | None:
-    """Return the second moments that a checkpoint of a training holds, by name of the layer.
+    """Return the second moments that a checkpoint of a training holds, by name.
 
     None where the checkpoint has no optimiser, or keeps no second moments.
 
     Args:
         checkpoint: Folder of the checkpoint.
         learner: The model and its loss, what trains as it trained.
-        layers: Layers of it by name.
+        parameters: Some of what trains, by name.
 
     Raises:
         RunError: If the file is broken, or is of other parameters.
@@ -69,19 +69,19 @@ def stored_moments(
         raise _broken(path, f"it has {len(numbers)} parameters, {len(names)} train")
     places = dict(zip(names, numbers, strict=True))
     found = {}
-    for name, module in layers.items():
-        number = places.get(f"{name}.weight")
+    for name, one in parameters.items():
+        number = places.get(name)
         state = states.get(number, {})
         if "exp_avg_sq" not in state:
             return None
-        if state["exp_avg_sq"].shape != module.weight.shape:
+        if state["exp_avg_sq"].shape != one.shape:
             raise _broken(path, f"{name} has another shape there")
         found[name] = _corrected(state, beta2[number])
     return found
 
 
 def scales_of(moments: Mapping[str, Tensor], eps: float = 1e-8) -> dict[str, Tensor]:
-    """Return the roots of what AdamW multiplies gradients by, [O, I] by name of the layer."""
+    """Return the roots of what AdamW multiplies gradients by, by name of the parameter."""
     return {name: (one.sqrt() + eps).rsqrt() for name, one in moments.items()}
 
 

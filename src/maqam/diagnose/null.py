@@ -50,6 +50,27 @@ def seed_null(values: Values) -> list[dict[str, Any]]:
     return rows
 
 
+def values_of(found: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[float]]]:
+    """Return the numbers that are held against the seed null, by measure and method."""
+    values: dict[str, dict[str, list[float]]] = {}
+
+    def add(measure: str, method: str, number: float | None) -> None:
+        if number is not None:
+            values.setdefault(measure, {}).setdefault(method, []).append(float(number))
+
+    for one in found:
+        method = one["method"]
+        add("spikes", method, len(one["volatility"]["spikes"]))
+        for series, summary in one["volatility"]["series"].items():
+            add(f"roughness of the {series}", method, summary["roughness"])
+        for pair, cosine in one["cosines"].items():
+            add(f"last cosine of {pair}", method, cosine)
+        for line in one["losses"][-1:]:
+            for task, loss in line["losses"]["task"].items():
+                add(f"last loss of {task} on fixed rows", method, loss)
+    return values
+
+
 def _between_seeds(samples: Sequence[Sequence[float]]) -> tuple[float, int]:
     """Return the deviation of one run from its method's mean, and its degrees of freedom."""
     freedom = sum(len(one) - 1 for one in samples)

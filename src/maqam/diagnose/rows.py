@@ -11,7 +11,7 @@ import numpy as np
 
 from maqam.data.manifest import Manifest
 from maqam.errors import RunError
-from maqam.schedule import Ads, Pool, make_plan
+from maqam.schedule import Ads, Alpha, Pool, make_plan
 from maqam.seeding import derive
 
 KINDS = ("task", "dialect", "label", "task and dialect")
@@ -54,6 +54,32 @@ def choose_rows(manifest: Manifest, candidates: np.ndarray, size: int, seed: int
     batch = size * len(pool.names["task"])
     plan = make_plan(Ads(), pool, steps=1, batch_size=batch, seed=derive(seed, "fixed rows"))
     return grouped(manifest, np.unique(plan.batch(0)))
+
+
+def dealt(values: np.ndarray, rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Return some of the rows, dealt evenly over the values they have.
+
+    Args:
+        values: (num_rows,) a value of each.
+        rows: (num_rows,) manifest rows, all different, one at least.
+        most: Rows to deal; all of them where there are no more.
+        seed: Seed of the deal.
+
+    Returns:
+        Rows, ascending.
+
+    Examples:
+        >>> values = np.array(["a"] * 8 + ["b"] * 2)
+        >>> found = dealt(values, np.arange(10), 4, seed=0)
+        >>> np.unique(values[found], return_counts=True)[1].tolist()
+        [2, 2]
+    """
+    if len(rows) <= most:
+        return np.sort(rows)
+    pool = Pool.from_columns({"task": values}, rows=rows)
+    plan = make_plan(Alpha(0.0), pool, steps=1, batch_size=most, seed=derive(seed, "dealt"))
+    found: np.ndarray = np.unique(plan.batch(0))
+    return found
 
 
 def grouped(manifest: Manifest, rows: np.ndarray) -> FixedRows:

@@ -58,6 +58,6 @@ class ConflictWatch(Observer):
         step = gradients.step.number
         if self._measure is None or step % self._every:
             return
-        moments = live_moments(gradients.optimizer, self._measure.gradients.layers)
+        moments = live_moments(gradients.optimizer, self._measure.gradients.parameters)
         self._known.append(self._measure(step, moments))
         write_records(self._path, self._known)

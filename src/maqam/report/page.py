@@ -18,6 +18,7 @@ from maqam.report.palette import TASK_HEX, method_inks, task_inks, task_slot
 from maqam.report.records import StudyRecord, read_any
 from maqam.report.results import Board, examples, left_out, make_board, verdict
 from maqam.report.svg import Scale, join, stairs, tag
+from maqam.report.why.diagnosis import diagnosis_of
 from maqam.schedule import Plan
 from maqam.tasks import Tasks, default_tasks
 
@@ -181,6 +182,7 @@ def report_context(study: StudyRecord) -> dict[str, Any]:
             )
             if figure is not None
         ],
+        "diagnosis": diagnosis_of(study),
         "examples": examples(study, board.split) if board.split else [],
         "method_inks": method_inks(study.methods),
         "task_inks": {ink.name: ink for ink in task_inks(task_names, study.tasks)},

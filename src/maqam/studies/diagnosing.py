@@ -5,32 +5,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from maqam.diagnose.checkpoints import measure_models, stored_steps
 from maqam.diagnose.episodes import episodes, task_cosines
-from maqam.diagnose.measure import ConflictMeasure
-from maqam.diagnose.null import seed_null
-from maqam.diagnose.record import read_conflicts, with_measures
-from maqam.diagnose.rows import choose_rows
-from maqam.diagnose.signatures import memorised_labels, signatures
+from maqam.diagnose.null import seed_null, values_of
+from maqam.diagnose.record import read_conflicts
+from maqam.diagnose.signatures import signatures
 from maqam.diagnose.volatility import noise_scales, volatility
 from maqam.errors import RunError
 from maqam.files import write_json, write_records
-from maqam.models.adapters import load_adapter
-from maqam.models.audio_states import encoded_states
-from maqam.models.freezing import train_only
 from maqam.progress import Bars
 from maqam.run_layout import RunLayout, StudyLayout, method_and_seed
 from maqam.runs.folders import recipe_from_here
 from maqam.runs.planning import Say
 from maqam.runs.session import Session
-from maqam.runs.stages import diagnosed_rows
 from maqam.schedule import load_plan
-from maqam.schedule.plan import rows_checksum
 from maqam.studies.comparison import References, compare_runs
+from maqam.studies.measuring import Measuring, measured
 from maqam.tasks import tasks_in
-from maqam.train.objective import TrainingModel
 
 FORMAT_VERSION = 1
 
@@ -44,14 +34,14 @@ class Diagnosing:
         output: Folder that gets a folder a run; the run's own folder when None.
         references: Runs that transfer and forgetting are measured from.
         split: Split the runs were scored on.
-        rows_from: Split of the fixed rows; that of each recipe when None.
+        measuring: What is measured of the model.
     """
 
     record_only: bool = False
     output: Path | None = None
     references: References = field(default_factory=References)
     split: str = "test"
-    rows_from: str | None = None
+    measuring: Measuring = field(default_factory=Measuring)
 
 
 def diagnose_runs(runs: Sequence[Path], asked: Diagnosing, bars: Bars, say: Say) -> dict[str, Any]:
@@ -82,7 +72,7 @@ def diagnose_runs(runs: Sequence[Path], asked: Diagnosing, bars: Bars, say: Say)
         place = folder if asked.output is None else asked.output / folder.resolve().name
         write_json(RunLayout(place).diagnosis, own, "the diagnosis")
         found[own["run"]] = own
-    null = seed_null(_measures(list(found.values())))
+    null = seed_null(values_of(list(found.values())))
     return {"format_version": FORMAT_VERSION, "runs": found, "seed_null": null}
 
 
@@ -130,7 +120,7 @@ def _diagnose(
     measures = read_conflicts(files.conflicts)
     extra: dict[str, Any] = {}
     if session is not None:
-        measures, extra = _with_model(files, asked, session, measures, notes)
+        measures, extra = measured(files, asked.measuring, session, measures, notes)
         place = folder if asked.output is None else asked.output / name
         write_records(RunLayout(place).conflicts, measures)
     diagnosis: dict[str, Any] = {
@@ -150,85 +140,3 @@ def _diagnose(
     }
     texts = [task.name for task in tasks_in(folder).values() if not task.labels]
     return {**diagnosis, "signatures": signatures(diagnosis, texts)}
-
-
-def _with_model(
-    files: RunLayout,
-    asked: Diagnosing,
-    session: Session,
-    measures: list[dict[str, Any]],
-    notes: list[str],
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Measure the adapter and the checkpoints of a run; say in the notes what is not measured."""
-    recipe = session.recipe
-    if recipe.train.phase != "tune":
-        notes.append("conflict is measured of adapters that phase tune trained: not here")
-        return measures, {}
-    if not files.adapter.is_dir():
-        notes.append("the run has no adapter yet: conflict is what was measured while it trained")
-        return measures, {}
-    fixed = diagnosed_rows(session, asked.rows_from)
-    trained = choose_rows(session.manifest, session.train_rows, recipe.diagnose.rows, seed=0)
-    checksum = rows_checksum(fixed.rows)
-    kept = [one for one in measures if one["rows_checksum"] == checksum]
-    if len(kept) < len(measures):
-        notes.append(
-            f"{len(measures) - len(kept)} measures of other rows than diagnose.rows and "
-            "diagnose.split give are left out"
-        )
-    manifest = session.manifest
-    rows = np.unique(np.concatenate([fixed.rows, trained.rows]))
-    kept_states = session.audio_states(rows)
-    backbone = session.backbone  # which takes adapters off whenever it is asked for
-    load_adapter(backbone, files.adapter)
-    train_only(backbone, recipe.train.trainable_parts)
-    learner = TrainingModel(backbone)
-    stored = kept_states or encoded_states(backbone, manifest)
-    measure = ConflictMeasure(backbone, learner, manifest, fixed, (stored, None))
-    own = ConflictMeasure(backbone, learner, manifest, trained, (stored, None))
-    labels = own.losses()["label"]
-    num_steps = sum(1 for _ in files.read_steps())
-    known = [one["step"] for one in kept]
-    total = len({*stored_steps(files), num_steps} - set(known))
-    new = []
-    with session.hearing(rows), session.bars(f"conflict of {recipe.name}") as progress:
-        for one in measure_models(files, learner, measure, num_steps, known):
-            new.append(one)
-            progress(len(new), total)
-    lines = with_measures(kept, new)
-    extra = {"memorised": memorised_labels(labels, lines[-1]["losses"]["label"], _shares(session))}
-    return lines, extra
-
-
-def _shares(session: Session) -> dict[str, float]:
-    """Return the share of each label of its task's training rows, by "task: label"."""
-    rows = session.train_rows
-    tasks = session.manifest.column("task")[rows]
-    labels = session.manifest.column("label")[rows]
-    found = {}
-    for task in np.unique(tasks).tolist():
-        own = labels[tasks == task]
-        for label in {one for one in own.tolist() if one is not None}:
-            found[f"{task}: {label}"] = float(np.mean(own == label))
-    return found
-
-
-def _measures(found: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[float]]]:
-    """Return the numbers that are held against the seed null, by measure and method."""
-    values: dict[str, dict[str, list[float]]] = {}
-
-    def add(measure: str, method: str, number: float | None) -> None:
-        if number is not None:
-            values.setdefault(measure, {}).setdefault(method, []).append(float(number))
-
-    for one in found:
-        method = one["method"]
-        add("spikes", method, len(one["volatility"]["spikes"]))
-        for series, summary in one["volatility"]["series"].items():
-            add(f"roughness of the {series}", method, summary["roughness"])
-        for pair, cosine in one["cosines"].items():
-            add(f"last cosine of {pair}", method, cosine)
-        for line in one["losses"][-1:]:
-            for task, loss in line["losses"]["task"].items():
-                add(f"last loss of {task} on fixed rows", method, loss)
-    return values

@@ -1,0 +1,1 @@
+"""What the layers of a model hold, and how much of it a linear probe reads."""

@@ -1,0 +1,1 @@
+"""The part of a report that says why: conflict, spikes, probes, signatures."""
