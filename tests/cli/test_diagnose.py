@@ -83,3 +83,20 @@ def test_what_is_no_run_and_a_run_given_twice_are_refused(tmp_path: Path) -> Non
     assert_refused(maqam("diagnose", tmp_path, "--record-only"), "there is no run.json")
     run = write_run(tmp_path / "tpc-seed0", "tpc", steps=10)
     assert_refused(maqam("diagnose", run, run, "--record-only"), "two folders are named")
+
+
+def test_losses_against_other_runs_stand_in_the_diagnosis_of_their_method(
+    runs: list[Path], tmp_path: Path
+) -> None:
+    words = ("--record-only", "--json", "-o", tmp_path)
+    done = maqam("diagnose", *runs, "--start", runs[0], *words)
+    assert done.code == 0, done.err
+    for one in json.loads(done.out)["runs"].values():
+        assert {row["method"] for row in one["forgetting"]} == {one["method"]}
+        assert one["transfer"] == []
+    single = [f"did={run}" for run in runs if "uniform" in run.name]
+    options = [word for one in single for word in ("--single", one)]
+    done = maqam("diagnose", *runs, *options, *words)
+    assert done.code == 0, done.err
+    for one in json.loads(done.out)["runs"].values():
+        assert {row["task"] for row in one["transfer"]} == {"did"}

@@ -57,8 +57,9 @@ def test_a_conflict_that_lasts_is_named_with_its_onset_and_a_short_one_is_not():
     (one,) = signatures(diagnosis(measures=lasting), ())
     assert one["rule"] == "lasting conflict"
     assert "asr and ser conflict from step 100 for 150 steps" in one["sentence"]
-    short = [measure(step, -0.5 if step == 100 else 0.3) for step in range(0, 300, 50)]
-    assert rules(diagnosis(measures=short)) == []
+    for at, every in ((100, 50), (100, 100)):  # the second is long, of a single measure
+        short = [measure(step, -0.5 if step == at else 0.3) for step in range(0, 300, every)]
+        assert rules(diagnosis(measures=short)) == []
 
 
 def test_negative_transfer_says_how_much_and_since_when_the_task_conflicts():

@@ -52,7 +52,8 @@ def _lasting_conflict(diagnosis: Table) -> list[dict[str, str]]:
     found = []
     steps = max(1, diagnosis["volatility"]["steps"])
     for one in _episodes(diagnosis):
-        if one["kind"] != "task" or one["length"] < LASTING * steps:
+        is_single = one["onset"] == one["last"]  # one measure may be chance
+        if one["kind"] != "task" or is_single or one["length"] < LASTING * steps:
             continue
         end = "and ends" if one["is_over"] else "and is there at the last measure"
         found.append(
