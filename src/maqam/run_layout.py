@@ -19,6 +19,7 @@ RECIPE = "recipe.yaml"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"  # as PEFT names them
 LEFT_OUT = "left_out.jsonl"  # rows that the model does not take, beside a plan or scores
 UNREADABLE = "unreadable.jsonl"  # rows whose audio ended a stage, beside the run's files
+BEFORE_TRAINING = "before-training"
 RETRAIN = "resume the run, or train it anew"
 RESCORE = "score the run again: maqam eval"
 RESTUDY = "run the study again: maqam study"
@@ -244,6 +245,11 @@ class RunLayout:
     def evaluation(self, split: str) -> EvaluationLayout:
         """Return the files of the run on a split."""
         return EvaluationLayout(self._evaluations / split)
+
+    @property
+    def start(self) -> "RunLayout":
+        """What the model answered before training; beside a study's record, for all its runs."""
+        return RunLayout(self.folder / BEFORE_TRAINING)
 
     def set_scores_apart(self, step: int) -> None:
         """Rename the evaluations of a run that trains on, which are of its model at a step."""

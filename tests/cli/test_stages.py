@@ -194,9 +194,19 @@ def test_a_study_of_two_methods_ends_with_a_report(world: World, tmp_path: Path)
     study.write_text("\n".join([*lines, *(f"  {line}" for line in kept), *methods]))
     result = maqam("study", study)
     assert result.code == 0, result.err
-    assert (tmp_path / "study" / "report.html").is_file()
+    page = (tmp_path / "study" / "report.html").read_text("utf-8")
+    before = tmp_path / "study/before-training/eval/test"
+    begun = json.loads((before / "scores.json").read_text("utf-8"))
+    wer = next(row["value"] for row in begun["scores"] if row["metric"] == "wer")
+    row = page[page.index("before training") :].partition("</tr>")[0]
+    assert f"{100 * wer:.1f}" in row
+    comparison = json.loads((tmp_path / "study/comparison.json").read_text("utf-8"))
+    lost = next(row for row in comparison["forgetting"] if row["metric"] == "wer")
+    assert lost["reference"] == pytest.approx(wer)
     assert maqam("compare", tmp_path / "study").code == 0
+    stamp = (before / "hypotheses.parquet").stat().st_mtime_ns
     assert "finished before, kept" in maqam("study", study).err
+    assert (before / "hypotheses.parquet").stat().st_mtime_ns == stamp
     assert_refused(maqam("study", study, "--power"), "two pilot runs of one method")
 
 

@@ -83,6 +83,10 @@ def evaluate(
     bertscore_layer: Annotated[
         int | None, typer.Option(help="Hidden layer BERTScore compares; the last by default.")
     ] = None,
+    base: Annotated[
+        bool,
+        typer.Option("--base", help="Score the model as it was before training, beside the run."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Decode a split with a run's adapter and score it, per task and per dialect."""
@@ -90,9 +94,11 @@ def evaluate(
 
     if profile is not None and not rescore:
         raise typer.BadParameter("--profile goes with --rescore; a recipe sets score.profile")
-    if sum((rescore, batch_check, bertscore is not None)) > 1:
-        raise typer.BadParameter("--rescore, --batch-check and --bertscore are one or the other")
-    if task and (rescore or batch_check or bertscore is not None):
+    if sum((rescore, batch_check, bertscore is not None, base)) > 1:
+        raise typer.BadParameter(
+            "--rescore, --batch-check, --bertscore and --base are one or the other"
+        )
+    if task and (rescore or batch_check or bertscore is not None or base):
         raise typer.BadParameter("--task chooses what is decoded: it goes with --split alone")
     if batch_check:
         _check_batches(run, split, as_json=as_json)
@@ -106,12 +112,16 @@ def evaluate(
         scores, file = rescore_run(run, split=split, profile=profile)
         screen.say(str(file))
     else:
+        from maqam.run_layout import RunLayout
         from maqam.runs import stages
         from maqam.runs.folders import recipe_from_here
         from maqam.runs.session import Session
 
         session = Session(recipe_from_here(run), screen.progress_bar, screen.say)
-        scores = stages.evaluate(session, run, split=split, tasks=task or [])
+        if base:
+            scores = stages.evaluate_start(session, RunLayout(run).start, split=split)
+        else:
+            scores = stages.evaluate(session, run, split=split, tasks=task or [])
     if as_json:
         screen.print_json(scores)
     else:

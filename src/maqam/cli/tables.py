@@ -109,9 +109,13 @@ def print_power(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _print_convergence(comparison: Mapping[str, Any]) -> None:
-    names = ("steps_to_50_percent", "steps_to_90_percent", "steps_to_baseline")
+    names = {
+        "steps_to_50_percent": "no fall to measure",
+        "steps_to_90_percent": "no fall to measure",
+        "steps_to_baseline": "not reached",
+    }
     rows = [
-        (row["task"], row["method"], *(_median(row[name]) for name in names))
+        (row["task"], row["method"], *(_median(row[name], absent=names[name]) for name in names))
         for row in comparison.get("convergence", ())
     ]
     title = "steps until a share of the fall of the training loss, medians over seeds"
@@ -119,16 +123,16 @@ def _print_convergence(comparison: Mapping[str, Any]) -> None:
     screen.print_table(title, ("task", "method", "50 %", "90 %", final), rows)
 
 
-def _median(steps: Sequence[int | None]) -> str:
+def _median(steps: Sequence[int | None], *, absent: str) -> str:
     """Write the median of steps, of which some may never have come.
 
     Examples:
-        >>> _median([30, 10, None]), _median([None])
-        ('30', 'never')
+        >>> _median([30, 10, None], absent="not reached"), _median([None], absent="not reached")
+        ('30', 'not reached')
     """
     known = sorted(float("inf") if one is None else one for one in steps)
     middle = known[len(known) // 2]
-    return "never" if middle == float("inf") else f"{middle:,}"
+    return absent if middle == float("inf") else f"{middle:,}"
 
 
 def _print_losses(losses: Sequence[Mapping[str, Any]], title: str) -> None:

@@ -5,7 +5,7 @@ Only a file that contradicts itself (half a JSON, a newer format) is refused.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -197,6 +197,7 @@ class StudyRecord:
         missing: Names of the runs that have no folder yet.
         comparison: Methods against the baseline; empty if they were not compared.
         is_synthetic: Whether any run was trained or scored on synthetic speech.
+        start: What the model of all runs answered before training, by split.
     """
 
     name: str
@@ -207,6 +208,7 @@ class StudyRecord:
     missing: tuple[str, ...]
     comparison: tuple[Compared, ...]
     is_synthetic: bool
+    start: Mapping[str, SplitScores] = field(default_factory=dict)
 
     @property
     def tasks(self) -> Tasks:
@@ -239,7 +241,7 @@ def read_run(folder: Path) -> Run:
         tasks=tasks_in(folder),
         plan=load_plan(files.plan.folder) if files.plan.is_there else None,
         steps=steps_from_records(list(files.read_steps())),
-        evaluations={split: _read_evaluation(one) for split, one in files.evaluations().items()},
+        evaluations=_read_evaluations(files),
     )
 
 
@@ -267,6 +269,7 @@ def read_study(folder: Path) -> StudyRecord:
         missing=tuple(name for name in planned if name not in begun),
         comparison=_read_comparison(files) if files.comparison.exists() else (),
         is_synthetic=facts["synthetic"] or any(run.is_synthetic for run in runs),
+        start=_read_evaluations(RunLayout(folder).start),
     )
 
 
@@ -302,7 +305,12 @@ def read_any(folders: Sequence[Path]) -> StudyRecord:
         missing=(),
         comparison=(),
         is_synthetic=any(run.is_synthetic for run in runs),
+        start=_read_evaluations(RunLayout(folders[0]).start) if len(runs) == 1 else {},
     )
+
+
+def _read_evaluations(files: RunLayout) -> dict[str, SplitScores]:
+    return {split: _read_evaluation(one) for split, one in files.evaluations().items()}
 
 
 def _read_evaluation(files: EvaluationLayout) -> SplitScores:

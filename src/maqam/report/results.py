@@ -59,6 +59,7 @@ class Board:
         results: By (task, metric, group), then by method; main normalisation only.
         is_compared: Whether the numbers come from a comparison.
         tasks: The tasks that there are.
+        start: By (task, metric, group), the numbers of the model before training.
     """
 
     split: str
@@ -68,6 +69,7 @@ class Board:
     results: Mapping[tuple[str, str, str], Mapping[str, Result]]
     is_compared: bool
     tasks: Tasks
+    start: Mapping[tuple[str, str, str], Result]
 
     @property
     def metrics(self) -> list[tuple[str, str]]:
@@ -216,7 +218,15 @@ def make_board(study: StudyRecord) -> Board:
         results=results,
         is_compared=bool(compared),
         tasks=study.tasks,
+        start=_before_training(study, split),
     )
+
+
+def _before_training(study: StudyRecord, split: str) -> dict[tuple[str, str, str], Result]:
+    if split not in study.start:
+        return {}
+    found = _main_scores(study.start[split])
+    return {key: _result([score], None) for key, score in found.items()}
 
 
 def verdict(study: StudyRecord, board: Board) -> tuple[str, list[str]]:

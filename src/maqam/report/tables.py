@@ -55,6 +55,9 @@ def score_table(board: Board, metrics: Sequence[tuple[str, str]], caption: str =
         + [_score_cell(board.get(task, metric, method), metric) for task, metric in metrics]
         for method in board.methods
     ]
+    if board.start:
+        begun = [_score_cell(board.start.get((*pair, ALL)), pair[1]) for pair in metrics]
+        rows.insert(0, [Cell("before training"), *begun])
     return Table(caption, [top, names], rows)
 
 

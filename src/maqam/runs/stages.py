@@ -160,9 +160,40 @@ def evaluate(
         ModelError: If the run has adapters by task, and none for a task of the split.
     """
     run = _finished(session, folder)
-    split_rows = _asked(session, run.manifest, run.manifest.select(split=split), tasks)
+    rows = _asked(session, run.manifest, run.manifest.select(split=split), tasks)
+    return _score(run, rows, RunLayout(folder), split)
+
+
+def evaluate_start(session: Session, files: RunLayout, *, split: str = "test") -> dict[str, Any]:
+    """Decode and score a split with the model of a recipe as it is before training.
+
+    Answers to the same data by the same model and rules are kept.
+
+    Args:
+        session: Data and model of a recipe.
+        files: Where the answers go.
+        split: Split of the manifest.
+
+    Raises:
+        RunError: If the split has no utterance.
+    """
+    recipe, scored = session.recipe, files.evaluation(split)
+    asked = recipe.model_dump(mode="json", include={"model", "data", "score"})
+    asked["manifest"] = session.manifest.fingerprint
+    if scored.scores.is_file() and files.read_record().get("identity") == asked:
+        return scored.read_scores()
+    scored.scores.unlink(missing_ok=True)
+    run = _Run(session, session.manifest, session.backbone)
+    found = _score(run, run.manifest.select(split=split), files, split)
+    is_synthetic = session.manifest.is_synthetic
+    files.add_to_record({"name": files.folder.name, "identity": asked, "synthetic": is_synthetic})
+    return found
+
+
+def _score(run: "_Run", split_rows: np.ndarray, files: RunLayout, split: str) -> dict[str, Any]:
+    session = run.session
     rows = session.fitting(split_rows)
-    session.write_left_out(split_rows, RunLayout(folder).evaluation(split).folder)
+    session.write_left_out(split_rows, files.evaluation(split).folder)
     if len(rows):
         say_unscored(session, split, rows)
     recipe, left_out = session.recipe, session.left_out(split_rows)
@@ -172,7 +203,7 @@ def evaluate(
             run.backbone,
             run.manifest,
             rows,
-            RunLayout(folder).evaluation(split).folder,
+            files.evaluation(split).folder,
             Evaluation(recipe.score, states, recipe.seed, left_out),
             progress=progress,
         )

@@ -39,8 +39,12 @@ def compare_study(
     Args:
         folder: The study.
         split: Split its runs were scored on.
-        references: Runs that methods are measured from, too.
+        references: Runs that methods are measured from, too; the model before training where the
+            study scored it.
     """
+    start = RunLayout(folder).start
+    if references is None and start.evaluation(split).scores.is_file():
+        references = References(start=start.folder)
     comparison = compare_runs(
         _runs_of(folder), _baseline_of(folder), split=split, references=references
     )

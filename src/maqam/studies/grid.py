@@ -25,6 +25,8 @@ class Study(BaseModel):
         methods: Settings of each method on top of `base`, by its name.
         check_overlap: Whether training and test split are compared first, which decodes all their
             audio once, and the report says what they share.
+        before_training: Whether the model is scored before training, too, where all runs begin
+            with one and are scored on the same data.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +38,7 @@ class Study(BaseModel):
     base: dict[str, Any] = {}
     methods: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
     check_overlap: bool = True
+    before_training: bool = True
 
     def recipe(
         self, method: str, seed: int, *, overrides: Sequence[str] = (), where: str = ""

@@ -8,8 +8,9 @@ from typing import Any
 
 from maqam.evaluate.run import check_rows
 from maqam.progress import Bars
+from maqam.recipe import Recipe
 from maqam.report.page import write_report
-from maqam.run_layout import StudyLayout
+from maqam.run_layout import RunLayout, StudyLayout
 from maqam.runs import stages
 from maqam.runs.session import Session
 from maqam.studies.comparison import compare_study
@@ -63,6 +64,9 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
         check_overlap(session.manifest, splits, files.overlap, bars, say)
     else:
         files.overlap.unlink(missing_ok=True)
+    if study.before_training and all(_is_scored_alike(one, first) for _, one in recipes):
+        say("scoring the model before training")
+        stages.evaluate_start(session, RunLayout(files.folder).start)
     elapsed: list[float] = []
     for index, (_, recipe) in enumerate(recipes):
         if stages.is_scored(recipe):
@@ -77,6 +81,12 @@ def run_study(study: Study, bars: Bars, say: Callable[[str], None]) -> Outcome:
         elapsed.append(time.monotonic() - began)
     comparison = compare_study(files.folder)
     return Outcome(comparison, write_report([files.folder], files.report))
+
+
+def _is_scored_alike(recipe: Recipe, other: Recipe) -> bool:
+    """Tell whether runs begin with one model and answer the same questions."""
+    names = ("model", "data", "score")
+    return all(getattr(recipe, name) == getattr(other, name) for name in names)
 
 
 def _minutes_left(elapsed: list[float], num_left: int) -> str:
