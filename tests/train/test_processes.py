@@ -14,7 +14,7 @@ from maqam.schedule.plan import rows_checksum
 from maqam.train.phases import run_phase
 
 from .corpus import make_backbone
-from .two_processes import make_phase
+from .two_processes import ROUTED, make_phase, routed_phase
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +25,13 @@ def records(run):
 
 
 def weights(run):
-    return load_file(run / "weights/model.safetensors")
+    """Return all that a run trained, by file and name."""
+    output = run / ("adapter" if (run / "adapter").exists() else "weights")
+    return {
+        f"{file.relative_to(output)} {name}": value
+        for file in output.rglob("*.safetensors")
+        for name, value in load_file(file).items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +64,8 @@ def shared(manifest, tmp_path_factory):
 
 def assert_alike(run, alone):
     for ours, theirs in zip(records(run), records(alone), strict=True):
-        for name in ("loss", "grad_norm", "ctc_loss"):
+        told = {"loss", "grad_norm", "ctc_loss", "balance_loss", "router_entropy_by_task"}
+        for name in told & theirs.keys():
             assert ours[name] == pytest.approx(theirs[name], rel=2e-4, abs=1e-6), name
         assert ours["loss_by_task"] == pytest.approx(theirs["loss_by_task"], rel=1e-3)
         for name in ("input_tokens", "rows_checksum", "utterances_by_task", "target_tokens", "lr"):
@@ -71,6 +78,12 @@ def assert_alike(run, alone):
 
 def test_losses_gradients_and_weights_are_those_of_one_process(shared, alone):
     assert_alike(shared / "plain", alone)
+
+
+@pytest.mark.parametrize("name", ROUTED)
+def test_routed_adapters_of_two_processes_are_those_of_one(name, shared, manifest, tmp_path):
+    run_phase(make_backbone(), routed_phase(manifest.folder, ROUTED[name]), tmp_path / "run")
+    assert_alike(shared / name, tmp_path / "run")
 
 
 def test_every_row_of_a_step_is_trained_on_by_one_of_the_processes(shared, manifest):

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from maqam.data.manifest import read_manifest
+from maqam.models.tuning.settings import Experts, Routed, TaskAdapters
 from maqam.train.observers.observer import Observer
 from maqam.train.phases import Phase, run_phase
 from maqam.train.settings import Objective, TrainSettings
@@ -37,6 +38,15 @@ def make_phase(corpus: Path, **changes: object) -> Phase:
     objective = Objective("task", ctc_weight=0.3)
     settings = replace(SETTINGS, **changes)
     return Phase(read_manifest(corpus), FixedPlan(rows), settings, objective, seed=7)
+
+
+def routed_phase(corpus: Path, adapter: Routed) -> Phase:
+    """Return the steps in phase "tune"; the second has rows of one task alone."""
+    phase = make_phase(corpus, phase="tune", llm="lora", adapter=adapter, lora_rank=2)
+    return replace(phase, objective=Objective("task"))
+
+
+ROUTED = {"task": TaskAdapters("shared+task"), "moe": Experts(balance=0.5)}
 
 
 class RunsOutOfMemory(Observer):
@@ -74,6 +84,8 @@ def main(corpus: Path, out: Path) -> None:
         run_phase(make_backbone(), make_phase(corpus), out / "stopped", observers=stopping)
     except KeyboardInterrupt:
         (out / f"stopped-{os.environ['RANK']}").touch()
+    for name, adapter in ROUTED.items():
+        run_phase(make_backbone(), routed_phase(corpus, adapter), out / name)
     torch.distributed.destroy_process_group()
 
 

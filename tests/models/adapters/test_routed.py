@@ -374,9 +374,10 @@ def test_adapters_of_another_kind_task_or_rank_are_not_begun_from(fresh, tmp_pat
     words = 'is of kind "task" for asr, did, a.b/c, the run trains kind "hydra"'
     with pytest.raises(ModelError, match=words):
         new_adapter(fresh(), wanted(TaskAdapters("hydra"))).begin_from(tmp_path)
-    fewer = replace(wanted(TaskAdapters()), tasks=("asr", "did"))
-    with pytest.raises(ModelError, match='the run trains kind "task" for asr, did'):
-        new_adapter(fresh(), fewer).begin_from(tmp_path)
+    new_adapter(fresh(), replace(wanted(TaskAdapters()), tasks=("asr",))).begin_from(tmp_path)
+    more = replace(wanted(TaskAdapters()), tasks=("asr", "ser"))
+    with pytest.raises(ModelError, match='the run trains kind "task" for asr, ser'):
+        new_adapter(fresh(), more).begin_from(tmp_path)
     with pytest.raises(ModelError, match="another rank or scale than the run in 14 of 14 layers"):
         new_adapter(fresh(), wanted(TaskAdapters(), rank=2)).begin_from(tmp_path)
     one = replace(wanted(TaskAdapters()), kind=TaskAdapters("task"), alpha=4)

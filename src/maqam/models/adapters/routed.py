@@ -84,8 +84,9 @@ class RoutedAdapter:
         """Load saved weights into untrained adapters.
 
         Args:
-            folder: Of saved adapters of the same kind, tasks, ranks and scales; or of one plain
-                LoRA of these ranks and scales, from which every task and expert begins.
+            folder: Of saved adapters of the same kind, ranks and scales, for these tasks or more;
+                or of one plain LoRA of these ranks and scales, from which every task and expert
+                begins.
 
         Raises:
             ModelError: If the folder holds no such adapter.
@@ -94,7 +95,9 @@ class RoutedAdapter:
         if saved is None:
             self._begin_alike(read_lora(self.backbone, folder), folder)
             return
-        if (saved["kind"], {*saved["folders"]}) != (self.kind, {*self.names}):
+        others = {*self.names} ^ {*saved["folders"]}
+        unmet = others if self.kind == "moe" else others & {*self.names}
+        if saved["kind"] != self.kind or unmet:
             raise ModelError(
                 f'the adapter is of kind "{saved["kind"]}" for {", ".join(saved["folders"])}, the '
                 f'run trains kind "{self.kind}" for {", ".join(self.names)}',
