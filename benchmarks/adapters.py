@@ -21,7 +21,7 @@ import torch
 from maqam.data.manifest import read_manifest
 from maqam.data.pool import pool_from_manifest
 from maqam.models.adapters import new_adapter, remove_adapter
-from maqam.models.audio_states import encode_rows
+from maqam.models.audio_states import encoded_states
 from maqam.models.freezing import train_only
 from maqam.models.loading import load_backbone
 from maqam.models.settings import ModelSettings
@@ -35,6 +35,8 @@ from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
 
 SEED = 0
+COUNTS = dict.fromkeys(("asr", "did", "ser", "ssum", "tsum"), 24)
+FEW = dict.fromkeys(COUNTS, 10)
 KINDS = (
     Lora(),
     TaskAdapters("task", match_parameters=True),
@@ -67,18 +69,21 @@ def main() -> None:
     parser.add_argument("--rank", type=int, default=16, help="of plain LoRA")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=4, help="of each round, the first uncounted")
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--micro-batches", type=int, default=4)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--micro-batches", type=int, default=2)
     options = parser.parse_args()
     backbone = load_backbone(ModelSettings(path=options.model))
     with tempfile.TemporaryDirectory() as folder:
-        manifest = read_manifest(make_corpus(Path(folder), SynthSettings()))
+        manifest = read_manifest(
+            make_corpus(Path(folder), SynthSettings(train=COUNTS, dev=FEW, test=FEW))
+        )
         pool = pool_from_manifest(manifest, manifest.select(split="train"))
         plan = make_plan(
             Uniform(), pool, steps=options.steps, batch_size=options.batch_size, seed=SEED
         )
         rows = sorted(set(plan.rows.tolist()))
-        states = dict(zip(rows, encode_rows(backbone, manifest, rows), strict=True))
+        heard = encoded_states(backbone, manifest)
+        states = {row: heard([row])[0] for row in rows}
         batches = PlanBatches(
             backbone,
             plan,

@@ -2,7 +2,13 @@ import json
 
 import numpy as np
 
-from maqam.report.provenance import provenance_table, recipe_table, run_table
+from maqam.report.provenance import (
+    parameter_table,
+    provenance_table,
+    recipe_table,
+    router_table,
+    run_table,
+)
 from maqam.report.records import read_any, read_study
 from maqam.report.results import make_board
 from maqam.report.tables import (
@@ -142,3 +148,21 @@ def test_a_fingerprint_that_differs_between_runs_is_said(tmp_path):
     rows = {row[0].text: row[1] for row in provenance_table(read_any(folders)).rows}
     assert rows["manifest"].text.startswith("2 different: ")
     assert rows["weights"].mark == ""
+
+
+def test_parameters_and_routers_stand_by_method_where_they_differ(tmp_path):
+    write_study(tmp_path)
+    assert len(parameter_table(read_study(tmp_path)).rows) == 3
+    assert router_table(read_study(tmp_path)) is None
+    run = next(iter(sorted((tmp_path / "runs").iterdir())))
+    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    record["trainable"][2]["trainable"] = 7
+    (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    lines = (run / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    told = {"balance_loss": 1.25, "router_entropy_by_task": {"asr": 0.5}}
+    steps = [json.dumps({**json.loads(line), **told}) for line in lines]
+    (run / "train.jsonl").write_text("\n".join(steps) + "\n", encoding="utf-8")
+    study = read_study(tmp_path)
+    assert len(parameter_table(study).rows) == 3 * len(study.methods)
+    cells = [[cell.text for cell in cells] for cells in router_table(study).rows]
+    assert [one[1:] for one in cells] == [["balancing loss", "1.250"], ["entropy, asr", "0.500"]]

@@ -26,6 +26,9 @@ class Steps:
         loss_by_task: By task (num_steps,) float64, NaN where the batch holds none of the task.
         utterances_by_task: By task (num_steps,) float64 counts.
         target_tokens_by_task: By task (num_steps,) float64 counts.
+        balance_loss: (num_steps,) float64 of experts, before its factor; NaN where there are none.
+        router_entropy_by_task: By task (num_steps,) float64 in [0, 1], NaN where the batch holds
+            none of the task; empty where there are no experts.
     """
 
     step: np.ndarray
@@ -35,11 +38,25 @@ class Steps:
     loss_by_task: Mapping[str, np.ndarray]
     utterances_by_task: Mapping[str, np.ndarray]
     target_tokens_by_task: Mapping[str, np.ndarray]
+    balance_loss: np.ndarray
+    router_entropy_by_task: Mapping[str, np.ndarray]
 
     @property
     def num_steps(self) -> int:
         """Number of the last step taken, 0 before the first."""
         return int(self.step[-1]) if len(self.step) else 0
+
+    def routers_at_end(self) -> dict[str, float]:
+        """Return the medians over the last tenth of the steps: balancing loss, entropy by task."""
+        columns = {"balancing loss": self.balance_loss} | {
+            f"entropy, {task}": values for task, values in self.router_entropy_by_task.items()
+        }
+        last = {name: values[-max(1, len(values) // 10) :] for name, values in columns.items()}
+        return {
+            name: float(np.nanmedian(values))
+            for name, values in last.items()
+            if np.isfinite(values).any()
+        }
 
 
 def steps_from_records(records: Sequence[Mapping[str, Any]]) -> Steps:
@@ -62,6 +79,8 @@ def steps_from_records(records: Sequence[Mapping[str, Any]]) -> Steps:
         loss_by_task=_by_task(rows, "loss_by_task", np.nan),
         utterances_by_task=_by_task(rows, "utterances_by_task", 0.0),
         target_tokens_by_task=_by_task(rows, "target_tokens_by_task", 0.0),
+        balance_loss=_column(rows, "balance_loss"),
+        router_entropy_by_task=_by_task(rows, "router_entropy_by_task", np.nan),
     )
 
 

@@ -191,6 +191,7 @@ def report_context(study: StudyRecord) -> dict[str, Any]:
         "runs": provenance.run_table(study),
         "provenance": provenance.provenance_table(study),
         "parameters": provenance.parameter_table(study),
+        "routers": provenance.router_table(study),
     }
 
 

@@ -130,19 +130,51 @@ def provenance_table(study: StudyRecord) -> Table:
 
 
 def parameter_table(study: StudyRecord) -> Table | None:
-    """Return the trainable parameters of each part of the model, of the first run that says it."""
-    parts = next((run.facts["trainable"] for run in study.runs if run.facts.get("trainable")), None)
-    if parts is None:
+    """Return the trainable parameters of each part of the model, by method where they differ."""
+    inks = method_inks(study.methods)
+    tables = {
+        method: next(
+            (run.facts["trainable"] for run in study.runs_of(method) if run.facts.get("trainable")),
+            None,
+        )
+        for method in study.methods
+    }
+    known = {method: parts for method, parts in tables.items() if parts}
+    if not known:
         return None
+    alike = len({str(parts) for parts in known.values()}) == 1
+    first = next(iter(known))
     rows = [
         [
+            *([] if alike else [Cell(method, ink=inks[method])]),
             Cell(str(part["part"])),
             Cell(f"{int(part['parameters']):,}"),
             Cell(f"{int(part['trainable']):,}"),
         ]
+        for method, parts in known.items()
+        if not alike or method == first
         for part in parts
     ]
-    return Table("", [row("part", "parameters", "trainable")], rows)
+    head = row(*([] if alike else ["method"]), "part", "parameters", "trainable")
+    return Table("", [head], rows)
+
+
+def router_table(study: StudyRecord) -> Table | None:
+    """Return how the routers of experts ended, by method; None where there are no experts.
+
+    Each number is the median over the last tenth of a run's steps, averaged over seeds.
+    """
+    inks = method_inks(study.methods)
+    rows = []
+    for method in study.methods:
+        ends = [run.steps.routers_at_end() for run in study.runs_of(method)]
+        names = dict.fromkeys(name for end in ends for name in end)
+        for name in names:
+            values = [end[name] for end in ends if name in end]
+            rows.append(
+                [Cell(method, ink=inks[method]), Cell(name), Cell(f"{np.mean(values):.3f}")]
+            )
+    return Table("", [row("method", "of the routers", "at the end")], rows) if rows else None
 
 
 def _settings(run: Run) -> Any:  # noqa: ANN401  YAML holds any plain value
