@@ -1,4 +1,4 @@
-"""What a backbone hears of manifest rows: log-mels, and aligner outputs on the spot."""
+"""What a backbone hears of manifest rows: frames, and aligner outputs on the spot."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -14,7 +14,7 @@ TOO_SHORT = "too short for an audio token"
 
 
 class RowAudio:
-    """Log-mels of manifest rows, read when they are asked for.
+    """Frames of manifest rows, as the front end gives them, read when they are asked for.
 
     Args:
         backbone: The model that hears them.
@@ -27,7 +27,7 @@ class RowAudio:
         self.seconds = np.asarray(manifest.column("seconds"), dtype=np.float64)
 
     def __call__(self, row: int) -> np.ndarray:
-        """Return the (num_frames, num_mel_bins) float32 log-mel of a row, empty for text.
+        """Return the (num_frames, num_bins) float32 frames of a row, empty for text.
 
         Raises:
             AudioError: If the file cannot be read as the row says, or is too short for a frame.
@@ -46,7 +46,7 @@ class EncodedStates:
 
     Args:
         backbone: The model, its encoder frozen.
-        log_mels: Gives the log-mels of manifest rows, empty for text.
+        log_mels: Gives the frames of manifest rows, empty for text.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ def encoded_states(backbone: AudioLLM, manifest: Manifest) -> EncodedStates:
 def encode_rows(
     backbone: AudioLLM, log_mels: Sequence[np.ndarray], rows: Iterable[int]
 ) -> list[Tensor]:
-    """Return the aligner outputs [T_i, D] of log-mels, float32 on the CPU.
+    """Return the aligner outputs [T_i, D] of frames, float32 on the CPU.
 
     Args:
         backbone: The model.
-        log_mels: (num_frames, num_mel_bins) each, empty for text.
+        log_mels: (num_frames, num_bins) each, empty for text.
         rows: Their manifest rows, to be named in an error.
 
     Raises:

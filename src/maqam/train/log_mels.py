@@ -1,4 +1,7 @@
-"""Log-mels of manifest rows while a model trains, kept in memory where they fit."""
+"""What an encoder hears of manifest rows while it trains, kept in memory where it fits.
+
+Most encoders hear log-mels; those with frames of another kind are served alike.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
