@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from maqam.cli.main import main
 from maqam.errors import ConfigError, ManifestError, ModelError, RunError
 from maqam.features.units import make_units
 from maqam.models.audio_states import encode_rows
+from maqam.models.checkpoint import dialogue_of, open_checkpoint
 from maqam.models.loading import load_backbone
 from maqam.models.protocol import collate
 from maqam.models.settings import ModelSettings
+from maqam.models.units.loading import load_units
 from maqam.models.units.make import UnitComposition, UnitParts
 from tests.models.composed.parts import make_llm, make_whisper
 from tests.train.corpus import make_manifest
@@ -175,6 +178,16 @@ def test_a_folder_without_units_or_without_its_encoder_is_one_line(folder, tmp_p
     (bare / "config.json").write_text(json.dumps(record))
     with pytest.raises(ModelError, match=r"the key maqam of config.json is not of format 1"):
         load_backbone(ModelSettings("auto", str(bare)))
+
+
+def test_units_are_of_a_local_folder_and_of_no_family(folder):
+    checkpoint = open_checkpoint(ModelSettings("auto", str(folder)))
+    elsewhere = replace(checkpoint, source="someone/units")
+    with pytest.raises(ModelError, match="loaded from a folder only"):
+        load_units(elsewhere, dialogue_of(checkpoint), dtype="float32", device=CPU)
+    with pytest.raises(ModelError, match="is of a model of discrete units, not of Qwen") as error:
+        open_checkpoint(ModelSettings("qwen2_audio", str(folder)))
+    assert error.value.hint == "set model.kind=auto"
 
 
 def test_settings_that_no_encoder_can_meet_are_one_line(whisper, llm, manifest, tmp_path):

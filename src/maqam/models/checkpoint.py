@@ -75,7 +75,7 @@ def open_checkpoint(settings: ModelSettings) -> Checkpoint:
         raise ModelError(
             f"the checkpoint is of {family.title}, not of {FAMILIES[wanted].title}",
             where=source,
-            hint=f"set model.kind={family.kind}",
+            hint=f"set model.kind={family.kind if family.kind in FAMILIES else AUTO}",
         )
     text = _part(config, "text_config", source) or config
     num_bins = _count(_part(config, "audio_config", source), "num_mel_bins", source)
