@@ -13,7 +13,8 @@ def encode_at_length(
     """Run an encoder on a part of its window, with the first of its positions.
 
     Args:
-        tower: An encoder of Whisper's kind: a convolution of stride 2, then a position each.
+        tower: An encoder of Whisper's kind that masks padding: a convolution of stride 2, then a
+            position each.
         features: [B, M, N] frames, N of at most twice the positions; the last one is repeated
             where there is one too few.
         num_positions: Positions that are used.
@@ -25,12 +26,12 @@ def encode_at_length(
     missing = 2 * num_positions - features.shape[2]
     if missing > 0:
         features = torch.cat([features, *[features[..., -1:]] * missing], dim=2)
-    table, whole = tower.embed_positions, tower.config.max_source_positions
-    cut = {"embed_positions.weight": table.weight[:num_positions]}
-    tower.config.max_source_positions = table.num_embeddings = num_positions
+    whole = tower.config.max_source_positions
+    cut = {"embed_positions.weight": tower.embed_positions.weight[:num_positions]}
+    tower.config.max_source_positions = num_positions
     try:
         return torch.func.functional_call(
             tower, cut, (features[..., : 2 * num_positions],), inputs, strict=False
         )
     finally:
-        tower.config.max_source_positions = table.num_embeddings = whole
+        tower.config.max_source_positions = whole

@@ -1,7 +1,8 @@
 """The encoder of a model of units: the first layers of a Whisper, kept in float32.
 
 A unit is a decision, so it must not turn with the number format that the LLM runs in. Whisper's
-encoder knows no padding, so that each clip runs alone, at its own length.
+encoder hears the silence that fills its window up, and was trained so: at a clip's own length its
+outputs are others, and it never trains here to make up for that.
 """
 
 from collections.abc import Mapping
@@ -11,8 +12,6 @@ import torch
 from torch import Tensor, nn
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
-from maqam.models.common.positions import encode_at_length
 
 TOWER = "unit_tower"  # its name inside the model
 _KEPT = (
@@ -68,7 +67,9 @@ def encoder_frames(encoder: WhisperEncoder, log_mel: Tensor, num_frames: int) ->
     window = 2 * encoder.config.max_source_positions
     heard = []
     for first in range(0, num_frames, window):
-        frames = log_mel[first : first + window].T[None].float()
-        states = encode_at_length(encoder, frames, -(-frames.shape[2] // 2)).last_hidden_state
+        frames = log_mel[first : first + window].float()
+        silence = frames[-1:].expand(window - len(frames), -1)
+        features = torch.cat([frames, silence]).T[None]
+        states = encoder(features).last_hidden_state
         heard.append(states[0, : (min(num_frames - first, window) - 1) // 2 + 1])
     return torch.cat(heard)
