@@ -1,7 +1,6 @@
 """Under torchrun one process prepares and prints, and all encode their part of the audio."""
 
 import json
-import socket
 import subprocess
 import sys
 
@@ -10,17 +9,20 @@ import pytest
 from maqam.recipe import load_recipe
 from maqam.runs import stages
 from maqam.runs.session import Session
+from tests.processes import together
 
-NUM_PROCESSES = 2
+
+def run_command(*words):
+    """Run a command of maqam in a process of a group."""
+    from maqam.cli.main import main  # once the process knows its rank
+
+    sys.exit(main([str(word) for word in words]))
 
 
 def launched(*words):
-    """Run a command of maqam on two processes."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--master-port", str(port)]
-    command += ["--nproc-per-node", str(NUM_PROCESSES), "--no-python", sys.executable, "-c"]
+    """Run a command of maqam on two processes by torchrun itself, which ends all if one fails."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", "--no-python", sys.executable, "-c"]
     command += ["from maqam.cli.main import run; run()", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
@@ -34,17 +36,18 @@ def settings():
 @pytest.fixture(scope="module")
 def both(world, settings, tmp_path_factory):
     """Return the outputs of one process and of two, and what the two said."""
-    alone, together = tmp_path_factory.mktemp("alone"), tmp_path_factory.mktemp("together")
+    alone, shared = tmp_path_factory.mktemp("alone"), tmp_path_factory.mktemp("together")
     stages.train(Session(load_recipe(world.recipe, [*settings, f"output={alone}"])))
-    done = launched("train", world.recipe, *settings, f"output={together}")
-    assert done.returncode == 0, done.stderr[-3000:]
-    return alone, together, done
+    words = ("train", world.recipe, *settings, f"output={shared}")
+    done = together(run_command, *words, folder=shared / "said")
+    assert done.code == 0, done.stderr[-3000:]
+    return alone, shared, done
 
 
 def test_the_feature_store_has_the_bytes_of_one_process(both):
-    alone, together, _ = both
+    alone, shared, _ = both
     (theirs,) = (alone / "features").iterdir()
-    (ours,) = (together / "features").iterdir()
+    (ours,) = (shared / "features").iterdir()
     names = sorted(path.name for path in theirs.iterdir())
     assert sorted(path.name for path in ours.iterdir()) == names
     different = [one for one in names if (ours / one).read_bytes() != (theirs / one).read_bytes()]
@@ -52,9 +55,9 @@ def test_the_feature_store_has_the_bytes_of_one_process(both):
 
 
 def test_the_plan_and_the_losses_are_those_of_one_process(both):
-    alone, together, _ = both
+    alone, shared, _ = both
     plans, losses = [], []
-    for output in (alone, together):
+    for output in (alone, shared):
         plans.append((output / "ads/plan/rows.npy").read_bytes())
         lines = (output / "ads/train.jsonl").read_text(encoding="utf-8").splitlines()
         losses.append([json.loads(line)["loss"] for line in lines])
@@ -63,8 +66,8 @@ def test_the_plan_and_the_losses_are_those_of_one_process(both):
 
 
 def test_one_process_speaks(both):
-    _, together, done = both
-    assert done.stdout.count(str(together / "ads")) == 1
+    _, shared, done = both
+    assert done.stdout.count(str(shared / "ads")) == 1
     assert done.stdout.count("trainable parameters") == 1
 
 

@@ -2,21 +2,16 @@
 
 import json
 import shutil
-import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
 from maqam.schedule.plan import rows_checksum
 from maqam.train.phases import run_phase
+from tests.processes import together
 
 from .corpus import make_backbone
-from .two_processes import ROUTED, make_phase, routed_phase
-
-ROOT = Path(__file__).parents[2]
+from .two_processes import ROUTED, make_phase, routed_phase, train_on_all
 
 
 def records(run):
@@ -45,20 +40,8 @@ def alone(manifest, tmp_path_factory):
 def shared(manifest, tmp_path_factory):
     """Return the folder of the runs that two processes of one group made."""
     folder = tmp_path_factory.mktemp("shared")
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    command += ["--master-port", str(port), "-m", "tests.train.two_processes"]
-    done = subprocess.run(
-        [*command, str(manifest.folder), str(folder)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    done = together(train_on_all, manifest.folder, folder, folder=folder)
+    assert done.code == 0, done.stderr[-3000:]
     return folder
 
 

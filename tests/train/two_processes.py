@@ -1,11 +1,7 @@
-"""Trains a pocket on every process of a group: plainly, out of memory on one, interrupted on one.
-
-Run by `python -m torch.distributed.run --nproc-per-node 2 -m tests.train.two_processes CORPUS OUT`.
-"""
+"""A pocket that all processes of a group train: plainly, out of memory or interrupted on one."""
 
 import os
 import signal
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,7 +69,8 @@ class Interrupted(Observer):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def main(corpus: Path, out: Path) -> None:
+def train_on_all(corpus: Path, out: Path) -> None:
+    """Run the phases of one process, whose rank torchrun's variables tell."""
     is_second = os.environ["RANK"] == "1"
     torch.set_num_threads(1)
     run_phase(make_backbone(), make_phase(corpus), out / "plain")
@@ -87,7 +84,3 @@ def main(corpus: Path, out: Path) -> None:
     for name, adapter in ROUTED.items():
         run_phase(make_backbone(), routed_phase(corpus, adapter), out / name)
     torch.distributed.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
