@@ -279,7 +279,7 @@ def observed(step: int, names: list[str], rng: np.random.Generator) -> Observati
 
 
 @pytest.mark.parametrize("reward", [*METHODS, "auto"])
-@CASES
+@settings(CASES, max_examples=6)  # of eight ways to decide, which grow alike
 @given(case=asked(), stop=st.integers(0, 5), base=st.sampled_from(["uniform", "ads", "alpha"]))
 def test_a_plan_that_grows_goes_on_from_its_record_and_keeps_every_guarantee(
     reward: str, case, stop: int, base: str
@@ -310,5 +310,7 @@ def test_a_plan_that_grows_goes_on_from_its_record_and_keeps_every_guarantee(
     for step in range(28):
         assert (np.diff(plan.batch(step)) > 0).all()
         times[np.searchsorted(pool.rows, plan.batch(step))] += 1
-        for cell in np.unique(cells):
-            assert np.ptp(times[cells == cell]) <= 1
+        most, least = np.zeros(cells.max() + 1), np.full(cells.max() + 1, 99)
+        np.maximum.at(most, cells, times)
+        np.minimum.at(least, cells, times)
+        assert (most - least <= 1).all()

@@ -90,9 +90,10 @@ def test_the_overlap_of_the_splits_is_found_once_and_reported(study: Path) -> No
     other_split = whole.replace('"split": "test"', '"split": "dev"')
     other_rows = whole.replace(found["train"]["fingerprint"], "0" * 32)
     assert whole not in (older, other_split, other_rows)
+    manifest = read_manifest(study / "runs" / "corpus")
     for spoilt in ("{", '{"verdict": "clear"}', other_split, other_rows, older):
         path.write_text(spoilt)
-        run(study)
+        check_overlap(manifest, ("train", "test"), path, no_bars, lambda line: None)
         assert json.loads(path.read_text()) == found
 
 

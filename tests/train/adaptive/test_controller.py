@@ -81,9 +81,10 @@ def test_a_run_broken_off_again_and_again_decides_and_trains_as_if_it_never_stop
     whole, manifest: Manifest, tmp_path: Path
 ) -> None:
     schedule, folder, plan = whole
-    for until in (1, 4, 5, 9):
+    stops = (1, 4, 5, 9) if schedule is SCHEDULES["exp3"] else (5, 9)  # around its decisions
+    for until in stops:
         with pytest.raises(KilledError):
-            run(schedule, manifest, tmp_path, until=until, resume=until > 1)
+            run(schedule, manifest, tmp_path, until=until, resume=until > stops[0])
     resumed = run(schedule, manifest, tmp_path, resume=True)
     assert lines(tmp_path) == lines(folder)
     assert resumed.finished().fingerprint == plan.finished().fingerprint
