@@ -90,6 +90,17 @@ def test_a_tracker_that_cannot_begin_stops_the_run_in_a_line_before_its_first_st
     assert not (tmp_path / "run/train.jsonl").exists()
 
 
+def test_a_tracker_that_is_installed_by_half_is_named_before_anything_trains(
+    manifest, tmp_path, monkeypatch
+):
+    failing(monkeypatch, "__init__", ModuleNotFoundError("No module named 'starlette'"))
+    words = r"train\.report_to: the tracker mlflow does not load: No module named 'starlette'"
+    with pytest.raises(RunError, match=words) as fault:
+        run_phase(make_backbone(), make_phase(manifest, "mlflow"), tmp_path / "run")
+    assert fault.value.hint == "pip install mlflow again, or leave it out"
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("call", ["on_log", "on_train_end"])
 def test_a_tracker_that_fails_later_is_left_behind_with_a_warning(
     manifest, tmp_path, monkeypatch, call

@@ -42,7 +42,7 @@ class Trackers(Observer):
         run_folder: Folder of the run, where TensorBoard's files go.
 
     Raises:
-        RunError: If the package of a tracker is not installed.
+        RunError: If the package of a tracker is not installed, or not whole.
     """
 
     def __init__(self, names: Sequence[str], run_folder: Path) -> None:
@@ -135,4 +135,11 @@ def _callback(name: str) -> TrainerCallback:
             where="train.report_to",
             hint=f"pip install {name}, or leave it out",
         )
-    return _CALLBACKS[name]()
+    try:
+        return _CALLBACKS[name]()
+    except (ImportError, RuntimeError) as error:
+        raise RunError(
+            f"the tracker {name} does not load: {_reason(error)}",
+            where="train.report_to",
+            hint=f"pip install {name} again, or leave it out",
+        ) from error
