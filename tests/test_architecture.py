@@ -34,7 +34,7 @@ LAYERS = (  # lowest first; packages of one layer do not know each other
     ("diagnose",),
     ("recipe",),
     ("runs",),
-    ("report",),
+    ("deploy", "report"),
     ("pocket", "studies"),
     ("cli",),
 )

@@ -42,6 +42,7 @@ class RunTable(TypedDict, total=False):
         identity: What must not change while the run is resumed.
         split: How its steps were last split over processes and forward passes.
         notes: What the user should know, a sentence each.
+        about: What its model's card says of the training, by what it is.
     """
 
     format_version: int
@@ -56,6 +57,7 @@ class RunTable(TypedDict, total=False):
     identity: dict[str, Any]
     split: dict[str, Any]
     notes: list[str]
+    about: dict[str, str | dict[str, int]]
 
 
 class StudyTable(TypedDict):

@@ -12,7 +12,7 @@ import typer
 
 from maqam.cli import diagnose, docs, judge, plan, pocket, report, runs, score, study
 from maqam.cli.data import catalog, imports, manifests, pooling
-from maqam.cli.model import compose, families, units
+from maqam.cli.model import compose, deploy, families, units
 from maqam.errors import MaqamError
 from maqam.extras import missing_extra
 from maqam.version import own_commit, version
@@ -67,6 +67,7 @@ app.command("report")(report.report)
 app.command("docs")(docs.docs)
 compose.app.command("units")(units.units)
 compose.app.command("families")(families.families)
+compose.app.command("export")(deploy.export)
 app.add_typer(compose.app, name="model")
 app.add_typer(pocket.app, name="pocket")
 

@@ -22,6 +22,7 @@ from maqam.models.audio_states import EncodedStates
 from maqam.models.freezing import PartParameters, parameter_table, train_only
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.models.tuning.settings import Experts, Lora
+from maqam.models.weights.card import About
 from maqam.progress import Progress
 from maqam.run_layout import RunLayout
 from maqam.schedule.plan import PlanLike
@@ -152,10 +153,10 @@ def run_phase(
         trainer.follow(watching, checkpoint)
     backbone.model.eval()
     output = files.weights if phase.settings.writes_weights else files.adapter
-    about = about_training(run_folder.name, phase.manifest, phase.plan, phase.settings, phase.seed)
+    about = about_training(run_folder.name, phase.manifest, phase.plan, phase.settings)
     _write_output(backbone, adapter, output, about if is_first else None)
     if is_first:
-        files.add_to_record({"state": "finished", "notes": notes})
+        files.add_to_record({"state": "finished", "notes": notes, "about": about})
     return PhaseResult(output=output, parts=parts, notes=notes)
 
 
@@ -360,7 +361,7 @@ def _description(
 
 
 def _write_output(
-    backbone: AudioLLM, adapter: TrainedAdapter | None, output: Path, about: dict[str, str] | None
+    backbone: AudioLLM, adapter: TrainedAdapter | None, output: Path, about: About | None
 ) -> None:
     """Write the adapter, or the whole checkpoint with its adapter merged; by None write nothing."""
     if output.name == "weights":

@@ -120,8 +120,8 @@ def versions() -> dict[str, str]:
 
 
 def about_training(
-    name: str, manifest: Manifest, plan: PlanLike, settings: TrainSettings, seed: int
-) -> dict[str, str]:
+    name: str, manifest: Manifest, plan: PlanLike, settings: TrainSettings
+) -> dict[str, str | dict[str, int]]:
     """Return what there is to say of a training, by what it is.
 
     Args:
@@ -129,13 +129,12 @@ def about_training(
         manifest: The utterances.
         plan: The rows it trained on.
         settings: Its steps and rates.
-        seed: The run's seed.
     """
     rows = np.unique(plan.rows)
     hours = float(np.asarray(manifest.column("seconds"), dtype=np.float64)[rows].sum() / 3600)
     synthetic = int(np.asarray(manifest.column("synthetic"), dtype=bool)[rows].sum())
     return {
-        "run": f"{name}, phase {settings.phase}, seed {seed}",
+        "run": f"{name}, phase {settings.phase}",
         "schedule": str(plan.schedule["kind"]),
         "plan": f"{plan.fingerprint}, {plan.num_steps} steps of {plan.batch_size} utterances",
         "learning rate": f"{settings.learning_rate:g}",
@@ -146,12 +145,10 @@ def about_training(
     }
 
 
-def _counts(manifest: Manifest, column: str, rows: np.ndarray) -> str:
+def _counts(manifest: Manifest, column: str, rows: np.ndarray) -> dict[str, int]:
     codes, names = manifest.codes(column, rows)
-    counts = np.bincount(codes[codes >= 0], minlength=len(names))
-    return ", ".join(
-        f"{name} ({count:,})" for name, count in zip(names, counts.tolist(), strict=True) if count
-    )
+    counts = np.bincount(codes, minlength=len(names)).tolist()
+    return {name: count for name, count in zip(names, counts, strict=True) if count}
 
 
 def adapter_fingerprint(folder: str) -> str:

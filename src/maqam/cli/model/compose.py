@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Audio LLMs: put together.")
+app = typer.Typer(no_args_is_help=True, help="Audio LLMs: put together, exported, served.")
 
 
 class Projector(StrEnum):

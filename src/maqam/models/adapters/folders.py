@@ -17,6 +17,7 @@ from maqam.errors import ModelError
 from maqam.models.adapters.lora import by_pattern, loading_of
 from maqam.models.protocol import AudioLLM
 from maqam.models.weights.adapter_files import LoraFiles, names_of, read_adapter
+from maqam.models.weights.card import About
 from maqam.models.weights.names import PEFT_PREFIX, layer_of
 
 
@@ -39,7 +40,7 @@ def write_lora(
     backbone: AudioLLM,
     lora: Mapping[str, Matrices],
     folder: Path,
-    about: Mapping[str, str] | None = None,
+    about: About | None = None,
 ) -> None:
     """Write a LoRA as a PEFT folder.
 

@@ -1,6 +1,6 @@
 """Adapters of every kind by one interface: made, saved, loaded, begun from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +16,7 @@ from maqam.models.protocol import AudioLLM
 from maqam.models.tuning.names import ROUTING
 from maqam.models.tuning.ranks import Matched
 from maqam.models.tuning.settings import Lora, NewAdapter
+from maqam.models.weights.card import About
 
 
 class TrainedAdapter(Protocol):
@@ -26,7 +27,7 @@ class TrainedAdapter(Protocol):
         """What its ranks were matched to, if to anything."""
         ...
 
-    def save(self, folder: Path, about: Mapping[str, str] | None = None) -> None:
+    def save(self, folder: Path, about: About | None = None) -> None:
         """Write it as a PEFT folder, or as several.
 
         Args:
@@ -52,7 +53,7 @@ class OneLora:
     model: PeftModel
     matched: Matched | None = None
 
-    def save(self, folder: Path, about: Mapping[str, str] | None = None) -> None:
+    def save(self, folder: Path, about: About | None = None) -> None:
         """Write it as a PEFT folder."""
         lora.save_adapter(self.model, folder, about)
 

@@ -35,6 +35,7 @@ from maqam.models.weights.adapter_files import (
     read_adapter,
     write_adapter,
 )
+from maqam.models.weights.card import About
 from maqam.models.weights.counting import Loading
 from maqam.models.weights.names import layer_of, target_pattern
 
@@ -106,7 +107,7 @@ def load_adapter(backbone: AudioLLM, folder: Path) -> PeftModel:
         ) from error
     names = names_of(backbone)
     weights = names.in_memory(weights)
-    meant = {*names.fitting(config.target_modules), *map(layer_of, weights)} & {*names.stored}
+    meant = names.fitting(config.target_modules) | set(map(layer_of, weights)) & {*names.stored}
     loading = loading_of(folder)
     if not meant:
         loading.check(unexpected=weights)
@@ -175,7 +176,7 @@ def merge_adapter(backbone: AudioLLM) -> None:
     _forget(backbone)
 
 
-def save_adapter(adapter: PeftModel, folder: Path, about: Mapping[str, str] | None = None) -> None:
+def save_adapter(adapter: PeftModel, folder: Path, about: About | None = None) -> None:
     """Write an adapter as a plain PEFT folder that any version of transformers and PEFT loads.
 
     Args:

@@ -24,6 +24,7 @@ from maqam.models.protocol import AudioLLM
 from maqam.models.tuning.names import ROUTER, ROUTING, SHARED, expert_names, folder_of, key_of
 from maqam.models.tuning.ranks import Matched, layer_ranks, matched_ranks
 from maqam.models.tuning.settings import Experts, NewAdapter
+from maqam.models.weights.card import About
 
 FORMAT_VERSION = 1
 _OWN_MODEL = "use the model that the adapter was trained on"
@@ -58,7 +59,7 @@ class RoutedAdapter:
             found[layer] = Matrices(a.detach(), b.detach(), one.form.scale)
         return found
 
-    def save(self, folder: Path, about: Mapping[str, str] | None = None) -> None:
+    def save(self, folder: Path, about: About | None = None) -> None:
         """Write the adapters as PEFT folders, with what says which is whose.
 
         Args:

@@ -12,14 +12,17 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import torch
+import transformers
 from peft import LoraConfig, PeftModel, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from maqam.models.families import FAMILIES
+from maqam.models.family import Family
 from maqam.models.protocol import AudioLLM
-from maqam.models.weights.card import adapter_card
+from maqam.models.weights.card import About, adapter_card
 from maqam.models.weights.names import LayerNames
 
 CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "README.md"
@@ -40,6 +43,27 @@ def names_in(adapter: PeftModel) -> LayerNames:
     return LayerNames.of(model, adapter.base_model.targeted_module_names, _holder(model))
 
 
+def names_at(folder: Path, family: Family) -> LayerNames:
+    """Return the names of the LLM's linear layers in a checkpoint; no weight is read.
+
+    Args:
+        folder: The checkpoint.
+        family: What it is one of.
+    """
+    config = transformers.AutoConfig.from_pretrained(folder)
+    if family.nested:
+        config = getattr(config, family.nested, config)
+    with torch.device("meta"):
+        model = getattr(transformers, family.architecture)._from_config(config)
+    inside = f"{family.language_model}.layers."
+    linear = [
+        name
+        for name, module in model.named_modules()
+        if name.startswith(inside) and isinstance(module, nn.Linear)
+    ]
+    return LayerNames.of(model, linear, family.holder)
+
+
 def read_adapter(folder: Path) -> tuple[LoraConfig, dict[str, Tensor]]:
     """Read the configuration of a saved adapter and its tensors, by their names in the file.
 
@@ -56,7 +80,7 @@ def write_adapter(
     adapter: PeftModel,
     names: LayerNames,
     folder: Path,
-    about: Mapping[str, str],
+    about: About,
     form: str = "model",
 ) -> None:
     """Write an adapter as a PEFT folder.
@@ -89,7 +113,7 @@ class LoraFiles:
     tensors: Mapping[str, Tensor]
     names: LayerNames
 
-    def write(self, folder: Path, about: Mapping[str, str], form: str = "model") -> None:
+    def write(self, folder: Path, about: About, form: str = "model") -> None:
         """Write the folder; see `write_adapter`."""
         folder.mkdir(parents=True, exist_ok=True)
         held = {name: one.detach().cpu().contiguous() for name, one in self.tensors.items()}

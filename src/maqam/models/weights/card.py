@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping
 
+About = Mapping[str, str | Mapping[str, int]]
+
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
-def adapter_card(architecture: str, base: str, holder: str, about: Mapping[str, str]) -> str:
+def adapter_card(architecture: str, base: str, holder: str, about: About) -> str:
     """Return the README of an adapter.
 
     Args:
@@ -55,7 +57,7 @@ def front_matter(values: Mapping[str, str]) -> list[str]:
     return ["---", *(f"{name}: {value}" for name, value in kept.items()), *tags, "---", ""]
 
 
-def table(about: Mapping[str, str]) -> list[str]:
+def table(about: About) -> list[str]:
     """Return lines of Markdown that say what was trained; none where nothing is known."""
     if not about:
         return []
@@ -73,5 +75,7 @@ def is_hub_id(base: str) -> bool:
     return _HUB_ID.fullmatch(base) is not None and not base.startswith(".")
 
 
-def _cell(value: str) -> str:
+def _cell(value: str | Mapping[str, int]) -> str:
+    if isinstance(value, Mapping):
+        value = ", ".join(f"{name} ({count:,})" for name, count in value.items())
     return " ".join(value.split()).replace("|", "\\|")

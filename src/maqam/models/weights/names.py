@@ -7,7 +7,7 @@ this one inside, tools that load the larger one call the same layers by a longer
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -92,12 +92,13 @@ class LayerNames:
         known = self.forms()[form]
         return {_renamed(name, known): one for name, one in tensors.items()}
 
-    def fitting(self, targets: str | Iterable[str] | None) -> Iterator[str]:
-        """Yield the layers, by their names in memory, that a saved `target_modules` means.
+    def fitting(self, targets: str | Iterable[str] | None) -> set[str]:
+        """Return the layers, by their names in memory, that a saved `target_modules` means.
 
         Args:
             targets: A pattern over full names, or the last parts of names.
         """
+        found = set()
         for own in self.stored:
             names = {own, *(form[own] for form in self.forms().values())}
             if isinstance(targets, str):
@@ -106,7 +107,8 @@ class LayerNames:
                 ends = tuple(targets or ())
                 fits = any(name in ends or name.endswith(_dotted(ends)) for name in names)
             if fits:
-                yield own
+                found.add(own)
+        return found
 
 
 def target_pattern(names: Iterable[str]) -> str:
