@@ -319,20 +319,3 @@ def test_a_task_without_a_prompt_in_the_language_is_named(recipe_of):
     _ = Session(recipe_of("data.prompt_language=fr", title), say=said.append).manifest
     assert "task did has no prompt in 'fr': asked in 'ar'" in said
     assert not any("task asr" in line for line in said)
-
-
-def test_a_session_of_its_own_scores_the_run_and_not_the_model_it_began_from(
-    recipe_of, monkeypatch
-):
-    recipe = recipe_of("train.num_steps=1")
-    stages.train(Session(recipe))
-    adapted = []
-    monkeypatch.setattr(
-        stages,
-        "evaluate_rows",
-        lambda backbone, *given, **named: adapted.append(
-            any(".lora_" in name for name, _ in backbone.model.named_parameters())
-        ),
-    )
-    stages.evaluate(Session(recipe), recipe.folder)
-    assert adapted == [True]

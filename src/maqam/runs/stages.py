@@ -17,7 +17,7 @@ from maqam.errors import RunError, ScheduleError
 from maqam.evaluate.invariance import BatchCheck, check_batches
 from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.files import write_text
-from maqam.models.adapters import load_adapter, remove_adapter
+from maqam.models.adapters import load_adapter
 from maqam.models.audio_states import encoded_states
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.models.settings import ModelSettings
@@ -287,30 +287,16 @@ def check_run_batches(
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A finished run, ready to answer once its audio is heard.
-
-    Attributes:
-        session: Data of the run.
-        manifest: With the tasks the run was trained on.
-        backbone: The model.
-        adapter: What was trained on it; None where its own weights were.
-    """
+    """A finished run, ready to answer."""
 
     session: Session
     manifest: Manifest
     backbone: AudioLLM
-    adapter: Path | None = None
 
     def audio_states(self, rows: np.ndarray) -> AudioStates:
-        """Return the aligner outputs of rows: stored ones, or those of the encoder on the spot.
-
-        The adapter is put on the backbone afterwards, since filling a store takes it off.
-        """
+        """Return the aligner outputs of rows: stored ones, or those of the encoder on the spot."""
         is_trained = self.session.recipe.train.writes_weights  # no second backbone beside it
         stored = self.session.audio_states(rows) if len(rows) and not is_trained else None
-        if self.adapter is not None:
-            remove_adapter(self.backbone)
-            load_adapter(self.backbone, self.adapter)
         return stored or encoded_states(self.backbone, self.manifest)
 
 
@@ -327,7 +313,9 @@ def _finished(session: Session, folder: Path) -> _Run:
         return _Run(session, manifest, session.trained(trained))
     if (weights := own.adapter / ADAPTER_WEIGHTS).is_file():
         check_tensors(weights, str(folder))
-    return _Run(session, manifest, session.backbone, own.adapter)
+    backbone = session.backbone
+    load_adapter(backbone, own.adapter)
+    return _Run(session, manifest, backbone)
 
 
 def is_scored(recipe: Recipe, split: str = "test") -> bool:
