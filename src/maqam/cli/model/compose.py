@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Audio LLMs: put together, exported, served.")
+app = typer.Typer(no_args_is_help=True, help="Audio LLMs: listed, put together, exported.")
 
 
 class Projector(StrEnum):
