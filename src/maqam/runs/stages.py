@@ -287,7 +287,13 @@ def check_run_batches(
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A finished run, ready to answer."""
+    """A finished run, ready to answer.
+
+    Attributes:
+        session: Data of the run.
+        manifest: With the tasks the run was trained on.
+        backbone: The model, with the run's adapter where it has one.
+    """
 
     session: Session
     manifest: Manifest
