@@ -88,3 +88,13 @@ def first_few(values: Sequence[object], most: int = 5) -> str:
     shown = ", ".join(repr(value) for value in values[:most])
     left = len(values) - most
     return f"{shown} and {left} more" if left > 0 else shown
+
+
+def first_line(error: BaseException) -> str:
+    r"""Return the first line of what an error says, or its name where it says nothing.
+
+    Examples:
+        >>> first_line(ValueError("one\ntwo")), first_line(MemoryError())
+        ('one', 'MemoryError')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -212,13 +212,3 @@ def words(value: object, name: str) -> str | None:
         return str(value)
     except ValueError as error:  # an integer of thousands of digits
         raise UnfitRowError("no text", f"{name} is a number too long to be written") from error
-
-
-def first_line(error: BaseException) -> str:
-    r"""Return the first line of what an error says, or its name where it says nothing.
-
-    Examples:
-        >>> first_line(ValueError("one\ntwo")), first_line(MemoryError())
-        ('one', 'MemoryError')
-    """
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -33,7 +33,7 @@ from maqam.data.schema import (
     has_channels,
     row_faults,
 )
-from maqam.errors import ManifestError, first_few
+from maqam.errors import ManifestError, first_few, first_line
 from maqam.files import whole_file, writing
 from maqam.tasks import TASKS_FILE, Tasks, default_tasks, tasks_in, write_tasks
 
@@ -224,7 +224,7 @@ def read_manifest(
                 _check_rows(table, known, file)
     except (pa.ArrowException, OSError) as error:
         raise ManifestError(
-            f"not readable as a manifest: {str(error).splitlines()[0]}",
+            f"not readable as a manifest: {first_line(error)}",
             where=str(file),
             hint="make the manifest again; a copy may have been cut short",
         ) from error

@@ -9,7 +9,7 @@ from typing import Any
 
 from maqam.deploy.rewriting import Change, prefixed, rewrite
 from maqam.deploy.templates import jinja_of
-from maqam.errors import ModelError
+from maqam.errors import ModelError, first_line
 from maqam.extras import load
 from maqam.files import write_json, write_text
 from maqam.models.checkpoint import Checkpoint, open_checkpoint
@@ -51,7 +51,7 @@ class Base:
                 folder = Path(load("huggingface_hub").snapshot_download(checkpoint.source))
             except OSError as error:
                 raise ModelError(
-                    f"the checkpoint cannot be fetched: {str(error).splitlines()[0]}",
+                    f"the checkpoint cannot be fetched: {first_line(error)}",
                     where=checkpoint.source,
                     hint="fetch it where there is a network, and name its folder",
                 ) from error

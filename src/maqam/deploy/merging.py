@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from maqam.deploy.rewriting import Change
-from maqam.errors import ModelError
+from maqam.errors import ModelError, first_line
 from maqam.models.weights.adapter_files import CONFIG, read_adapter
 from maqam.models.weights.counting import Loading
 from maqam.models.weights.names import LayerNames, layer_of
@@ -84,7 +84,7 @@ def _read(folder: Path) -> tuple[LoraConfig, dict[str, Tensor]]:
         return read_adapter(folder)
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise ModelError(
-            f"the adapter does not load: {str(error).strip().splitlines()[0]}",
+            f"the adapter does not load: {first_line(error)}",
             where=str(folder),
             hint="train the run anew, or take the folder from where it was whole",
         ) from error

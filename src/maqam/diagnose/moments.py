@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Trainer
 
-from maqam.errors import RunError
+from maqam.errors import RunError, first_line
 
 OPTIMIZER = "optimizer.pt"  # as the Trainer calls it
 
@@ -63,7 +63,7 @@ def stored_moments(
         numbers = [number for group in groups for number in group["params"]]
         beta2 = {number: group["betas"][1] for group in groups for number in group["params"]}
     except Exception as error:
-        raise _broken(path, f"not readable: {str(error).splitlines()[0]}") from error
+        raise _broken(path, f"not readable: {first_line(error)}") from error
     names = _ordered(learner)
     if len(names) != len(numbers):
         raise _broken(path, f"it has {len(numbers)} parameters, {len(names)} train")

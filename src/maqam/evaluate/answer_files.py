@@ -17,7 +17,7 @@ from maqam.corpora.cells import TAB, delimiter_of, named, quoted, tabbed
 from maqam.corpora.encodings import encoding_of
 from maqam.corpora.lines import Lines, every, json_rows, numbered
 from maqam.corpora.utterance import UnfitRowError, shown
-from maqam.errors import RunError, first_few
+from maqam.errors import RunError, first_few, first_line
 
 Form = Literal["jsonl", "table", "trn", "kaldi", "lines", "parquet"]
 Role = Literal["hypothesis", "reference"]
@@ -201,7 +201,7 @@ def _parquet(file: Path) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = pq.read_table(file).to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise RunError(
-            f"not readable as Parquet: {str(error).splitlines()[0]}",
+            f"not readable as Parquet: {first_line(error)}",
             where=str(file),
             hint="copy it again; it may have been cut short",
         ) from error

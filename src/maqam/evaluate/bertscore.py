@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
-from maqam.errors import ModelError, RunError
+from maqam.errors import ModelError, RunError, first_line
 from maqam.progress import Progress
 from maqam.score.bootstrap import block_sums, interval
 from maqam.score.measure import ratio
@@ -50,7 +50,7 @@ class BertScorer:
             self._model = AutoModel.from_pretrained(path, local_files_only=True).eval()
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
-                f"not readable: {str(error).splitlines()[0]}",
+                f"not readable: {first_line(error)}",
                 where=str(path),
                 hint="it needs config.json, model.safetensors and tokenizer.json",
             ) from error

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from maqam.errors import RunError
+from maqam.errors import RunError, first_line
 from maqam.files import whole_file, write_json, writing
 from maqam.run_layout import EvaluationLayout
 from maqam.score.scoring import score_hypotheses
@@ -189,7 +189,7 @@ def _read(folder: Path) -> pa.Table:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise RunError(
-            f"not readable as hypotheses: {str(error).splitlines()[0]}",
+            f"not readable as hypotheses: {first_line(error)}",
             where=str(path),
             hint="run maqam eval RUN again",
         ) from error

@@ -15,7 +15,7 @@ from typing import Any
 from maqam import extras
 from maqam.data.audio import SAMPLE_RATE
 from maqam.data.limits import Limits
-from maqam.errors import ModelError
+from maqam.errors import ModelError, first_line
 from maqam.models.common.tekken import read_tekken
 from maqam.models.composed.record import as_composed
 from maqam.models.dialogue import DialogueEncoder
@@ -251,9 +251,8 @@ def _source(settings: ModelSettings) -> str:
 
 
 def _broken(source: str, error: Exception) -> ModelError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return ModelError(
-        f"the checkpoint does not load: {reason}",
+        f"the checkpoint does not load: {first_line(error)}",
         where=source,
         hint="give the folder that holds config.json, tokenizer.json and *.safetensors",
     )

@@ -8,7 +8,7 @@ import torch
 import transformers
 from safetensors import SafetensorError
 
-from maqam.errors import ModelError
+from maqam.errors import ModelError, first_line
 from maqam.models.checkpoint import checkpoint_file, dialogue_of, open_checkpoint
 from maqam.models.common.model import CommonAudioLLM
 from maqam.models.composed.tied import tie_head
@@ -77,9 +77,8 @@ def load_backbone(settings: ModelSettings, *, device: torch.device | None = None
                 output_loading_info=True,
             )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"the checkpoint does not load: {reason}",
+            f"the checkpoint does not load: {first_line(error)}",
             where=source,
             hint="give the folder that holds config.json, tokenizer.json and *.safetensors",
         ) from error

@@ -16,7 +16,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from maqam.errors import MaqamWarning, RunError
+from maqam.errors import MaqamWarning, RunError, first_line
 from maqam.files import whole_folder
 
 FORMAT_VERSION = 2  # 1 had sizes only
@@ -48,7 +48,7 @@ def weights_folder(place: Path) -> Iterator[Path]:
             yield staged
     except (OSError, RuntimeError, SafetensorError) as error:
         raise RunError(
-            f"the files cannot be written: {str(error).strip().splitlines()[0]}",
+            f"the files cannot be written: {first_line(error)}",
             where=str(place),
             hint="make room on the disk and resume the run: its last checkpoint is whole",
         ) from error

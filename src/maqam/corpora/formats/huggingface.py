@@ -24,12 +24,11 @@ from maqam.corpora.utterance import (
     Sound,
     Unfit,
     UnfitRowError,
-    first_line,
     located,
     shown,
     words,
 )
-from maqam.errors import ManifestError
+from maqam.errors import ManifestError, first_line
 
 Row = Mapping[str, Any]
 

@@ -19,14 +19,13 @@ from maqam.corpora.utterance import (
     Unfit,
     UnfitRowError,
     Utterance,
-    first_line,
     located,
     shown,
     words,
 )
 from maqam.data.prompts import prompt_language
 from maqam.data.schema import FILE_NAME, IMPORT_SCHEMA, PROMPT_LANGUAGE, SCHEMA
-from maqam.errors import ManifestError
+from maqam.errors import ManifestError, first_line
 from maqam.taxonomy.tree import TAXONOMIES
 
 KIND = "maqam"

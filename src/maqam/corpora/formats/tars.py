@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
 
-from maqam.corpora.utterance import Slice, UnfitRowError, first_line, shown
+from maqam.corpora.utterance import Slice, UnfitRowError, shown
+from maqam.errors import first_line
 
 LARGEST_PART = 8 << 20  # bytes of a text inside a tar
 _LARGEST_PACKED = 256 << 20  # bytes of a clip inside a compressed tar

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from maqam.corpora.cards.card import ParquetPart
 from maqam.corpora.layouts.raw import Raw, from_root, raw_row
 from maqam.corpora.utterance import Place, Unfit
+from maqam.errors import first_line
 
 _BATCH_ROWS = 64  # a clip may have megabytes
 
@@ -40,7 +41,7 @@ def parquet_rows(
                     values |= _groups(part.patterns, values)
                     yield _row(name, line, values, part.audio_column)
         except (pa.ArrowException, OSError, ValueError) as error:  # a name that is not UTF-8
-            text = str(error).splitlines()[0]
+            text = first_line(error)
             yield Unfit(Place(name, line + 1), None, "unreadable file", text)
 
 

@@ -13,7 +13,7 @@ from peft.utils.other import get_pattern_key
 from safetensors import SafetensorError
 from torch import Tensor
 
-from maqam.errors import ModelError
+from maqam.errors import ModelError, first_line
 from maqam.models.adapters.lora import by_pattern, loading_of
 from maqam.models.protocol import AudioLLM
 from maqam.models.weights.adapter_files import LoraFiles, names_of, read_adapter
@@ -79,7 +79,7 @@ def read_lora(backbone: AudioLLM, folder: Path) -> dict[str, Matrices]:
         config, stored = read_adapter(folder)
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise ModelError(
-            f"the adapter does not load: {str(error).strip().splitlines()[0]}",
+            f"the adapter does not load: {first_line(error)}",
             where=str(folder),
             hint="give the adapter folder of a finished run",
         ) from error

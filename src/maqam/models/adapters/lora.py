@@ -23,7 +23,7 @@ from peft.utils.other import TrainableTokensWrapper
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from maqam.errors import ModelError
+from maqam.errors import ModelError, first_line
 from maqam.models.protocol import AudioLLM
 from maqam.models.quiet import no_foreign_bars
 from maqam.models.tuning.ranks import layer_ranks
@@ -101,7 +101,7 @@ def load_adapter(backbone: AudioLLM, folder: Path) -> PeftModel:
         config, weights = read_adapter(folder)
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise ModelError(
-            f"the adapter does not load: {str(error).strip().splitlines()[0]}",
+            f"the adapter does not load: {first_line(error)}",
             where=str(folder),
             hint=_OWN_MODEL,
         ) from error

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from maqam.errors import ModelError
+from maqam.errors import ModelError, first_line
 from maqam.files import read_table, write_json
 from maqam.models.adapters.folders import Matrices, read_lora, write_lora
 from maqam.models.adapters.layers import ExpertsLinear, LayerForm, RoutedLinear
@@ -278,7 +278,7 @@ def _fill_routers(layers: Mapping[str, RoutedLinear], folder: Path) -> None:
         tensors = load_file(folder / ROUTER)
     except (OSError, SafetensorError) as error:
         raise ModelError(
-            f"the routers do not load: {str(error).strip().splitlines()[0]}",
+            f"the routers do not load: {first_line(error)}",
             where=str(folder / ROUTER),
             hint="copy the whole adapter folder of the run",
         ) from error

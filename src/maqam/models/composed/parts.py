@@ -8,7 +8,7 @@ import torch
 import transformers
 from safetensors import SafetensorError
 
-from maqam.errors import ModelError
+from maqam.errors import ModelError, first_line
 from maqam.models.common.last_layer import last_layer_at
 from maqam.models.weights.counting import Loading
 
@@ -158,5 +158,6 @@ def _read(source: str, what: str, hint: str, load: Callable[[str], Loaded]) -> L
     try:
         return load(source)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"the {what} does not load: {reason}", where=source, hint=hint) from error
+        raise ModelError(
+            f"the {what} does not load: {first_line(error)}", where=source, hint=hint
+        ) from error

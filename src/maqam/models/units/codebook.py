@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from maqam.errors import ModelError
+from maqam.errors import ModelError, first_line
 
 UNITS_FILE = "units.safetensors"
 FORMAT_VERSION = "1"
@@ -81,9 +81,8 @@ def load_codebook(folder: Path) -> Codebook:
             raise KeyError(f"format {about['format_version']}")
         return Codebook(**tensors, encoder=about["encoder"])
     except (OSError, KeyError, SafetensorError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"the units cannot be read: {reason}", where=str(path), hint=_MAKE
+            f"the units cannot be read: {first_line(error)}", where=str(path), hint=_MAKE
         ) from error
 
 

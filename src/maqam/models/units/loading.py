@@ -8,7 +8,7 @@ import transformers
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from maqam.errors import ModelError
+from maqam.errors import ModelError, first_line
 from maqam.models.checkpoint import Checkpoint
 from maqam.models.composed.record import KEY
 from maqam.models.dialogue import DialogueEncoder
@@ -71,9 +71,8 @@ def _llm(folder: Path, dtype: str) -> Any:  # noqa: ANN401
                 output_loading_info=True,
             )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"the checkpoint does not load: {reason}", where=str(folder), hint=_HINT
+            f"the checkpoint does not load: {first_line(error)}", where=str(folder), hint=_HINT
         ) from error
     Loading(str(folder), _HINT).check(
         missing=info["missing_keys"],

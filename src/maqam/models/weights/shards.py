@@ -9,7 +9,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from maqam.errors import ModelError, first_few
+from maqam.errors import ModelError, first_few, first_line
 
 ONE_FILE, INDEX = "model.safetensors", "model.safetensors.index.json"
 _HINT = "copy or download the checkpoint again, all of its *.safetensors with it"
@@ -74,7 +74,7 @@ def _names_in(path: Path) -> list[str]:
             return list(opened.keys())
     except (OSError, SafetensorError) as error:
         raise ModelError(
-            f"the weights are cut short or broken: {str(error).strip().splitlines()[0]}",
+            f"the weights are cut short or broken: {first_line(error)}",
             where=str(path),
             hint=_HINT,
         ) from error

@@ -15,7 +15,7 @@ from transformers.integrations import (
     WandbCallback,
 )
 
-from maqam.errors import RunError
+from maqam.errors import RunError, first_line
 from maqam.run_layout import RunLayout
 from maqam.train.objective import TrainingModel
 from maqam.train.observers.observer import Observer, Training
@@ -69,7 +69,7 @@ class Trackers(Observer):
                 callback.on_train_begin(*self._given, model=training.learner)
             except _faults() as error:
                 raise RunError(
-                    f"the tracker {name} cannot begin: {_reason(error)}",
+                    f"the tracker {name} cannot begin: {first_line(error)}",
                     where="train.report_to",
                     hint=f"set the environment variables of {name}, or leave it out",
                 ) from error
@@ -86,7 +86,7 @@ class Trackers(Observer):
                 self._open.remove(name)
                 warnings.warn(
                     f"the tracker {name} gets no numbers from step {record['step']} on, which are "
-                    f"in train.jsonl alone: {_reason(error)}",
+                    f"in train.jsonl alone: {first_line(error)}",
                     stacklevel=2,
                 )
 
@@ -97,7 +97,9 @@ class Trackers(Observer):
             try:
                 self._callbacks[name].on_train_end(*self._given)
             except _faults() as fault:
-                warnings.warn(f"the tracker {name} did not close: {_reason(fault)}", stacklevel=2)
+                warnings.warn(
+                    f"the tracker {name} did not close: {first_line(fault)}", stacklevel=2
+                )
 
 
 def scalars(record: Mapping[str, Any]) -> dict[str, float]:
@@ -124,10 +126,6 @@ def _faults() -> tuple[type[Exception], ...]:
     return (OSError, RuntimeError, ValueError, *own)
 
 
-def _reason(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 def _callback(name: str) -> TrainerCallback:
     if find_spec(name) is None:
         raise RunError(
@@ -139,7 +137,7 @@ def _callback(name: str) -> TrainerCallback:
         return _CALLBACKS[name]()
     except (ImportError, RuntimeError) as error:
         raise RunError(
-            f"the tracker {name} does not load: {_reason(error)}",
+            f"the tracker {name} does not load: {first_line(error)}",
             where="train.report_to",
             hint=f"pip install {name} again, or leave it out",
         ) from error
