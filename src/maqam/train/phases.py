@@ -261,7 +261,7 @@ def _make_trainable(backbone: AudioLLM, phase: Phase) -> TrainedAdapter | None:
 
 
 def _trainer(backbone: AudioLLM, phase: Phase, run_folder: Path) -> tuple[PlanTrainer, list[str]]:
-    """Prepare rows, audio and loss; give the trainer and what the user should know."""
+    """Prepare rows, audio and loss; return the trainer and what the user should know."""
     settings, objective = phase.settings, phase.objective
     prepared = phase.prepared or prepare_rows(backbone.dialogue, phase.manifest, phase.plan.rows)
     encodes = settings.phase == "align"
@@ -301,7 +301,7 @@ def _trainer(backbone: AudioLLM, phase: Phase, run_folder: Path) -> tuple[PlanTr
 
 
 def _notes(phase: Phase, prepared: PreparedRows, transcripts: Transcripts | None) -> list[str]:
-    """Warn of settings without effect; give what else the user should know."""
+    """Warn of settings without effect; return what else the user should know."""
     objective = phase.objective
     absent = sorted(set(objective.weights) - set(prepared.task_names))
     if absent:
