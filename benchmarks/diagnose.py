@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from maqam.data.manifest import Manifest
-from maqam.diagnose.gradients import Grams, SampleGradients
+from maqam.diagnose.gradients import Grams, UtteranceGradients
 from maqam.diagnose.measure import ConflictMeasure, OneStep
 from maqam.diagnose.rows import choose_rows
 from maqam.models.adapters import add_adapter
@@ -67,7 +67,7 @@ def main() -> None:
         step = batches.step(0)
         parts = list(batches.micro_batches(step, np.arange(len(rows)), 4))
         alone = list(batches.micro_batches(step, np.arange(len(rows)), len(rows)))
-        sampled = SampleGradients(learner)
+        sampled = UtteranceGradients(learner)
         fixed = choose_rows(manifest, every, 8, seed=0)
         measure = ConflictMeasure(backbone, learner, manifest, fixed, (states, None))
         moments = {name: torch.rand_like(one) for name, one in sampled.parameters.items()}
@@ -100,7 +100,7 @@ def ordinary(learner: TrainingModel, parts: list[MicroBatch]) -> None:
         learner(one)[0].backward()
 
 
-def error(learner: TrainingModel, sampled: SampleGradients, parts: list[MicroBatch]) -> float:
+def error(learner: TrainingModel, sampled: UtteranceGradients, parts: list[MicroBatch]) -> float:
     """Return how far the products are from those of gradients taken one by one."""
     learner.eval()
     ours = Grams()([sampled(one) for one in parts])

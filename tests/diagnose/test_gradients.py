@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from maqam.diagnose.gradients import Grams, PartsOfBatchError, SampleGradients
+from maqam.diagnose.gradients import Grams, PartsOfBatchError, UtteranceGradients
 from maqam.models.adapters import add_adapter, new_adapter
 from maqam.models.audio_states import EncodedStates
 from maqam.models.freezing import train_only
@@ -59,7 +59,7 @@ def one_by_one(corpus, backbone, learner):
 def test_gradients_and_their_products_are_those_of_a_loop_to_1e_5(corpus, parts):
     backbone, learner = make_learner(parts)
     truth = one_by_one(corpus, backbone, learner)
-    sampled = SampleGradients(learner)
+    sampled = UtteranceGradients(learner)
     batches = micro_batches(corpus, backbone, ROWS, 2)
     found = [sampled(one) for one in batches]
     order = np.concatenate([one.rows for one in batches])
@@ -78,9 +78,9 @@ def test_gradients_and_their_products_are_those_of_a_loop_to_1e_5(corpus, parts)
 
 def test_what_trains_outside_of_linear_layers_is_counted(corpus):
     _, learner = make_learner(("adapter",))
-    assert SampleGradients(learner).num_unseen == 0
+    assert UtteranceGradients(learner).num_unseen == 0
     _, learner = make_learner(("llm",))
-    sampled = SampleGradients(learner)
+    sampled = UtteranceGradients(learner)
     total = sum(one.numel() for one in learner.parameters() if one.requires_grad)
     assert sampled.num_unseen > 0
     assert sampled.num_seen + sampled.num_unseen == total
@@ -90,7 +90,7 @@ def test_nothing_of_the_model_changes_and_no_gradient_is_written(corpus):
     backbone, learner = make_learner(("adapter",))
     learner.train()
     before = {name: one.clone() for name, one in learner.named_parameters()}
-    SampleGradients(learner)(micro_batches(corpus, backbone, ROWS, 1)[0])
+    UtteranceGradients(learner)(micro_batches(corpus, backbone, ROWS, 1)[0])
     assert learner.training
     assert all(one.grad is None for one in learner.parameters())
     assert all(torch.equal(one, before[name]) for name, one in learner.named_parameters())
@@ -99,7 +99,7 @@ def test_nothing_of_the_model_changes_and_no_gradient_is_written(corpus):
 
 def test_scales_give_the_products_of_a_preconditioned_metric(corpus):
     backbone, learner = make_learner(("adapter",))
-    sampled = SampleGradients(learner)
+    sampled = UtteranceGradients(learner)
     found = [sampled(one) for one in micro_batches(corpus, backbone, ROWS, 1)]
     rng = torch.Generator().manual_seed(0)
     scales = {
@@ -112,7 +112,7 @@ def test_scales_give_the_products_of_a_preconditioned_metric(corpus):
 
 def test_the_products_of_heads_sum_to_those_of_their_layer(corpus):
     backbone, learner = make_learner(("adapter",))
-    sampled = SampleGradients(learner)
+    sampled = UtteranceGradients(learner)
     found = [sampled(one) for one in micro_batches(corpus, backbone, ROWS, 1)]
     name = next(one for one in sampled.parameters if "q_proj.lora_B" in one)
     heads = Grams().heads(found, name, backbone.llm.config.num_attention_heads)
@@ -140,11 +140,11 @@ class Routed(torch.nn.Module):
 def test_a_layer_that_runs_on_parts_of_a_batch_is_told_and_is_right_one_by_one(corpus):
     backbone, learner = make_learner(("adapter",))
     truth = one_by_one(corpus, backbone, learner)
-    name = next(one for one in SampleGradients(learner).parameters if "k_proj.lora_A" in one)
+    name = next(one for one in UtteranceGradients(learner).parameters if "k_proj.lora_A" in one)
     parent, _, child = name.removesuffix(".weight").rpartition(".")
     owner = learner.get_submodule(parent)
     owner[child] = Routed(owner[child])
-    sampled = SampleGradients(learner)
+    sampled = UtteranceGradients(learner)
     with pytest.raises(PartsOfBatchError, match="a layer ran on"):
         sampled(micro_batches(corpus, backbone, ROWS, 1)[0])
     for row in ROWS:
@@ -167,7 +167,7 @@ def test_adapters_that_are_routed_are_right_one_by_one(corpus, kind):
             if "lora_B" in name:
                 one.normal_(std=0.05)
     truth = one_by_one(corpus, backbone, learner)
-    sampled = SampleGradients(learner)
+    sampled = UtteranceGradients(learner)
     assert sampled.num_unseen == 0
     with pytest.raises(PartsOfBatchError, match="matrices are not those of layers"):
         sampled(micro_batches(corpus, backbone, ROWS, 1)[0])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from maqam.diagnose.episodes import episodes
-from maqam.diagnose.gradients import SampleGradients
+from maqam.diagnose.gradients import UtteranceGradients
 from maqam.diagnose.moments import live_moments, stored_moments
 from maqam.diagnose.record import read_conflicts, with_measures
 from maqam.diagnose.rows import choose_rows
@@ -22,7 +22,7 @@ class Moments(Observer):
 
     def on_begin(self, training):
         self.learner = training.learner
-        self.parameters = SampleGradients(training.learner).parameters
+        self.parameters = UtteranceGradients(training.learner).parameters
 
     def on_gradients(self, gradients):
         if gradients.step.number == 8:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from maqam.diagnose.conflict import CONFLICT, verdict_of
-from maqam.diagnose.record import ADAM, EUCLIDEAN
+from maqam.diagnose.record import tasks_of
 
 MEASURED_KINDS = ("task", "dialect", "task and dialect")
 
@@ -67,9 +67,7 @@ def episodes(measures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def task_cosines(line: Mapping[str, Any]) -> dict[str, float | None]:
     """Return the cosine of every two tasks at a measure, in the optimiser's metric if it has it."""
-    metrics = line["metrics"]
-    table = metrics.get(ADAM, metrics[EUCLIDEAN])["groups"]["task"]
-    return {f"{one} and {other}": cosine for (one, other), cosine, _ in _pairs(table)}
+    return {f"{one} and {other}": cosine for (one, other), cosine, _ in _pairs(tasks_of(line))}
 
 
 def _pairs(table: Mapping[str, Any] | None) -> list[tuple[tuple[str, str], float | None, bool]]:

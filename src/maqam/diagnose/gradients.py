@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from maqam.train.objective import MicroBatch, TrainingModel
+from maqam.train.objective import MicroBatch, TrainingModel, without_dropout
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Call:
     outputs: Tensor
 
 
-class SampleGradients:
+class UtteranceGradients:
     """Gradients of the utterances of a micro-batch, one by one.
 
     Args:
@@ -93,7 +93,7 @@ class SampleGradients:
         if self._alone and size > 1:
             raise PartsOfBatchError(f"{len(self._alone)} matrices are not those of layers")
         own = _averaged(micro_batch)
-        with self._caught() as calls, _without_dropout(self._learner):
+        with self._caught() as calls, without_dropout(self._learner):
             loss, by_utterance, _ = self._learner(own)
         self.losses = by_utterance.cpu() * own.weights
         found = torch.autograd.grad(
@@ -112,7 +112,7 @@ class SampleGradients:
     def losses_of(self, micro_batch: MicroBatch) -> np.ndarray:
         """Return the (B,) mean losses of a target token of utterances."""
         own = _averaged(micro_batch)
-        with _without_dropout(self._learner):
+        with without_dropout(self._learner):
             by_utterance = self._learner(own)[1]
         return (by_utterance.detach().cpu() * own.weights).numpy()
 
@@ -167,16 +167,6 @@ def _by_utterance(inputs: Tensor, gradient: Tensor, micro_batch: MicroBatch) -> 
     return torch.einsum("bto,bti->boi", gradient, inputs)
 
 
-@contextmanager
-def _without_dropout(learner: TrainingModel) -> Iterator[None]:
-    was_training = learner.training
-    learner.eval()
-    try:
-        yield
-    finally:
-        learner.train(was_training)
-
-
 class Grams:
     """Inner products of the gradients of utterances, layer by layer.
 
@@ -192,7 +182,7 @@ class Grams:
         """Return the [N, N] float64 inner products of all utterances, by name of the matrix.
 
         Args:
-            gradients: What `SampleGradients` returned of each micro-batch.
+            gradients: What `UtteranceGradients` returned of each micro-batch.
         """
         return {
             name: self._products([one[name] for one in gradients], name) for name in gradients[0]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from maqam.data.manifest import Manifest
 from maqam.diagnose.conflict import conflict_of
-from maqam.diagnose.gradients import Grams, PartsOfBatchError, SampleGradients
+from maqam.diagnose.gradients import Grams, PartsOfBatchError, UtteranceGradients
 from maqam.diagnose.moments import scales_of
 from maqam.diagnose.record import ADAM, EUCLIDEAN, FORMAT_VERSION
 from maqam.diagnose.rows import FixedRows
@@ -67,7 +67,7 @@ class ConflictMeasure:
         seed: int = 0,
     ) -> None:
         self.fixed = fixed
-        self.gradients = SampleGradients(learner)
+        self.gradients = UtteranceGradients(learner)
         self._seed = seed
         self._num_heads = int(getattr(backbone.llm.config, "num_attention_heads", 1))
         prepared = prepare_rows(backbone.dialogue, manifest, fixed.rows)

@@ -29,7 +29,7 @@ def read_conflicts(path: Path) -> list[dict[str, Any]]:
                 raise ValueError(
                     f"format version {table['format_version']!r} is not {FORMAT_VERSION}"
                 )
-            table["step"], table["metrics"]["euclidean"]["groups"]["task"]
+            table["step"], table["metrics"][EUCLIDEAN]["groups"]["task"]
         except (ValueError, KeyError, TypeError) as error:
             where = f"{path}:{number}"
             raise RunError(
@@ -37,6 +37,13 @@ def read_conflicts(path: Path) -> list[dict[str, Any]]:
             ) from error
         found.append(table)
     return sorted(found, key=lambda one: int(one["step"]))
+
+
+def tasks_of(measure: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the conflict between tasks of a measure, in the optimiser's metric if it has it."""
+    metrics = measure["metrics"]
+    table: Mapping[str, Any] = metrics.get(ADAM, metrics[EUCLIDEAN])["groups"]["task"]
+    return table
 
 
 def with_measures(

@@ -48,7 +48,7 @@ def choose_rows(manifest: Manifest, candidates: np.ndarray, size: int, seed: int
     candidates = np.sort(np.asarray(candidates))
     if not len(candidates):
         raise _too_few(manifest)
-    columns = {name: _texts(manifest, name)[candidates] for name in ("task", "label", "dialect")}
+    columns = {name: texts(manifest, name)[candidates] for name in ("task", "label", "dialect")}
     own = {"task": columns["task"], "label": columns["label"], "cluster": columns["dialect"]}
     pool = Pool.from_columns(own, rows=candidates)
     batch = size * len(pool.names["task"])
@@ -88,7 +88,7 @@ def grouped(manifest: Manifest, rows: np.ndarray) -> FixedRows:
     Raises:
         RunError: If no two rows of a task are there.
     """
-    task, label, dialect = (_texts(manifest, name)[rows] for name in ("task", "label", "dialect"))
+    task, label, dialect = (texts(manifest, name)[rows] for name in ("task", "label", "dialect"))
     names = {
         "task": task,
         "dialect": dialect,
@@ -107,9 +107,10 @@ def grouped(manifest: Manifest, rows: np.ndarray) -> FixedRows:
     return FixedRows(np.asarray(rows), groups, left_out)
 
 
-def _texts(manifest: Manifest, name: str) -> np.ndarray:
+def texts(manifest: Manifest, name: str, absent: str = "-") -> np.ndarray:
+    """Return the (num_utterances,) texts of a column, `absent` where there is none."""
     values = manifest.column(name)
-    return np.array(["-" if one is None else str(one) for one in values], dtype=str)
+    return np.array([absent if one is None else str(one) for one in values], dtype=str)
 
 
 def _pairs(tasks: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ A rule names a pattern, not its cause: whether it comes from the schedule is for
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from maqam.diagnose.record import ADAM
 from maqam.diagnose.volatility import NORM
 
 DECAY = 1.15  # times its lowest loss on fixed rows, from which a task decays
@@ -142,7 +143,7 @@ def _memorised(diagnosis: Table) -> list[dict[str, str]]:
 def _episodes(diagnosis: Table) -> Sequence[Table]:
     """Return the episodes in the optimiser's metric, in the Euclidean where there are none."""
     found: Sequence[Table] = diagnosis.get("episodes") or ()
-    own = [one for one in found if one["metric"] == "adam"]
+    own = [one for one in found if one["metric"] == ADAM]
     return own or found
 
 

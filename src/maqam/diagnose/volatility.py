@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from maqam.diagnose.record import EUCLIDEAN
+
 NORM, LOSS = "gradient norm", "loss"
 WINDOW = 25  # steps that tell what is usual
 _FEWEST = 8
@@ -148,7 +150,7 @@ def noise_scales(measures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """
     found = []
     for line in measures:
-        table = line["metrics"]["euclidean"]["groups"]["task"]
+        table = line["metrics"][EUCLIDEAN]["groups"]["task"]
         scales = {
             name: None if not norm else noise / norm**2
             for name, norm, noise in zip(

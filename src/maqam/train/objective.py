@@ -6,7 +6,8 @@ a step is a plain sum over its utterances and any split of it gives the same gra
 Tensor letters: B utterances, T tokens, D LLM width, S supervised tokens, C letters of CTC.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -262,6 +263,17 @@ def spelling_embeddings(backbone: AudioLLM, letters: np.ndarray) -> Tensor:
     table = backbone.model.get_input_embeddings().weight.detach()
     chosen = table[torch.from_numpy(ids).to(table.device)].float()
     return F.rms_norm(chosen, chosen.shape[-1:])
+
+
+@contextmanager
+def without_dropout(learner: TrainingModel) -> Iterator[None]:
+    """Switch dropout off for a block."""
+    was_training = learner.training
+    learner.eval()
+    try:
+        yield
+    finally:
+        learner.train(was_training)
 
 
 def _ctc_head(backbone: AudioLLM, letters: np.ndarray, kind: CtcHead) -> nn.Linear:

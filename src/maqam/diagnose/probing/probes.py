@@ -15,14 +15,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from maqam.data.manifest import Manifest
-from maqam.diagnose.rows import dealt
+from maqam.diagnose.rows import dealt, texts
 from maqam.score.classification import macro_f1
 from maqam.seeding import derive, generator
 
 SPEAKER, DIALECT = "speaker", "dialect"
 ROWS = 300  # of a probe's training, and of its test
 SHUFFLES = 3
-_FEWEST = 3  # rows of a class in the training, and classes' rows in the test
+_FEWEST = 3  # rows of a class in a probe's training
 _RESAMPLES = 200
 _MOST_SPEAKERS = 20
 
@@ -69,7 +69,7 @@ def probe_rows(
     spoken = np.asarray(manifest.column("seconds"), dtype=np.float64) > 0
     train, test = train[spoken[train]], test[spoken[test]]
     tasks, labels, dialects, speakers = (
-        _texts(manifest, name) for name in ("task", "label", "dialect", "speaker")
+        texts(manifest, name, absent="") for name in ("task", "label", "dialect", "speaker")
     )
     found = {}
     for name, task in manifest.tasks.items():
@@ -199,8 +199,3 @@ def _counts(wanted: np.ndarray, answers: np.ndarray, size: int) -> np.ndarray:
     flat = np.bincount(wanted * (size + 1) + answers, minlength=size * (size + 1))
     counts: np.ndarray = flat.reshape(size, size + 1)
     return counts
-
-
-def _texts(manifest: Manifest, name: str) -> np.ndarray:
-    values = manifest.column(name)
-    return np.array(["" if one is None else str(one) for one in values], dtype=str)

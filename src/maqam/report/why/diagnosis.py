@@ -8,7 +8,7 @@ import numpy as np
 
 from maqam.diagnose.conflict import UNTOLD, verdict_of
 from maqam.diagnose.null import seed_null, values_of
-from maqam.diagnose.record import ADAM, EUCLIDEAN, read_conflicts
+from maqam.diagnose.record import ADAM, read_conflicts, tasks_of
 from maqam.files import read_table
 from maqam.report.charts import panel_width
 from maqam.report.palette import method_inks
@@ -83,7 +83,7 @@ def _conflict_figure(run: Run, lines: Sequence[Line]) -> Figure:
     switches = sorted(run.plan.switches) if run.plan is not None else []
     panels = []
     for line in chosen:
-        table = _tasks(line)
+        table = tasks_of(line)
         names = table["names"]
         told = [
             [
@@ -126,12 +126,6 @@ def _metric_words(line: Line) -> str:
     return "as the optimiser weighs them" if ADAM in line["metrics"] else "in the plain metric"
 
 
-def _tasks(line: Line) -> Mapping[str, Any]:
-    metrics = line["metrics"]
-    table: Mapping[str, Any] = metrics.get(ADAM, metrics[EUCLIDEAN])["groups"]["task"]
-    return table
-
-
 def _since_switch(step: int, switches: Sequence[int]) -> str:
     """Say where a step lies to the switch of schedule."""
     past = [switch for switch in switches if switch <= step]
@@ -142,7 +136,7 @@ def _since_switch(step: int, switches: Sequence[int]) -> str:
 
 def _pair_table(lines: Sequence[Line], switches: Sequence[int]) -> Table:
     """Return every two tasks by measures, each cosine with its interval."""
-    names = list(dict.fromkeys(name for line in lines for name in _tasks(line)["names"]))
+    names = list(dict.fromkeys(name for line in lines for name in tasks_of(line)["names"]))
     pairs = [(one, two) for at, one in enumerate(names) for two in names[at + 1 :]]
     head = row(
         "tasks",
@@ -155,7 +149,7 @@ def _pair_table(lines: Sequence[Line], switches: Sequence[int]) -> Table:
 
 
 def _cosine(line: Line, one: str, two: str) -> Cell:
-    table = _tasks(line)
+    table = tasks_of(line)
     if one not in table["names"] or two not in table["names"]:
         return Cell("n/a", mark="missing")
     i, j = table["names"].index(one), table["names"].index(two)

@@ -5,7 +5,6 @@ that are never trained on tell what was learnt.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.schedule.switch import Switch
 from maqam.train.batches import PlanBatches
 from maqam.train.log_mels import LogMels
-from maqam.train.objective import TrainingModel
+from maqam.train.objective import TrainingModel, without_dropout
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
 
@@ -83,7 +82,7 @@ class Probes:
     @torch.no_grad()
     def losses(self) -> dict[str, float]:
         """Return the mean loss of a target token of every task."""
-        with _evaluating(self._learner):
+        with without_dropout(self._learner):
             return {
                 task: sum(float(loss) for loss in self._losses(place))
                 for place, task in enumerate(self.tasks)
@@ -96,7 +95,7 @@ class Probes:
         """
         trained = [one for one in self._learner.parameters() if one.requires_grad]
         gradients = []
-        with _evaluating(self._learner):
+        with without_dropout(self._learner):
             for place in range(len(self.tasks)):
                 total = torch.zeros(sum(one.numel() for one in trained))
                 for loss in self._losses(place):
@@ -117,17 +116,6 @@ class Probes:
         number = -(-len(step.rows) // _ROWS_AT_ONCE)
         for micro_batch in self._batches.micro_batches(step, np.arange(len(step.rows)), number):
             yield self._learner(micro_batch)[0]
-
-
-@contextmanager
-def _evaluating(learner: TrainingModel) -> Iterator[None]:
-    """Switch dropout off for a block."""
-    was_training = learner.training
-    learner.eval()
-    try:
-        yield
-    finally:
-        learner.train(was_training)
 
 
 def choose_probes(
