@@ -3,7 +3,7 @@
 Writes a thinker of Qwen2.5-Omni shaped as asked, gives it a LoRA, and merges both in a process of
 its own, whose peak memory is printed beside the size of a shard and of all weights.
 
-    python benchmarks/export_memory.py --layers 4 --width 3584 --folder /tmp/export
+    python benchmarks/export_memory.py --layers 4 --width 3584 --folder FOLDER
 """
 
 import argparse

@@ -5,7 +5,7 @@ loads every form of an adapter of the pocket model there, by stock PEFT, on the 
 on and on the larger class that holds it. With --vllm, the folder of an unpacked wheel of vLLM, its
 own renaming is run on the names.
 
-    python benchmarks/interop/adapters.py --environments /tmp/interop [--vllm /tmp/vllm]
+    python benchmarks/interop/adapters.py --environments FOLDER [--vllm FOLDER]
 """
 
 import argparse
