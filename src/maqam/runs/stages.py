@@ -155,6 +155,9 @@ def evaluate(
         split: Split of the manifest.
         tasks: Tasks that are scored; all when empty.
 
+    Returns:
+        What scores.json holds.
+
     Raises:
         RunError: If the run is not finished, the split has no utterance, or none of a task.
         ModelError: If the run has adapters by task, and none for a task of the split.
@@ -173,6 +176,9 @@ def evaluate_start(session: Session, files: RunLayout, *, split: str = "test") -
         session: Data and model of a recipe.
         files: Where the answers go.
         split: Split of the manifest.
+
+    Returns:
+        What scores.json holds.
 
     Raises:
         RunError: If the split has no utterance.

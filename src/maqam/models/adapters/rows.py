@@ -65,7 +65,7 @@ class Rows:
         return self._gates[key]
 
     def by_row(self, values: Tensor) -> Tensor:
-        """Average what is known of tokens over the real tokens of each row.
+        """Return the [R, E] averages of what is known of tokens, over the real tokens of each row.
 
         Args:
             values: [R, T, E], or [S, E] where `owners` tells whose they are; R is the rows.
