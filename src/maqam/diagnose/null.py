@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from maqam import extras
+from maqam.score.comparison.correction import holm
 
 LEVEL = 0.05
 DIFFERENT, WITHIN, UNTOLD = "beyond seeds", "within seeds", "one seed: no verdict"
@@ -44,7 +45,7 @@ def seed_null(values: Values) -> list[dict[str, Any]]:
         for one, other in combinations(known, 2):
             rows.append(_row(measure, (one, other), known, deviation, freedom))
     tested = [row for row in rows if row["p_value"] is not None]
-    for row, corrected in zip(tested, _holm([row["p_value"] for row in tested]), strict=True):
+    for row, corrected in zip(tested, holm([row["p_value"] for row in tested]), strict=True):
         row["p_corrected"] = corrected
         row["verdict"] = DIFFERENT if corrected < LEVEL else WITHIN
     return rows
@@ -106,13 +107,3 @@ def _row(
         "p_corrected": None,
         "verdict": UNTOLD,
     }
-
-
-def _holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number, in their order."""
-    corrected = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, index in enumerate(np.argsort(p_values, kind="stable").tolist()):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        corrected[index] = highest
-    return corrected

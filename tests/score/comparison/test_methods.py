@@ -5,11 +5,11 @@ import pytest
 from scipy import stats
 
 from maqam.errors import RunError
+from maqam.score.comparison.correction import holm
 from maqam.score.comparison.methods import (
     NO_DIFFERENCE,
     ONE_SEED,
     compare_methods,
-    holm,
     paired_p_value,
 )
 from maqam.score.settings import ScoreSettings
@@ -287,9 +287,3 @@ def test_the_p_value_is_that_of_a_paired_t_test():
 def test_differences_without_any_spread_are_certain_or_none():
     assert paired_p_value(np.zeros(3)) == 1.0
     assert paired_p_value(np.full(3, 0.5)) == 0.0
-
-
-def test_holm_corrects_by_rank_keeps_the_order_and_stays_below_one():
-    assert holm([0.5, 0.01, 0.04]) == pytest.approx([0.5, 0.03, 0.08])
-    assert holm([0.6, 0.7]) == [1.0, 1.0]
-    assert holm([]) == []

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from maqam.score.comparison.methods import holm, paired_p_value
+from maqam.score.comparison.correction import holm
+from maqam.score.comparison.methods import paired_p_value
 from maqam.score.comparison.power import detectable, spread_of
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from maqam.errors import RunError
 from maqam.score.bootstrap import percentiles
-from maqam.score.comparison.methods import NO_DIFFERENCE, SIGNIFICANCE, holm
+from maqam.score.comparison.correction import holm
+from maqam.score.comparison.methods import NO_DIFFERENCE, SIGNIFICANCE
 from maqam.score.comparison.paired import (
     bootstrap_differences,
     bootstrap_p_value,

@@ -14,6 +14,7 @@ from scipy import stats
 
 from maqam.errors import RunError
 from maqam.score.bootstrap import Interval, block_sums, interval, two_level
+from maqam.score.comparison.correction import holm
 from maqam.score.groups import ALL, MEAN_OF_SOURCES, tells_dialects
 from maqam.score.measure import Measure
 from maqam.score.scoring import (
@@ -214,21 +215,6 @@ def paired_p_value(differences: np.ndarray) -> float:
         return 1.0 if differences[0] == 0 else 0.0
     t = differences.mean() / (spread / np.sqrt(len(differences)))
     return float(2 * stats.t.sf(abs(t), df=len(differences) - 1))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for their number by Holm's step-down rule.
-
-    Examples:
-        >>> holm([0.01, 0.04, 0.03])
-        [0.03, 0.06, 0.06]
-    """
-    order = np.argsort(p_values, kind="stable")
-    corrected, worst = np.zeros(len(p_values)), 0.0
-    for rank, index in enumerate(order):
-        worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[int(index)]))
-        corrected[index] = worst
-    return [float(round(value, 12)) for value in corrected]
 
 
 def _correct(rows: list[dict[str, Any]], tasks: Tasks) -> None:
