@@ -79,8 +79,12 @@ class DialogueEncoder:
         tokenizer.encode_special_tokens = True
         self.padding_id = self._ids_of[template.padding]
         self.end_id = self._ids_of[template.end]
-        self.end_ids = {self.end_id, *(self._ids_of[one] for one in template.other_ends)}
         self.audio_id = self._ids_of[template.audio[1]]
+
+    @property
+    def end_ids(self) -> set[int]:
+        """Tokens that end an answer."""
+        return {self.end_id, *(self._ids_of[one] for one in self.template.other_ends)}
 
     def encode(
         self,

@@ -251,8 +251,9 @@ def say_unscored(session: Session, split: str = "test", rows: np.ndarray | None 
     scored = session.manifest.select(split=split) if rows is None else rows
     absent = sorted(set(tasks[session.train_rows].tolist()) - set(tasks[scored].tolist()))
     if absent:
+        verb = "is" if rows is None else "was"
         session.say_once(
-            f"split {split!r} has no row of {', '.join(absent)}, which the run is trained on: "
+            f"split {split!r} has no row of {', '.join(absent)}, which the run {verb} trained on: "
             "nothing to score there; maqam data split holds rows out"
         )
 

@@ -101,6 +101,8 @@ class Columns:
         Rows have the same keys mostly, so what may be where is worked out once for them: a row of
         a million takes a fifth less time.
         """
+        if self._unmatched:
+            self._look_for(row)
         keys = tuple(row)
         layout = self._layouts.get(keys)
         if layout is None:

@@ -39,7 +39,7 @@ def single_precision_attention(model: PreTrainedModel) -> Iterator[None]:
     AttentionMaskInterface.register(SINGLE, sdpa_mask)
     configs = [one.config for one in model.modules() if isinstance(one, PreTrainedModel)]
     before = [config._attn_implementation for config in configs]
-    _set_all(configs, [SINGLE if one == "sdpa" else one for one in before])
+    _set_all(configs, [SINGLE if one.startswith("sdpa") else one for one in before])
     try:
         yield
     finally:
