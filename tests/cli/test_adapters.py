@@ -35,7 +35,7 @@ def test_a_run_by_task_is_scored_on_all_tasks_or_on_those_asked_for(by_task) -> 
     result = maqam("eval", folder, "--task", tasks[0])
     assert result.code == 0, result.err
     assert "utterances are not scored: they are of task" in result.err
-    assert [*scored(folder)] == tasks[:1]
+    assert sorted(scored(folder)) == sorted(tasks)  # answers to the others stay
     result = maqam("eval", folder, "--task", "nope")
     assert result.code == 1
     assert "--task: the split has no row of task nope" in result.err

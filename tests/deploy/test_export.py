@@ -225,7 +225,7 @@ def test_a_choice_among_tasks_that_there_is_not_is_one_line(
 def test_what_cannot_be_exported_is_one_line(checkpoint, run, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("kept")
-    with pytest.raises(RunError, match="the folder is not empty"):
+    with pytest.raises(RunError, match="there is something here already"):
         export_run(run, tmp_path / "out", ExportChoice())
     with pytest.raises(RunError, match="one adapter for all tasks"):
         export_run(run, tmp_path / "new", ExportChoice(task="asr"))

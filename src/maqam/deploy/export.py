@@ -17,6 +17,7 @@ from maqam.deploy.rewriting import Change
 from maqam.errors import ModelError, RunError
 from maqam.files import whole_folder, write_json, write_text, writing
 from maqam.models.adapters.serving import peft_folders
+from maqam.models.common.places import refuse_occupied
 from maqam.models.settings import ModelSettings
 from maqam.models.weights.adapter_files import (
     CARD,
@@ -75,8 +76,7 @@ def export_run(run: Path, output: Path, choice: ExportChoice) -> list[str]:
         raise RunError(
             "the run is not finished", where=str(run), hint="maqam train RECIPE --resume"
         )
-    if output.exists() and any(output.iterdir()) and not choice.overwrite:
-        raise RunError("the folder is not empty", where=str(output), hint="add --force")
+    refuse_occupied(output, overwrite=choice.overwrite, sources=(run,))
     base = Base.open(recipe.model)
     with writing(output), whole_folder(output) as staged:
         if choice.to == "peft":

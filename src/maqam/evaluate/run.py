@@ -10,7 +10,7 @@ import numpy as np
 from maqam.data.manifest import Manifest
 from maqam.errors import RunError
 from maqam.evaluate.decode import Answer, answer_rows
-from maqam.evaluate.hypotheses import Origin, known_of, score, write_hypotheses
+from maqam.evaluate.hypotheses import Origin, known_of, read_hypotheses, score, write_hypotheses
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.progress import Progress
 from maqam.run_layout import EvaluationLayout
@@ -28,12 +28,14 @@ class Evaluation:
         audio_states: Aligner outputs of rows.
         seed: Seed of the bootstrap.
         left_out: Rows of the split that the model does not take, by task and reason.
+        keeps_others: Whether answers to other tasks that are in the folder stay there.
     """
 
     settings: ScoreSettings
     audio_states: AudioStates
     seed: int = 0
     left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    keeps_others: bool = False
 
 
 def evaluate_rows(
@@ -75,6 +77,8 @@ def evaluate_rows(
         _hypothesis(row, answer, manifest.tasks[row["task"]])
         for row, answer in zip(plain, answers, strict=True)
     ]
+    if evaluation.keeps_others:
+        found = [*_of_other_tasks(folder, found), *found]
     is_synthetic = any(row["synthetic"] for row in plain)
     origin = Origin(str(plain[0]["split"]), is_synthetic, evaluation.left_out)
     table = write_hypotheses(folder, found, origin)
@@ -105,6 +109,18 @@ def check_rows(manifest: Manifest, rows: np.ndarray) -> None:
             hint=f"name one of its splits, {', '.join(manifest.codes('split')[1])}, or hold rows "
             "out by maqam data split and train on that manifest",
         )
+
+
+def _of_other_tasks(folder: Path, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the answers of a folder to other tasks than those just answered."""
+    if not EvaluationLayout(folder).hypotheses.is_file():
+        return []
+    answered = {row["task"] for row in found}
+    columns = read_hypotheses(folder)
+    rows = [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
+    return [row for row in rows if row["task"] not in answered]
 
 
 def _hypothesis(row: dict[str, Any], answer: Answer, task: Task) -> dict[str, Any]:

@@ -164,7 +164,7 @@ def evaluate(
     """
     run = _finished(session, folder)
     rows = _asked(session, run.manifest, run.manifest.select(split=split), tasks)
-    return _score(run, rows, RunLayout(folder), split)
+    return _score(run, rows, RunLayout(folder), split, keeps_others=bool(tasks))
 
 
 def evaluate_start(session: Session, files: RunLayout, *, split: str = "test") -> dict[str, Any]:
@@ -196,7 +196,14 @@ def evaluate_start(session: Session, files: RunLayout, *, split: str = "test") -
     return found
 
 
-def _score(run: "_Run", split_rows: np.ndarray, files: RunLayout, split: str) -> dict[str, Any]:
+def _score(
+    run: "_Run",
+    split_rows: np.ndarray,
+    files: RunLayout,
+    split: str,
+    *,
+    keeps_others: bool = False,
+) -> dict[str, Any]:
     session = run.session
     rows = session.fitting(split_rows)
     session.write_left_out(split_rows, files.evaluation(split).folder)
@@ -210,7 +217,7 @@ def _score(run: "_Run", split_rows: np.ndarray, files: RunLayout, split: str) ->
             run.manifest,
             rows,
             files.evaluation(split).folder,
-            Evaluation(recipe.score, states, recipe.seed, left_out),
+            Evaluation(recipe.score, states, recipe.seed, left_out, keeps_others),
             progress=progress,
         )
 

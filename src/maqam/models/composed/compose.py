@@ -13,8 +13,9 @@ import torch
 import transformers
 from torch import nn
 
-from maqam.errors import ModelError, RunError
+from maqam.errors import ModelError
 from maqam.files import whole_folder, writing
+from maqam.models.common.places import refuse_occupied
 from maqam.models.composed.chat import chat_template, template_of
 from maqam.models.composed.forms import AUDIO, Form, form_of
 from maqam.models.composed.parts import load_encoder, load_llm, load_tokenizer, narrows
@@ -75,7 +76,7 @@ def compose(composition: Composition, folder: Path, *, overwrite: bool = False) 
         RunError: If the folder holds something already, or cannot be written.
     """
     form = form_of(composition.stack, composition.projector)
-    refuse_occupied(folder, overwrite=overwrite)
+    refuse_occupied(folder, overwrite=overwrite, sources=(composition.encoder, composition.llm))
     with no_foreign_bars(), no_foreign_words():
         llm = load_llm(composition.llm, composition.dtype)
         tokenizer = load_tokenizer(composition.llm)
@@ -126,18 +127,6 @@ def _save_processor(
     kind = getattr(transformers, form.processor)
     settings = {"chat_template": template, **form.processor_settings}
     kind(feature_extractor=features, tokenizer=tokenizer, **settings).save_pretrained(folder)
-
-
-def refuse_occupied(folder: Path, *, overwrite: bool) -> None:
-    """Refuse to write into a folder that holds something.
-
-    Raises:
-        RunError: If it does, and may not be replaced.
-    """
-    if not overwrite and folder.exists() and (folder.is_file() or any(folder.iterdir())):
-        raise RunError(
-            "there is something here already", where=str(folder), hint="write over it with --force"
-        )
 
 
 def add_tokens(llm: Any, tokenizer: Any, tokens: list[str], seed: int) -> None:  # noqa: ANN401

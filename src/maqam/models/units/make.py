@@ -8,8 +8,9 @@ import torch
 
 from maqam.errors import ConfigError
 from maqam.files import whole_folder, writing
+from maqam.models.common.places import refuse_occupied
 from maqam.models.composed.chat import chat_template, template_of
-from maqam.models.composed.compose import add_tokens, generation_config, refuse_occupied
+from maqam.models.composed.compose import add_tokens, generation_config
 from maqam.models.composed.parts import load_encoder, load_llm, load_tokenizer, narrows
 from maqam.models.composed.record import KEY, record_of
 from maqam.models.family import ChatTemplate
@@ -65,7 +66,7 @@ class UnitParts:
                 where="--num-units",
                 hint="ask for 2 at least",
             )
-        refuse_occupied(folder, overwrite=overwrite)
+        refuse_occupied(folder, overwrite=overwrite, sources=(composition.encoder, composition.llm))
         self.composition, self.folder = composition, folder
         with no_foreign_bars(), no_foreign_words():
             encoder, self.features = load_encoder(composition.encoder, torch.float32)
