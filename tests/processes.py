@@ -62,6 +62,7 @@ def _launch(folder: Path, run: Callable[..., None], given: tuple[Any, ...]) -> N
         1,
         NUM_PROCESSES,
         rdzv_backend="static",
+        max_restarts=0,
         rdzv_endpoint=f"localhost:{port}",
         rdzv_configs={"rank": 0},
         start_method="fork",
