@@ -273,6 +273,9 @@ def test_an_adapter_to_begin_from_that_is_not_there_is_known_to_the_plan(
     words = ("plan", world.recipe, f"output={tmp_path}")
     result = maqam(*words, f"train.adapter_from={tmp_path}/nowhere")
     assert_refused(result, f"train.adapter_from: {tmp_path}/nowhere: there is no adapter")
+    result = maqam(*words, f"train.adapter_from={runs[0]}")  # the run, not its adapter
+    assert_refused(result, f"train.adapter_from: {runs[0]}: there is no adapter")
+    assert result.line("hint") == f"hint: give {runs[0]}/adapter"
     assert not (tmp_path / "tiny").exists()
     assert maqam(*words, f"train.adapter_from={runs[0]}/adapter").code == 0
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from maqam.errors import MissingExtraError, RunError, ScheduleError
 from maqam.files import read_records, tensors_fault, write_text, writing
+from maqam.models.tuning.names import ROUTING
 from maqam.recipe import Recipe, dump_yaml, load_recipe
 from maqam.run_layout import ADAPTER_WEIGHTS, PlanLayout, RunLayout
 from maqam.runs.folders import recipe_of_plan
@@ -65,11 +66,12 @@ def check_beginning(recipe: Recipe) -> None:
         return
     folder = Path(recipe.train.adapter_from)
     where, files = f"train.adapter_from: {folder}", sorted(folder.rglob(ADAPTER_WEIGHTS))
-    if not files:
+    within = RunLayout(folder).adapter
+    if not files or within in (file.parent for file in files) or (within / ROUTING).is_file():
         raise RunError(
             "there is no adapter to begin from",
             where=where,
-            hint="give the adapter folder of a finished run",
+            hint=f"give {within}" if files else "give the adapter folder of a finished run",
         )
     for file in files:
         check_tensors(file, where)
