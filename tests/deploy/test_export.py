@@ -13,9 +13,9 @@ from transformers import Qwen2AudioForConditionalGeneration
 
 from maqam.corpora.cards.catalog import read_card
 from maqam.deploy.export import ExportChoice, export_run
-from maqam.deploy.templates import jinja_of
 from maqam.errors import ModelError, RunError
 from maqam.models.adapters import new_adapter, save_weights
+from maqam.models.common.jinja import jinja_of
 from maqam.models.families import FAMILIES
 from maqam.models.tuning.settings import Experts, NewAdapter, TaskAdapters
 from maqam.models.weights.shards import weight_files

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from maqam.deploy.rewriting import Change, prefixed, rewrite
-from maqam.deploy.templates import jinja_of
 from maqam.errors import ModelError, first_line
 from maqam.extras import load
 from maqam.files import write_json, write_text
 from maqam.models.checkpoint import Checkpoint, open_checkpoint
+from maqam.models.common.jinja import jinja_of
 from maqam.models.settings import ModelSettings
 from maqam.models.weights.shards import INDEX, weight_files
 

@@ -5,7 +5,6 @@ between them is kept as plain pieces: before and after each turn, before an answ
 What cannot be said in such pieces is refused when the model is composed, not met in training.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -48,31 +47,6 @@ def template_of(tokenizer: Any, where: str, audio: str = AUDIO) -> ChatTemplate:
         turns["system"] = system
     end = _end(tokenizer, after_answer, where)
     return _whole(tokenizer, turns, (start, answer), end, audio)
-
-
-def chat_template(template: ChatTemplate) -> str:
-    """Return pieces as a chat template of transformers, with a placeholder for audio.
-
-    Args:
-        template: The pieces.
-
-    Returns:
-        A Jinja template that takes texts, and lists of texts and audio.
-    """
-    before = {role: one for role, (one, _) in template.turns.items()}
-    after = {role: one for role, (_, one) in template.turns.items()}
-    return (
-        f"{{% set before = {_literal(before)} %}}{{% set after = {_literal(after)} %}}"
-        f"{{% if messages[0]['role'] != 'system' %}}{{{{ {_literal(template.start)} }}}}"
-        "{% endif %}{% for message in messages %}{{ before[message['role']] }}"
-        "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
-        "{% for part in message['content'] %}"
-        "{% if part['type'] == 'audio' or 'audio' in part or 'audio_url' in part %}"
-        f"{{{{ {_literal(''.join(template.audio))} }}}}"
-        "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
-        "{{ after[message['role']] }}{% endfor %}"
-        f"{{% if add_generation_prompt %}}{{{{ {_literal(template.answer)} }}}}{{% endif %}}"
-    )
 
 
 def _pieces(tokenizer: Any) -> tuple[str, str, str, str, str]:  # noqa: ANN401
@@ -163,8 +137,3 @@ def _whole(
         special_tokens=tuple(dict.fromkeys([*control, end, padding, audio])),
         start=start,
     )
-
-
-def _literal(value: object) -> str:
-    """Return a value as Jinja reads it."""
-    return json.dumps(value, ensure_ascii=False)

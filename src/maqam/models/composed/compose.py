@@ -15,13 +15,23 @@ from torch import nn
 
 from maqam.errors import ModelError
 from maqam.files import whole_folder, writing
+from maqam.models.common.jinja import jinja_of
 from maqam.models.common.places import refuse_occupied
-from maqam.models.composed.chat import chat_template, template_of
+from maqam.models.composed.chat import template_of
 from maqam.models.composed.forms import AUDIO, Form, form_of
-from maqam.models.composed.parts import load_encoder, load_llm, load_tokenizer, narrows
+from maqam.models.composed.parts import (
+    encoder_settings,
+    load_encoder,
+    load_llm,
+    load_tokenizer,
+    narrows,
+)
 from maqam.models.composed.record import KEY, record_of
 from maqam.models.family import ChatTemplate
 from maqam.models.quiet import no_foreign_bars, no_foreign_words
+
+_PLAIN = "the LLM has no chat template: prompts and answers stand in plain lines"
+_NOT_KEPT = ("_name_or_path", "dtype", "transformers_version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +106,7 @@ def compose(composition: Composition, folder: Path, *, overwrite: bool = False) 
         model.generation_config = generation_config(llm, tokenizer, template)
         with writing(folder), whole_folder(folder) as draft:
             model.save_pretrained(draft)
-            _save_processor(form, features, tokenizer, chat_template(template), draft)
+            _save_processor(form, features, tokenizer, jinja_of(template), draft)
     counts = {
         part: sum(one.numel() for one in module.parameters())
         for part, module in (
@@ -106,9 +116,6 @@ def compose(composition: Composition, folder: Path, *, overwrite: bool = False) 
         )
     }
     return Composed(folder, form, counts, notes)
-
-
-_PLAIN = "the LLM has no chat template: prompts and answers stand in plain lines"
 
 
 def _save_processor(
@@ -180,7 +187,8 @@ def _config(
 ) -> Any:  # noqa: ANN401
     """Return the configuration of the whole, its parts as theirs say."""
     audio = {
-        form.encoder_keys.get(name, name): getattr(encoder.config, name) for name in _ENCODER_KEYS
+        form.encoder_keys.get(name, name): value
+        for name, value in encoder_settings(encoder).items()
     }
     text = {key: value for key, value in llm.config.to_dict().items() if key not in _NOT_KEPT}
     kind = getattr(transformers, form.architecture).config_class
@@ -191,19 +199,6 @@ def _config(
         **form.settings,
         **{KEY: record},
     )
-
-
-_ENCODER_KEYS = (
-    "d_model",
-    "encoder_layers",
-    "encoder_attention_heads",
-    "encoder_ffn_dim",
-    "num_mel_bins",
-    "max_source_positions",
-    "activation_function",
-    "scale_embedding",
-)
-_NOT_KEPT = ("_name_or_path", "dtype", "transformers_version")
 
 
 def _assembled(

@@ -17,6 +17,16 @@ Loaded = TypeVar("Loaded")
 WHISPER_FOLDER = "give a folder with the config.json and the *.safetensors of a Whisper"
 LLM_FOLDER = "give a folder with config.json, *.safetensors and tokenizer.json of a causal LLM"
 _AGAIN = "copy the whole checkpoint again"
+ENCODER_SHAPE = (  # what an encoder is built from again
+    "d_model",
+    "encoder_layers",
+    "encoder_attention_heads",
+    "encoder_ffn_dim",
+    "num_mel_bins",
+    "max_source_positions",
+    "activation_function",
+    "scale_embedding",
+)
 _NEEDED = ("layers", "embed_tokens")  # what the shared seam asks of an LLM
 
 
@@ -51,6 +61,11 @@ def load_encoder(source: str, dtype: torch.dtype) -> tuple[Any, Any]:
     absent = [name for name in loading["missing_keys"] if name.startswith("encoder.")]
     Loading(source, _AGAIN).check(missing=absent, tensors=model.encoder.named_parameters())
     return model.encoder, _feature_extractor(source, config)
+
+
+def encoder_settings(encoder: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return what a Whisper encoder is built from again, by Whisper's own names."""
+    return {name: getattr(encoder.config, name) for name in ENCODER_SHAPE}
 
 
 def load_llm(source: str, dtype: str | None) -> Any:  # noqa: ANN401

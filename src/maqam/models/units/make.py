@@ -8,10 +8,17 @@ import torch
 
 from maqam.errors import ConfigError
 from maqam.files import whole_folder, writing
+from maqam.models.common.jinja import jinja_of
 from maqam.models.common.places import refuse_occupied
-from maqam.models.composed.chat import chat_template, template_of
+from maqam.models.composed.chat import template_of
 from maqam.models.composed.compose import add_tokens, generation_config
-from maqam.models.composed.parts import load_encoder, load_llm, load_tokenizer, narrows
+from maqam.models.composed.parts import (
+    encoder_settings,
+    load_encoder,
+    load_llm,
+    load_tokenizer,
+    narrows,
+)
 from maqam.models.composed.record import KEY, record_of
 from maqam.models.family import ChatTemplate
 from maqam.models.front_end import FrontEnd
@@ -19,7 +26,7 @@ from maqam.models.quiet import no_foreign_bars, no_foreign_words
 from maqam.models.units.codebook import Codebook, encoder_mark
 from maqam.models.units.family import KIND, whisper_front_end
 from maqam.models.units.model import attach
-from maqam.models.units.tower import encoder_frames, first_layers, tower_settings
+from maqam.models.units.tower import encoder_frames, first_layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,7 @@ class UnitParts:
     @property
     def front_end(self) -> FrontEnd:
         """What the encoder reads."""
-        return whisper_front_end(tower_settings(self.encoder))
+        return whisper_front_end(encoder_settings(self.encoder))
 
     def frames(self, samples: Any) -> torch.Tensor:  # noqa: ANN401  an array
         """Return the [T, D] outputs of the encoder's layer for the samples of a clip."""
@@ -117,7 +124,7 @@ class UnitParts:
                 self.template,
                 narrows_last_layer=narrow,
                 kind=KIND,
-                tower=tower_settings(self.encoder),
+                tower=encoder_settings(self.encoder),
                 made_of={
                     "encoder": Path(self.composition.encoder).name,
                     "llm": Path(self.composition.llm).name,
@@ -127,7 +134,7 @@ class UnitParts:
         )
         self.llm.generation_config = generation_config(self.llm, self.tokenizer, self.template)
         attach(self.llm, self.encoder, codebook)
-        self.tokenizer.chat_template = chat_template(self.template)
+        self.tokenizer.chat_template = jinja_of(self.template)
         with no_foreign_bars(), writing(self.folder), whole_folder(self.folder) as draft:
             self.llm.save_pretrained(draft)
             self.tokenizer.save_pretrained(draft)

@@ -13,17 +13,9 @@ from torch import Tensor, nn
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from maqam.models.composed.parts import ENCODER_SHAPE
+
 TOWER = "unit_tower"  # its name inside the model
-_KEPT = (
-    "d_model",
-    "encoder_layers",
-    "encoder_attention_heads",
-    "encoder_ffn_dim",
-    "num_mel_bins",
-    "max_source_positions",
-    "activation_function",
-    "scale_embedding",
-)
 
 
 def first_layers(encoder: WhisperEncoder, layer: int) -> WhisperEncoder:
@@ -39,18 +31,13 @@ def first_layers(encoder: WhisperEncoder, layer: int) -> WhisperEncoder:
     return encoder.float().eval()
 
 
-def tower_settings(encoder: WhisperEncoder) -> dict[str, Any]:
-    """Return what an encoder is built from again."""
-    return {name: getattr(encoder.config, name) for name in _KEPT}
-
-
 def new_tower(settings: Mapping[str, Any]) -> WhisperEncoder:
     """Build an encoder without its weights.
 
     Args:
-        settings: As `tower_settings` returns them.
+        settings: As `encoder_settings` returns them.
     """
-    config = WhisperConfig(**{name: settings[name] for name in _KEPT})
+    config = WhisperConfig(**{name: settings[name] for name in ENCODER_SHAPE})
     config._attn_implementation = "sdpa"
     return first_layers(WhisperEncoder(config), config.encoder_layers)
 
