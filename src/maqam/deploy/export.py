@@ -183,7 +183,7 @@ def _write_forms(
         )
     names, (folder,) = names_at(base.folder, base.checkpoint.family), folders
     merges(folders, names, base.files)  # refuses what does not fit
-    _, tensors = read_adapter(folder)
+    _, tensors = read_adapter(folder, hint="give the folder of a finished run")
     own = names.in_memory(tensors)
     family = base.checkpoint.family
     forms = names.forms()

@@ -7,13 +7,11 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
-from peft.utils.other import get_pattern_key
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from maqam.deploy.rewriting import Change
-from maqam.errors import ModelError, first_line
-from maqam.models.weights.adapter_files import CONFIG, read_adapter
+from maqam.errors import ModelError
+from maqam.models.weights.adapter_files import CONFIG, alpha_of, read_adapter
 from maqam.models.weights.counting import Loading
 from maqam.models.weights.names import LayerNames, layer_of
 
@@ -80,24 +78,17 @@ def _read(folder: Path) -> tuple[LoraConfig, dict[str, Tensor]]:
         raise ModelError(
             "there is no adapter here", where=str(folder), hint="give the folder of a finished run"
         )
-    try:
-        return read_adapter(folder)
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
-        raise ModelError(
-            f"the adapter does not load: {first_line(error)}",
-            where=str(folder),
-            hint="train the run anew, or take the folder from where it was whole",
-        ) from error
+    return read_adapter(
+        folder, hint="train the run anew, or take the folder from where it was whole"
+    )
 
 
 def _of_layer(config: LoraConfig, layer: str, parts: Mapping[str, Tensor]) -> LoraConfig:
     """Return the configuration of one layer alone, its rank and alpha found by its name."""
     rank = next((len(one) for name, one in parts.items() if "lora_A" in name), config.r)
-    alphas = config.alpha_pattern or {}
-    alpha = alphas.get(get_pattern_key(alphas.keys(), layer), config.lora_alpha)
     return LoraConfig(
         r=rank,
-        lora_alpha=alpha,
+        lora_alpha=alpha_of(config, layer),
         use_rslora=config.use_rslora,
         use_dora=config.use_dora,
         target_modules=["layer"],

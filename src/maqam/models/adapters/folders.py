@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peft import LoraConfig
-from peft.utils.other import get_pattern_key
-from safetensors import SafetensorError
 from torch import Tensor
 
-from maqam.errors import ModelError, first_line
-from maqam.models.adapters.lora import by_pattern, loading_of
+from maqam.models.adapters.lora import FINISHED, by_pattern, loading_of
 from maqam.models.protocol import AudioLLM
-from maqam.models.weights.adapter_files import LoraFiles, names_of, read_adapter
+from maqam.models.weights.adapter_files import LoraFiles, alpha_of, names_of, read_adapter
 from maqam.models.weights.card import About
 from maqam.models.weights.names import PEFT_PREFIX, layer_of
 
@@ -75,14 +72,7 @@ def read_lora(backbone: AudioLLM, folder: Path) -> dict[str, Matrices]:
         ModelError: If there is none, or it is none of this LLM: tensors that are missing,
             unexpected or no finite numbers are counted.
     """
-    try:
-        config, stored = read_adapter(folder)
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
-        raise ModelError(
-            f"the adapter does not load: {first_line(error)}",
-            where=str(folder),
-            hint="give the adapter folder of a finished run",
-        ) from error
+    config, stored = read_adapter(folder, hint=FINISHED)
     names = names_of(backbone)
     tensors = names.in_memory(stored)
     layers = sorted({*map(layer_of, tensors)} & {*names.stored})
@@ -95,9 +85,8 @@ def read_lora(backbone: AudioLLM, folder: Path) -> dict[str, Matrices]:
     found = {}
     for layer in layers:
         a, b = (tensors[_tensor(layer, letter)] for letter in ("A", "B"))
-        pattern = get_pattern_key(config.alpha_pattern, layer)
-        alpha = config.alpha_pattern.get(pattern, config.lora_alpha)
-        found[layer] = Matrices(a, b, alpha / (math.sqrt(len(a)) if config.use_rslora else len(a)))
+        size = math.sqrt(len(a)) if config.use_rslora else len(a)
+        found[layer] = Matrices(a, b, alpha_of(config, layer) / size)
     return found
 
 

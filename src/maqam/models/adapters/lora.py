@@ -20,10 +20,9 @@ from peft import (
 )
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils.other import TrainableTokensWrapper
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from maqam.errors import ModelError, first_line
+from maqam.errors import ModelError
 from maqam.models.protocol import AudioLLM
 from maqam.models.quiet import no_foreign_bars
 from maqam.models.tuning.ranks import layer_ranks
@@ -39,8 +38,8 @@ from maqam.models.weights.card import About
 from maqam.models.weights.counting import Loading
 from maqam.models.weights.names import layer_of, target_pattern
 
-_FINISHED = "give the adapter folder of a finished run"
-_OWN_MODEL = "use the model that the adapter was trained on"
+FINISHED = "give the adapter folder of a finished run"
+OWN_MODEL = "use the model that the adapter was trained on"
 
 
 def add_adapter(
@@ -96,15 +95,8 @@ def load_adapter(backbone: AudioLLM, folder: Path) -> PeftModel:
     """
     refuse_adapters(backbone)
     if not (folder / CONFIG).is_file():
-        raise ModelError("there is no adapter here", where=str(folder), hint=_FINISHED)
-    try:
-        config, weights = read_adapter(folder)
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
-        raise ModelError(
-            f"the adapter does not load: {first_line(error)}",
-            where=str(folder),
-            hint=_OWN_MODEL,
-        ) from error
+        raise ModelError("there is no adapter here", where=str(folder), hint=FINISHED)
+    config, weights = read_adapter(folder, hint=OWN_MODEL)
     names = names_of(backbone)
     weights = names.in_memory(weights)
     meant = names.fitting(config.target_modules) | set(map(layer_of, weights)) & {*names.stored}
@@ -136,10 +128,10 @@ def begin_from(adapter: PeftModel, folder: Path) -> None:
     """
     own = adapter.peft_config["default"]
     try:
-        saved, weights = read_adapter(folder)
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
+        saved, weights = read_adapter(folder, hint=FINISHED)
+    except ModelError as error:
         raise ModelError(
-            "there is no adapter to begin from", where=str(folder), hint=_FINISHED
+            "there is no adapter to begin from", where=str(folder), hint=FINISHED
         ) from error
     if (saved.r, saved.lora_alpha) != (own.r, own.lora_alpha):
         raise ModelError(
@@ -267,7 +259,7 @@ def _fill(adapter: PeftModel, weights: Mapping[str, Tensor], loading: Loading) -
 
 def loading_of(folder: Path) -> Loading:
     """Return what is loaded from an adapter's folder, as an error tells of it."""
-    return Loading(str(folder), _OWN_MODEL, "the adapter does not fit the layers of this LLM")
+    return Loading(str(folder), OWN_MODEL, "the adapter does not fit the layers of this LLM")
 
 
 def refuse_adapters(backbone: AudioLLM) -> None:

@@ -19,7 +19,7 @@ from maqam.errors import ModelError, first_line
 from maqam.files import read_table, write_json
 from maqam.models.adapters.folders import Matrices, read_lora, write_lora
 from maqam.models.adapters.layers import ExpertsLinear, LayerForm, RoutedLinear
-from maqam.models.adapters.lora import refuse_adapters
+from maqam.models.adapters.lora import OWN_MODEL, refuse_adapters
 from maqam.models.protocol import AudioLLM
 from maqam.models.tuning.names import ROUTER, ROUTING, SHARED, expert_names, folder_of, key_of
 from maqam.models.tuning.ranks import Matched, layer_ranks, matched_ranks
@@ -27,7 +27,7 @@ from maqam.models.tuning.settings import Experts, NewAdapter
 from maqam.models.weights.card import About
 
 FORMAT_VERSION = 1
-_OWN_MODEL = "use the model that the adapter was trained on"
+_WHOLE = "copy the whole adapter folder of the run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,13 +230,13 @@ def read_routing(folder: Path) -> dict[str, Any]:
     Raises:
         ModelError: If the file is broken.
     """
-    found = read_table(folder / ROUTING, "copy the whole adapter folder of the run")
+    found = read_table(folder / ROUTING, _WHOLE)
     folders = found.get("folders")
     if not isinstance(folders, dict) or not folders or "kind" not in found:
         raise ModelError(
             "routing.json does not say which folder is whose",
             where=str(folder),
-            hint="copy the whole adapter folder of the run",
+            hint=_WHOLE,
         )
     return found
 
@@ -280,14 +280,14 @@ def _fill_routers(layers: Mapping[str, RoutedLinear], folder: Path) -> None:
         raise ModelError(
             f"the routers do not load: {first_line(error)}",
             where=str(folder / ROUTER),
-            hint="copy the whole adapter folder of the run",
+            hint=_WHOLE,
         ) from error
     wanted = {name: one.lora_router.shape for name, one in routers.items()}
     if {name: one.shape for name, one in tensors.items()} != wanted or not all(
         bool(torch.isfinite(one).all()) for one in tensors.values()
     ):
         raise ModelError(
-            "the routers do not fit the layers of this LLM", where=str(folder), hint=_OWN_MODEL
+            "the routers do not fit the layers of this LLM", where=str(folder), hint=OWN_MODEL
         )
     for name, one in routers.items():
         _copy(one.lora_router, tensors[name])

@@ -15,10 +15,13 @@ from typing import Any
 import torch
 import transformers
 from peft import LoraConfig, PeftModel, get_peft_model_state_dict
+from peft.utils.other import get_pattern_key
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from maqam.errors import ModelError, first_line
 from maqam.models.families import FAMILIES
 from maqam.models.family import Family
 from maqam.models.protocol import AudioLLM
@@ -64,16 +67,29 @@ def names_at(folder: Path, family: Family) -> LayerNames:
     return LayerNames.of(model, linear, family.holder)
 
 
-def read_adapter(folder: Path) -> tuple[LoraConfig, dict[str, Tensor]]:
+def read_adapter(folder: Path, *, hint: str) -> tuple[LoraConfig, dict[str, Tensor]]:
     """Read the configuration of a saved adapter and its tensors, by their names in the file.
 
+    Args:
+        folder: Where it is.
+        hint: What the user can do where it does not load.
+
     Raises:
-        OSError: If a file is not there.
-        ValueError: If the configuration is broken.
-        TypeError: If it is of another kind of adapter.
-        SafetensorError: If the tensors are cut short.
+        ModelError: If a file is not there or cut short, or is of another kind of adapter.
     """
-    return LoraConfig.from_pretrained(str(folder)), load_file(folder / WEIGHTS)
+    try:
+        return LoraConfig.from_pretrained(str(folder)), load_file(folder / WEIGHTS)
+    except (OSError, ValueError, TypeError, SafetensorError) as error:
+        raise ModelError(
+            f"the adapter does not load: {first_line(error)}", where=str(folder), hint=hint
+        ) from error
+
+
+def alpha_of(config: LoraConfig, layer: str) -> float:
+    """Return the alpha of a layer, which may have one of its own."""
+    alphas = config.alpha_pattern or {}
+    alpha: float = alphas.get(get_pattern_key(alphas.keys(), layer), config.lora_alpha)
+    return alpha
 
 
 def write_adapter(
