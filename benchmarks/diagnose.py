@@ -19,7 +19,7 @@ import torch
 
 from maqam.data.manifest import Manifest
 from maqam.diagnose.gradients import Grams, UtteranceGradients
-from maqam.diagnose.measure import ConflictMeasure, OneStep
+from maqam.diagnose.measure import ConflictMeasure
 from maqam.diagnose.rows import choose_rows
 from maqam.models.adapters import add_adapter
 from maqam.models.audio_states import encoded_states
@@ -28,7 +28,7 @@ from maqam.models.loading import load_backbone
 from maqam.models.settings import ModelSettings
 from maqam.recipe import Recipe
 from maqam.runs.session import Session
-from maqam.train.batches import PlanBatches
+from maqam.train.batches import FixedSteps, PlanBatches
 from maqam.train.objective import MicroBatch, TrainingModel
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
@@ -63,7 +63,7 @@ def main() -> None:
 
         rows = choose_rows(manifest, every, 5, seed=1).rows[:BATCH]
         prepared = prepare_rows(backbone.dialogue, manifest, rows)
-        batches = PlanBatches(backbone, OneStep(rows), prepared, Objective(), states)
+        batches = PlanBatches(backbone, FixedSteps([rows]), prepared, Objective(), states)
         step = batches.step(0)
         parts = list(batches.micro_batches(step, np.arange(len(rows)), 4))
         alone = list(batches.micro_batches(step, np.arange(len(rows)), len(rows)))

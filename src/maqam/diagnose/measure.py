@@ -16,33 +16,13 @@ from maqam.diagnose.record import ADAM, EUCLIDEAN, FORMAT_VERSION
 from maqam.diagnose.rows import FixedRows
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.schedule.plan import rows_checksum
-from maqam.schedule.switch import Switch
-from maqam.train.batches import PlanBatches
+from maqam.train.batches import ROWS_AT_ONCE, FixedSteps, PlanBatches
 from maqam.train.log_mels import LogMels
 from maqam.train.objective import TrainingModel
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
 
-_ROWS_AT_ONCE = 16
 _HEADS = re.compile(r"\bq_proj\b(?!.*lora_(A|router))")
-
-
-class OneStep:
-    """Fixed rows in the place of a plan's only step.
-
-    Args:
-        rows: (num_rows,) manifest rows.
-    """
-
-    num_steps = 1
-    switches: Mapping[int, Switch] = {}
-
-    def __init__(self, rows: np.ndarray) -> None:
-        self.rows = rows
-
-    def batch(self, step: int) -> np.ndarray:
-        """Return the rows."""
-        return self.rows
 
 
 class ConflictMeasure:
@@ -71,9 +51,9 @@ class ConflictMeasure:
         self._seed = seed
         self._num_heads = int(getattr(backbone.llm.config, "num_attention_heads", 1))
         prepared = prepare_rows(backbone.dialogue, manifest, fixed.rows)
-        plan = OneStep(fixed.rows)
+        plan = FixedSteps([fixed.rows])
         self._batches = PlanBatches(backbone, plan, prepared, Objective(), *sources)
-        self._at_once = _ROWS_AT_ONCE
+        self._at_once = ROWS_AT_ONCE
 
     def __call__(self, step: int, moments: Mapping[str, Tensor] | None = None) -> dict[str, Any]:
         """Measure the model as it is.
@@ -107,12 +87,7 @@ class ConflictMeasure:
     @torch.no_grad()
     def losses(self) -> dict[str, dict[str, float]]:
         """Return the mean loss of a target token of every group, by kind; no gradient is taken."""
-        step = self._batches.step(0)
-        number = -(-len(step.rows) // _ROWS_AT_ONCE)
-        parts = [
-            (one.rows, self.gradients.losses_of(one))
-            for one in self._batches.micro_batches(step, np.arange(len(step.rows)), number)
-        ]
+        parts = [(one.rows, self.gradients.losses_of(one)) for one in self._batches.whole(0)]
         back = np.argsort(np.concatenate([rows for rows, _ in parts]))
         return self._by_group(np.concatenate([losses for _, losses in parts])[back])
 
@@ -124,11 +99,9 @@ class ConflictMeasure:
 
     def _sampled(self) -> tuple[list[dict[str, Tensor]], np.ndarray, np.ndarray]:
         """Return the gradients of all rows by micro-batch, and losses and rows in that order."""
-        step = self._batches.step(0)
-        number = -(-len(step.rows) // self._at_once)
         found, losses, order = [], [], []
         try:
-            for one in self._batches.micro_batches(step, np.arange(len(step.rows)), number):
+            for one in self._batches.whole(0, self._at_once):
                 found.append(self.gradients(one))
                 losses.append(self.gradients.losses.numpy())
                 order.append(one.rows)

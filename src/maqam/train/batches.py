@@ -1,6 +1,6 @@
 """From the rows of a plan to the micro-batches of every step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ from maqam.models.protocol import AudioLLM, AudioStates, collate
 from maqam.schedule.plan import StepRows
 from maqam.schedule.ranks import micro_batches
 from maqam.schedule.sampler import StepPart
+from maqam.schedule.switch import Switch
 from maqam.seeding import generator
 from maqam.train.augment import Augmentation, augment, check_frames
 from maqam.train.ctc import Transcripts
@@ -19,6 +20,38 @@ from maqam.train.log_mels import LogMels
 from maqam.train.objective import MicroBatch, supervise, utterance_weights
 from maqam.train.rows import PreparedRows, check_width
 from maqam.train.settings import Objective
+
+ROWS_AT_ONCE = 16  # of rows that are looked at without a step being taken
+
+
+@dataclass(frozen=True, slots=True)
+class FixedSteps:
+    """Fixed rows in the place of a plan's steps, to look at a model without training it.
+
+    Attributes:
+        by_step: Manifest rows of every step.
+    """
+
+    by_step: Sequence[np.ndarray]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """All rows, step after step."""
+        return np.concatenate(self.by_step)
+
+    @property
+    def num_steps(self) -> int:
+        """Steps."""
+        return len(self.by_step)
+
+    @property
+    def switches(self) -> Mapping[int, Switch]:
+        """None: nothing is trained."""
+        return {}
+
+    def batch(self, step: int) -> np.ndarray:
+        """Return the rows of a step by its place."""
+        return self.by_step[step]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +167,17 @@ class PlanBatches(Dataset[LoadedStep]):
         number = min(num_micro_batches, len(places))
         for part in micro_batches(lengths, number)[0]:
             yield self._micro_batch(step, places[part])
+
+    def whole(self, number: int, most_rows: int = ROWS_AT_ONCE) -> Iterator[MicroBatch]:
+        """Yield the micro-batches of a whole step.
+
+        Args:
+            number: Steps before it.
+            most_rows: Rows of a micro-batch, by which their number is chosen.
+        """
+        step = self.step(number)
+        num_rows = len(step.rows)
+        yield from self.micro_batches(step, np.arange(num_rows), -(-num_rows // most_rows))
 
     def _micro_batch(self, step: Step, part: np.ndarray) -> MicroBatch:
         rows, positions = step.rows[part], step.positions[part]

@@ -12,17 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from maqam.data.manifest import Manifest
-from maqam.diagnose.measure import OneStep
 from maqam.models.adapters import Rows, routed
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.progress import Progress
-from maqam.train.batches import PlanBatches
+from maqam.train.batches import FixedSteps, PlanBatches
 from maqam.train.objective import MicroBatch
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
 
 ALIGNER = "aligner"
-_ROWS_AT_ONCE = 16
 
 
 @torch.no_grad()
@@ -48,13 +46,11 @@ def layer_states(
         prompt's last position ("layer 3, prompt"), from which the answer is read.
     """
     prepared = prepare_rows(backbone.dialogue, manifest, rows)
-    batches = PlanBatches(backbone, OneStep(rows), prepared, Objective(), audio_states)
-    step = batches.step(0)
+    batches = PlanBatches(backbone, FixedSteps([rows]), prepared, Objective(), audio_states)
     parts: dict[str, list[np.ndarray]] = {}
     order: list[np.ndarray] = []
-    number = -(-len(rows) // _ROWS_AT_ONCE)
     with _caught(backbone.llm.get_submodule("layers")) as layers:
-        for one in batches.micro_batches(step, np.arange(len(rows)), number):
+        for one in batches.whole(0):
             with routed(Rows(one.tasks)):
                 backbone.hidden(one.batch)
             for place, states in _places(one, layers, backbone.dialogue.audio_id):

@@ -5,51 +5,17 @@ that are never trained on tell what was learnt.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from maqam.data.manifest import Manifest
 from maqam.models.protocol import AudioLLM, AudioStates
-from maqam.schedule.switch import Switch
-from maqam.train.batches import PlanBatches
+from maqam.train.batches import FixedSteps, PlanBatches
 from maqam.train.log_mels import LogMels
 from maqam.train.objective import TrainingModel, without_dropout
 from maqam.train.rows import prepare_rows
 from maqam.train.settings import Objective
-
-_ROWS_AT_ONCE = 16
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeRows:
-    """The rows of a task in the place of a plan's step.
-
-    Attributes:
-        by_task: Manifest rows of every task, ascending.
-    """
-
-    by_task: Sequence[np.ndarray]
-
-    @property
-    def rows(self) -> np.ndarray:
-        """All rows, task after task."""
-        return np.concatenate(self.by_task)
-
-    @property
-    def num_steps(self) -> int:
-        """Tasks."""
-        return len(self.by_task)
-
-    @property
-    def switches(self) -> Mapping[int, Switch]:
-        """None: nothing is trained."""
-        return {}
-
-    def batch(self, step: int) -> np.ndarray:
-        """Return the rows of a task by its place."""
-        return self.by_task[step]
 
 
 class Probes:
@@ -75,7 +41,7 @@ class Probes:
     ) -> None:
         self.tasks = tuple(sorted(rows))
         self._learner = learner
-        plan = ProbeRows([np.sort(rows[task]) for task in self.tasks])
+        plan = FixedSteps([np.sort(rows[task]) for task in self.tasks])
         prepared = prepare_rows(backbone.dialogue, manifest, plan.rows)
         self._batches = PlanBatches(backbone, plan, prepared, Objective(), audio_states, log_mels)
 
@@ -112,9 +78,7 @@ class Probes:
 
     def _losses(self, place: int) -> Iterator[torch.Tensor]:
         """Return the losses of a task's micro-batches, which sum to its mean loss."""
-        step = self._batches.step(place)
-        number = -(-len(step.rows) // _ROWS_AT_ONCE)
-        for micro_batch in self._batches.micro_batches(step, np.arange(len(step.rows)), number):
+        for micro_batch in self._batches.whole(place):
             yield self._learner(micro_batch)[0]
 
 
