@@ -210,6 +210,21 @@ def test_a_study_of_two_methods_ends_with_a_report(world: World, tmp_path: Path)
     assert_refused(maqam("study", study, "--power"), "two pilot runs of one method")
 
 
+def test_answers_before_training_are_kept_for_the_split_they_are_of(runs: list[Path]) -> None:
+    record = runs[0] / "before-training/run.json"
+    hypotheses = runs[0] / "before-training/eval/test/hypotheses.parquet"
+    assert maqam("eval", runs[0], "--base").code == 0
+    first = hypotheses.stat().st_mtime_ns
+    assert maqam("eval", runs[0], "--base").code == 0
+    assert hypotheses.stat().st_mtime_ns == first
+    content = json.loads(record.read_text("utf-8"))
+    content["identity"]["test"]["manifest"] = "another"
+    record.write_text(json.dumps(content), "utf-8")
+    assert maqam("eval", runs[0], "--base", "--split", "train").code == 0
+    assert maqam("eval", runs[0], "--base").code == 0
+    assert hypotheses.stat().st_mtime_ns > first
+
+
 def test_two_seeds_of_each_method_tell_how_many_seeds_show_what(
     world: World, runs: list[Path], tmp_path: Path
 ) -> None:

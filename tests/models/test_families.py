@@ -169,7 +169,7 @@ def test_scores_of_fixed_answers_are_those_of_the_class_own_forward(case):
         dialogue.encode(turns("<audio>فرّغ", "-"), len(one), with_target=False) for one in states
     ]
     answers = [dialogue.target_ids(one) for one in (ANSWERS[0], ANSWERS[0][:5], "")]
-    found = case.llm.continuation_scores(prompts, states, answers)
+    _, found = case.llm.answer(prompts, states, 0, answers)
     for prompt, samples, scores in zip(prompts[:2], case.samples, found, strict=False):
         for answer, score in zip(answers, scores, strict=True):
             ids = torch.tensor([[*prompt.input_ids.tolist(), *answer]])

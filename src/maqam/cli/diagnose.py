@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from maqam.cli.data.manifests import known_split
-from maqam.cli.report import runs_by_task
+from maqam.cli.report import Runs, Single, Start, runs_by_task
 
 
 def diagnose(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, or one study folder.")],
+    runs: Runs,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Folder to write to; the runs' own when absent."),
@@ -18,15 +18,8 @@ def diagnose(
     record_only: Annotated[
         bool, typer.Option("--record-only", help="Read what the runs recorded; load no model.")
     ] = False,
-    single: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TASK=RUN", help="A run trained on one task alone, for negative transfer."
-        ),
-    ] = None,
-    start: Annotated[
-        Path | None, typer.Option(help="Run that the others began with, for forgetting.")
-    ] = None,
+    single: Single = None,
+    start: Start = None,
     rows_from: Annotated[
         str | None,
         typer.Option(

@@ -6,6 +6,13 @@ from typing import Annotated
 import typer
 
 Runs = Annotated[list[Path], typer.Argument(help="Run folders, or one study folder.")]
+Single = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TASK=RUN", help="A run trained on one task alone, for negative transfer."
+    ),
+]
+Start = Annotated[Path | None, typer.Option(help="Run that the others began with, for forgetting.")]
 
 
 def report(
@@ -35,15 +42,8 @@ def compare(
             "--checkpoints", help="Compare these models over test items, not methods over seeds."
         ),
     ] = False,
-    single: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TASK=RUN", help="A run trained on one task alone, for negative transfer."
-        ),
-    ] = None,
-    start: Annotated[
-        Path | None, typer.Option(help="Run that the others began with, for forgetting.")
-    ] = None,
+    single: Single = None,
+    start: Start = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Compare methods over paired seeds, with intervals; no winner is named from one seed."""

@@ -5,6 +5,7 @@ not in the Euclidean one.
 """
 
 import math
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from transformers import Trainer
 from maqam.errors import RunError, first_line
 
 OPTIMIZER = "optimizer.pt"  # as the Trainer calls it
+_BROKEN = (  # what torch raises of a file that is none of its own, and what another content does
+    *(OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError),
+    *(LookupError, TypeError, AttributeError),
+)
 
 
 def live_moments(
@@ -62,7 +67,7 @@ def stored_moments(
         states, groups = stored["state"], stored["param_groups"]
         numbers = [number for group in groups for number in group["params"]]
         beta2 = {number: group["betas"][1] for group in groups for number in group["params"]}
-    except Exception as error:
+    except _BROKEN as error:
         raise _broken(path, f"not readable: {first_line(error)}") from error
     names = _ordered(learner)
     if len(names) != len(numbers):

@@ -126,24 +126,6 @@ class AudioLLM(Protocol):
         """
         ...
 
-    def continuation_scores(
-        self,
-        prompts: Sequence[Encoded],
-        audio_states: Sequence[Tensor],
-        continuations: Sequence[Sequence[int]],
-    ) -> Tensor:
-        """Compute the log-likelihood of fixed answers after each prompt.
-
-        Args:
-            prompts: Dialogues encoded without their target.
-            audio_states: Aligner outputs of each prompt.
-            continuations: Ids of each answer, the end-of-turn id last.
-
-        Returns:
-            [B, num_continuations] float32 sums over the answer's tokens.
-        """
-        ...
-
     def answer(
         self,
         prompts: Sequence[Encoded],
@@ -151,13 +133,17 @@ class AudioLLM(Protocol):
         max_new_tokens: int,
         continuations: Sequence[Sequence[int]] = (),
     ) -> tuple[list[list[int]], Tensor]:
-        """Answer greedily and score fixed answers: both of the above for one pass of the prompts.
+        """Answer greedily and score fixed answers, for one pass of the prompts.
 
         Args:
             prompts: Dialogues encoded without their target.
             audio_states: Aligner outputs of each prompt.
             max_new_tokens: Where an answer without an end is cut; 0 to score only.
             continuations: Ids of each fixed answer, the end-of-turn id last.
+
+        Returns:
+            New ids of each answer, and the [B, num_continuations] float32 log-likelihoods of the
+            fixed ones: sums over their tokens.
         """
         ...
 

@@ -32,14 +32,15 @@ from maqam.features.settings import FeatureSettings, Keep
 from maqam.features.store import FeatureStore
 from maqam.features.unreadable import all_unreadable
 from maqam.files import write_json
-from maqam.models.adapters import remove_adapter
+from maqam.models.adapters import load_adapter, remove_adapter
 from maqam.models.fingerprints import checkpoint_stamp
 from maqam.models.loading import load_backbone
 from maqam.models.protocol import AudioLLM, AudioStates
 from maqam.models.settings import ModelSettings
 from maqam.recipe import Recipe
-from maqam.run_layout import UNREADABLE
+from maqam.run_layout import ADAPTER_WEIGHTS, UNREADABLE, RunLayout
 from maqam.runs.planning import PlanningSession, columns_needed, needs_features
+from maqam.runs.plans import check_tensors
 from maqam.runs.processes import Processes
 from maqam.schedule import Pool
 from maqam.seeding import generator
@@ -85,10 +86,27 @@ class Session(PlanningSession):
         for key in [one for one in self._made if one[0] == "backbone"]:
             del self._made[key]
 
-    def trained(self, settings: ModelSettings) -> AudioLLM:
-        """Load the checkpoint that a run wrote, in the place of the backbone."""
-        self.forget_backbone()
-        return load_backbone(settings)
+    def trained(self, files: RunLayout) -> AudioLLM:
+        """Return the model that a run trained: its weights, or the backbone with its adapter.
+
+        The backbone must not be asked for afterwards: that takes adapters off.
+
+        Args:
+            files: A finished run of this recipe.
+
+        Raises:
+            RunError: If the adapter is damaged.
+            ModelError: If weights or adapter do not load.
+        """
+        if self.recipe.train.writes_weights:
+            self.forget_backbone()
+            model = self.recipe.model
+            return load_backbone(ModelSettings(model.kind, str(files.weights), model.dtype))
+        if (weights := files.adapter / ADAPTER_WEIGHTS).is_file():
+            check_tensors(weights, str(files.folder))
+        backbone = self.backbone
+        load_adapter(backbone, files.adapter)
+        return backbone
 
     @property
     def weights_fingerprint(self) -> str:

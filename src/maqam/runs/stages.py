@@ -17,15 +17,13 @@ from maqam.errors import RunError, ScheduleError
 from maqam.evaluate.invariance import BatchCheck, check_batches
 from maqam.evaluate.run import Evaluation, evaluate_rows
 from maqam.files import write_text
-from maqam.models.adapters import load_adapter
 from maqam.models.audio_states import encoded_states
 from maqam.models.protocol import AudioLLM, AudioStates
-from maqam.models.settings import ModelSettings
 from maqam.recipe import Recipe, dump_yaml
-from maqam.run_layout import ADAPTER_WEIGHTS, RunLayout
+from maqam.run_layout import RunLayout
 from maqam.runs.extending import continued, extended, set_scores_apart
 from maqam.runs.folders import keep_tasks, recipe_of
-from maqam.runs.plans import check_beginning, check_tensors, followed_plan, save_plan
+from maqam.runs.plans import check_beginning, followed_plan, save_plan
 from maqam.runs.processes import Processes
 from maqam.runs.session import Session
 from maqam.schedule import DealSettings, Plan
@@ -186,13 +184,15 @@ def evaluate_start(session: Session, files: RunLayout, *, split: str = "test") -
     recipe, scored = session.recipe, files.evaluation(split)
     asked = recipe.model_dump(mode="json", include={"model", "data", "score"})
     asked["manifest"] = session.manifest.fingerprint
-    if scored.scores.is_file() and files.read_record().get("identity") == asked:
+    known = dict(files.read_record().get("identity", {})) if files.record.is_file() else {}
+    if scored.scores.is_file() and known.get(split) == asked:
         return scored.read_scores()
     scored.scores.unlink(missing_ok=True)
     run = _Run(session, session.manifest, session.backbone)
     found = _score(run, run.manifest.select(split=split), files, split)
     is_synthetic = session.manifest.is_synthetic
-    files.add_to_record({"name": files.folder.name, "identity": asked, "synthetic": is_synthetic})
+    known[split] = asked
+    files.add_to_record({"name": files.folder.name, "identity": known, "synthetic": is_synthetic})
     return found
 
 
@@ -321,21 +321,14 @@ class _Run:
 
 
 def _finished(session: Session, folder: Path) -> _Run:
-    own, recipe = RunLayout(folder), session.recipe
+    own = RunLayout(folder)
     if own.read_record().get("state") != "finished":
         raise RunError(
             "the run is not finished", where=str(folder), hint="maqam train RECIPE --resume"
         )
     known = session.manifest
     manifest = Manifest(known.path, known.table, tasks_in(folder), known.language)
-    if recipe.train.writes_weights:
-        trained = ModelSettings(recipe.model.kind, str(own.weights), recipe.model.dtype)
-        return _Run(session, manifest, session.trained(trained))
-    if (weights := own.adapter / ADAPTER_WEIGHTS).is_file():
-        check_tensors(weights, str(folder))
-    backbone = session.backbone
-    load_adapter(backbone, own.adapter)
-    return _Run(session, manifest, backbone)
+    return _Run(session, manifest, session.trained(own))
 
 
 def is_scored(recipe: Recipe, split: str = "test") -> bool:

@@ -46,7 +46,7 @@ def compare_study(
     if references is None and start.evaluation(split).scores.is_file():
         references = References(start=start.folder)
     comparison = compare_runs(
-        _runs_of(folder), _baseline_of(folder), split=split, references=references
+        runs_of(folder), _baseline_of(folder), split=split, references=references
     )
     write_json(StudyLayout(folder).comparison, comparison)
     return comparison
@@ -73,7 +73,7 @@ def compare_runs(
     if len(runs) == 1 and StudyLayout(runs[0]).is_there:
         if baseline in (None, _baseline_of(runs[0])):
             return compare_study(runs[0], split, references)
-        runs = _runs_of(runs[0])
+        runs = runs_of(runs[0])
     folders = _by_method(runs)
     found = _hypotheses(folders, split)
     first = baseline or next(iter(found))
@@ -105,7 +105,8 @@ def compare_runs(
     return comparison
 
 
-def _runs_of(study: Path) -> list[Path]:
+def runs_of(study: Path) -> list[Path]:
+    """Return the folders of all runs of a study, begun or not."""
     files = StudyLayout(study)
     facts = files.read_record()
     return [files.run(m, s).folder for m in facts["methods"] for s in facts["seeds"]]

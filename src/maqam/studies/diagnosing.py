@@ -18,7 +18,7 @@ from maqam.runs.folders import recipe_from_here
 from maqam.runs.planning import Say
 from maqam.runs.session import Session
 from maqam.schedule import load_plan
-from maqam.studies.comparison import References, compare_runs
+from maqam.studies.comparison import References, compare_runs, runs_of
 from maqam.studies.measuring import Measuring, measured
 from maqam.tasks import tasks_in
 
@@ -78,10 +78,7 @@ def diagnose_runs(runs: Sequence[Path], asked: Diagnosing, bars: Bars, say: Say)
 
 def _folders(runs: Sequence[Path]) -> list[Path]:
     if len(runs) == 1 and StudyLayout(runs[0]).is_there:
-        files = StudyLayout(runs[0])
-        facts = files.read_record()
-        planned = [files.run(m, s) for m in facts["methods"] for s in facts["seeds"]]
-        return [one.folder for one in planned if one.record.is_file()]
+        return [one for one in runs_of(runs[0]) if RunLayout(one).record.is_file()]
     names = [one.resolve().name for one in runs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RunError(

@@ -13,11 +13,9 @@ from maqam.diagnose.probing.states import layer_states
 from maqam.diagnose.record import with_measures
 from maqam.diagnose.rows import choose_rows
 from maqam.diagnose.signatures import memorised_labels
-from maqam.models.adapters import load_adapter
 from maqam.models.audio_states import encoded_states
 from maqam.models.freezing import train_only
 from maqam.models.protocol import AudioLLM, AudioStates
-from maqam.models.settings import ModelSettings
 from maqam.run_layout import RunLayout
 from maqam.runs.session import Session
 from maqam.runs.stages import diagnosed_rows
@@ -86,7 +84,8 @@ def measured(
     stored = session.audio_states(rows)
     with session.hearing(rows):
         before = _probes(session, session.backbone, stored, probed, "before training")
-        backbone = _trained(session, files)
+        backbone = session.trained(files)
+        train_only(backbone, session.recipe.train.trainable_parts)
         after = _probes(session, backbone, stored, probed, session.recipe.name)
         states = stored or encoded_states(backbone, session.manifest)
         learner = TrainingModel(backbone)
@@ -120,22 +119,6 @@ def _new(
             new.append(one)
             progress(len(new), total)
     return new
-
-
-def _trained(session: Session, files: RunLayout) -> AudioLLM:
-    """Return the model that a run trained, what trained requiring gradients.
-
-    The session's backbone must not be asked for afterwards: that takes adapters off.
-    """
-    recipe = session.recipe
-    if recipe.train.writes_weights:
-        model = recipe.model
-        backbone = session.trained(ModelSettings(model.kind, str(files.weights), model.dtype))
-    else:
-        backbone = session.backbone
-        load_adapter(backbone, files.adapter)
-    train_only(backbone, recipe.train.trainable_parts)
-    return backbone
 
 
 def _probed(session: Session, asked: Measuring, notes: list[str]) -> dict[str, ProbeSplit]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal
 
 from maqam.models.tuning.settings import AnyAdapter, Full, Lora, NewAdapter
@@ -11,7 +11,7 @@ from maqam.train.augment import Augmentation
 CtcHead = Literal["linear", "embeddings"]
 Tracker = Literal["tensorboard", "trackio", "wandb", "mlflow"]
 
-LORA_DEFAULTS = {"adapter_from": None, "lora_rank": 16, "lora_alpha": 32, "lora_dropout": 0.0}
+_OF_LORA = ("adapter_from", "lora_rank", "lora_alpha", "lora_dropout")
 _COUNTS = ("num_steps", "micro_batches", "checkpoint_steps", "lora_rank", "lora_alpha")
 
 
@@ -168,7 +168,11 @@ class TrainSettings:
             raise ValueError(f'llm "{self.llm}" has no adapter: leave adapter out')
         if kind != "full":
             return
-        given = [name for name, default in LORA_DEFAULTS.items() if getattr(self, name) != default]
+        given = [
+            one.name
+            for one in fields(self)
+            if one.name in _OF_LORA and getattr(self, one.name) != one.default
+        ]
         if given:
             raise ValueError(
                 f'adapter "full" trains the LLM itself and has no {", ".join(given)}: leave them '

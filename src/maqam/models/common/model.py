@@ -174,24 +174,6 @@ class CommonAudioLLM:
         """
         return self.answer(prompts, audio_states, max_new_tokens)[0]
 
-    def continuation_scores(
-        self,
-        prompts: Sequence[Encoded],
-        audio_states: Sequence[Tensor],
-        continuations: Sequence[Sequence[int]],
-    ) -> Tensor:
-        """Return the log-likelihood of fixed answers after each prompt.
-
-        Args:
-            prompts: Dialogues encoded without their target.
-            audio_states: Aligner outputs of each prompt.
-            continuations: Ids of each answer, the end-of-turn id last.
-
-        Returns:
-            [B, num_continuations] float32 sums over the answer's tokens.
-        """
-        return self.answer(prompts, audio_states, 0, continuations)[1]
-
     @torch.no_grad()
     def answer(
         self,
