@@ -100,3 +100,9 @@ def test_a_task_whose_gradient_is_noise_has_no_noise_scale():
     table = {"names": ["asr", "did"], "norms": [2.0, None], "noise": [8.0, 3.0]}
     (found,) = noise_scales([{"step": 1, "metrics": {"euclidean": {"groups": {"task": table}}}}])
     assert found["noise_scale"] == {"asr": 2.0, "did": None}
+
+
+def test_a_step_that_was_taken_twice_counts_as_it_was_taken_last():
+    once = records([1.0 + step % 3 for step in range(40)])
+    twice = [*once[:30], {**once[28], "grad_norm": 500.0}, *once[28:]]
+    assert volatility(twice, [20]) == volatility(once, [20])

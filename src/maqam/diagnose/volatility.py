@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from maqam.diagnose.record import EUCLIDEAN
+from maqam.train.observers.steps import steps_from_records
 
 NORM, LOSS = "gradient norm", "loss"
 WINDOW = 25  # steps that tell what is usual
@@ -119,17 +120,17 @@ def volatility(records: Sequence[Mapping[str, Any]], switches: Sequence[int]) ->
         median and its roughness, the median change from one step to the next as a ratio; what
         each switch did to the gradient norm.
     """
-    series = {NORM: _column(records, "grad_norm")}
-    tasks = sorted({task for one in records for task in one.get("loss_by_task", {})})
-    series |= {f"{LOSS} of {task}": _of_task(records, task) for task in tasks}
-    near = _near(len(records))
-    found = [one for name, (at, values) in series.items() for one in spikes(at, values, name)]
+    steps = steps_from_records(records)
+    values = {NORM: steps.grad_norm}
+    values |= {f"{LOSS} of {task}": steps.loss_by_task[task] for task in sorted(steps.loss_by_task)}
+    near = _near(len(steps.step))
+    found = [one for name, own in values.items() for one in spikes(steps.step, own, name)]
     placed = [_with_switch(one, switches, near) for one in found]
     return {
-        "steps": len(records),
+        "steps": len(steps.step),
         "spikes": [asdict(one) for one in sorted(placed, key=lambda one: (one.onset, one.series))],
-        "series": {name: _summary(values) for name, (_, values) in series.items()},
-        "switches": [_around(*series[NORM], step, near) for step in switches],
+        "series": {name: _summary(own) for name, own in values.items()},
+        "switches": [_around(steps.step, steps.grad_norm, step, near) for step in switches],
     }
 
 
@@ -193,18 +194,3 @@ def _summary(values: np.ndarray) -> dict[str, float | None]:
         return {"median": float(known[0]) if len(known) else None, "roughness": None}
     changes = np.abs(np.diff(np.log(known)))
     return {"median": float(np.median(known)), "roughness": float(np.exp(np.median(changes)))}
-
-
-def _column(records: Sequence[Mapping[str, Any]], name: str) -> tuple[np.ndarray, np.ndarray]:
-    at = np.array([one["step"] for one in records], dtype=np.int64)
-    return at, np.array([_number(one.get(name)) for one in records])
-
-
-def _of_task(records: Sequence[Mapping[str, Any]], task: str) -> tuple[np.ndarray, np.ndarray]:
-    own = [one for one in records if task in one.get("loss_by_task", {})]
-    at = np.array([one["step"] for one in own], dtype=np.int64)
-    return at, np.array([_number(one["loss_by_task"][task]) for one in own])
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else float(value)

@@ -12,7 +12,7 @@ from maqam.report.charts import (
     line_picture,
     panel_width,
 )
-from maqam.report.curves import Steps, binned, binned_shares, edges
+from maqam.report.curves import binned, binned_shares, edges
 from maqam.report.palette import NO_LABEL, Ink, label_inks, method_inks, ramp_inks, task_inks
 from maqam.report.parts import Cell, Figure, Panel, Table, row
 from maqam.report.records import Run, StudyRecord
@@ -20,6 +20,7 @@ from maqam.report.svg import number
 from maqam.schedule import Plan
 from maqam.schedule.audit import groups_per_batch
 from maqam.tasks import Tasks
+from maqam.train.observers.steps import Steps
 
 NUM_BINS = 60
 NUM_RANK_BINS = 30

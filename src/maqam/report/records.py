@@ -14,7 +14,6 @@ import numpy as np
 
 from maqam.errors import RunError
 from maqam.evaluate.hypotheses import read_hypotheses
-from maqam.report.curves import Steps, steps_from_records
 from maqam.run_layout import (
     RECOMPARE,
     RESCORE,
@@ -26,6 +25,7 @@ from maqam.run_layout import (
 )
 from maqam.schedule import Plan, load_plan
 from maqam.tasks import Tasks, tasks_in
+from maqam.train.observers.steps import Steps, steps_from_records
 
 Row = TypeVar("Row")
 Value = TypeVar("Value")

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from maqam.report.curves import Steps, steps_from_records
 from maqam.run_layout import RunLayout
 from maqam.score.comparison.convergence import final_loss, steps_to_loss, steps_to_share
+from maqam.train.observers.steps import Steps, steps_from_records
 
 SHARES = (0.5, 0.9)
 
