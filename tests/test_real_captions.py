@@ -4,7 +4,6 @@ import doctest
 import hashlib
 import io
 import json
-import sys
 import tarfile
 from pathlib import Path
 
@@ -14,8 +13,8 @@ import soundfile
 
 from maqam.cli.main import main as maqam
 from maqam.data.manifest import read_manifest
+from tests.real_scripts import REAL, real_script
 
-REAL = Path(__file__).parents[1] / "recipes" / "real"
 TASKS = str(REAL / "tasks.yaml")
 CAT = "A cat.\nar.utf8=.قطة\nfr.utf8=Un chat.\nes.utf8=Un gato.\nlt.utf8=\n"
 KITTEN = "A kitten.\nar.utf8=هرة.\nfr.utf8=Un  CHAT\nes.utf8=Un gatito.\n"
@@ -24,12 +23,7 @@ DOG = "A dog.\nfr.utf8=Un chien.\nbe.utf8=Сабака.\n"
 
 @pytest.fixture(scope="module")
 def captions():
-    sys.path.insert(0, str(REAL))
-    try:
-        import captions
-    finally:
-        sys.path.remove(str(REAL))
-    return captions
+    return real_script("captions")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,20 +19,14 @@ from maqam.models.settings import ModelSettings
 from maqam.recipe import load_recipe
 from maqam.schedule import make_plan
 from maqam.studies.grid import load_study
+from tests.real_scripts import REAL, real_script
 
-ROOT = Path(__file__).parents[1]
-REAL = ROOT / "recipes" / "real"
 TEXTS = ["Un chat.", "Un chien noir.", "Сабака.", "Un gato.", ".قطة"]
 
 
 @pytest.fixture(scope="module")
 def small_llm():
-    sys.path.insert(0, str(REAL))
-    try:
-        import small_llm
-    finally:
-        sys.path.remove(str(REAL))
-    return small_llm
+    return real_script("small_llm")
 
 
 @pytest.fixture(scope="module")

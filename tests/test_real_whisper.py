@@ -1,27 +1,21 @@
 """Whisper from CTranslate2's file: a tiny one, written here from weights of transformers."""
 
 import struct
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from transformers import AutoFeatureExtractor, WhisperConfig, WhisperForConditionalGeneration
 
+from tests.real_scripts import real_script
+
 pytestmark = pytest.mark.torch
-REAL = Path(__file__).parents[1] / "recipes" / "real"
 NORM = {"weight": "gamma", "bias": "beta"}
 
 
 @pytest.fixture(scope="module")
 def whisper():
-    sys.path.insert(0, str(REAL))
-    try:
-        import whisper_base
-    finally:
-        sys.path.remove(str(REAL))
-    return whisper_base
+    return real_script("whisper_base")
 
 
 @pytest.fixture(scope="module")
